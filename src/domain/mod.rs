@@ -1,0 +1,9 @@
+//! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
+
+pub mod id;
+pub mod protocol;
+pub mod quota;
+pub mod safety;
+pub mod session;
+pub mod signals;
+pub mod time;

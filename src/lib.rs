@@ -1,0 +1,5 @@
+//! Attune: a therapy conversation server.
+
+pub mod clock;
+pub mod domain;
+pub mod store;

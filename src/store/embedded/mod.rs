@@ -1,0 +1,1 @@
+//! The embedded store: durable, in process, on an LSM tree.
