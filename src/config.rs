@@ -1,0 +1,235 @@
+//! Every variable, parsed and checked once. All problems are reported together; nothing else reads the environment.
+//!
+//! Durations whose name does not end in `_MS` are seconds and take `ms`, `s`, `m`, `h` or `d` behind the number.
+
+mod reader;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretBox;
+
+use crate::store::Limits;
+
+use reader::Reader;
+pub use reader::{decode_secret, parse_duration};
+use variables::unknown_names;
+pub use variables::{VARIABLES, Variable};
+
+/// The keyed-hash secret.
+pub type SecretBytes = SecretBox<[u8; 32]>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Whoever reaches the server may do everything.
+    Open,
+    Required,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The checked configuration.
+#[derive(Debug)]
+pub struct Config {
+    pub addr: SocketAddr,
+    pub data: PathBuf,
+    pub auth: Auth,
+    /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
+    pub auth_written_out: bool,
+    pub secret: Option<SecretBytes>,
+    pub key_file: PathBuf,
+    pub url: String,
+    pub country: Option<String>,
+    pub cors_origins: Vec<String>,
+    pub workers: Option<usize>,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub limits: Limits,
+    pub turn_deadline: Duration,
+    pub sweep_every: Duration,
+    /// `None`: no limit.
+    pub address_rate: Option<AddressRate>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub slow_sender: Duration,
+    pub shutdown: Duration,
+    /// Things worth telling that do not stop the start.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressRate {
+    pub per_second: std::num::NonZeroU32,
+    pub burst: std::num::NonZeroU32,
+}
+
+/// Everything that is wrong with the configuration, a line each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} problem(s):", self.0.len())?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  - {line}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads `.env` in the working directory, then the environment, which wins.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        let mut variables = BTreeMap::new();
+        let mut faults = Vec::new();
+        read_dotenv(Path::new(".env"), &mut variables, &mut faults);
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let environment = std::env::vars_os();
+        for (name, value) in environment {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                variables.insert(name, value);
+            }
+        }
+        match (Self::from_variables(variables), faults.is_empty()) {
+            (Ok(config), true) => Ok(config),
+            (Ok(_), false) => Err(ConfigError(faults)),
+            (Err(error), _) => Err(ConfigError(faults.into_iter().chain(error.0).collect())),
+        }
+    }
+
+    /// Checks a set of variables.
+    pub fn from_variables(variables: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { variables, faults: Vec::new() };
+        let config = read(&mut reader);
+        if reader.faults.is_empty() { Ok(config) } else { Err(ConfigError(reader.faults)) }
+    }
+}
+
+fn read_dotenv(path: &Path, into: &mut BTreeMap<String, String>, faults: &mut Vec<String>) {
+    let Ok(lines) = dotenvy::from_path_iter(path) else { return };
+    for line in lines {
+        match line {
+            Ok((name, value)) => {
+                into.insert(name, value);
+            }
+            // The error's own text repeats the line, which may hold a secret.
+            Err(_) => faults.push(".env: a line is not NAME=value".to_owned()),
+        }
+    }
+}
+
+fn read(reader: &mut Reader) -> Config {
+    let addr = reader.parse::<SocketAddr>("ATTUNE_ADDR", "an address and port, like 127.0.0.1:8000");
+    let addr = addr.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
+    let data = PathBuf::from(reader.text("ATTUNE_DATA").unwrap_or_default());
+    let (auth, auth_written_out) = read_auth(reader, addr);
+    Config {
+        auth,
+        auth_written_out,
+        secret: reader.secret("ATTUNE_SECRET"),
+        key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
+        url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
+        country: read_country(reader),
+        cors_origins: read_origins(reader),
+        workers: reader.whole("ATTUNE_WORKERS", 1..=256),
+        log: reader.text("ATTUNE_LOG").unwrap_or_default(),
+        log_format: reader
+            .choice("ATTUNE_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+            .unwrap_or(LogFormat::Text),
+        limits: read_limits(reader),
+        turn_deadline: reader.millis("TURN_DEADLINE_MS", 100..=600_000),
+        sweep_every: reader.millis("INDEX_SWEEP_MS", 10..=3_600_000),
+        address_rate: read_address_rate(reader, addr),
+        trusted_proxies: reader.list("TRUSTED_PROXIES", "a network like 10.0.0.0/8"),
+        slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
+        shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
+        warnings: unknown_names(&reader.variables),
+        addr,
+        data,
+    }
+}
+
+fn read_auth(reader: &mut Reader, addr: SocketAddr) -> (Auth, bool) {
+    let chosen = reader.choice("ATTUNE_AUTH", &[("open", Auth::Open), ("required", Auth::Required)]);
+    let unset = if addr.ip().is_loopback() { Auth::Open } else { Auth::Required };
+    let auth = chosen.unwrap_or(unset);
+    if auth == Auth::Required {
+        reader.faults.push(format!(
+            "ATTUNE_AUTH: this version has no credentials yet, so nobody could get in at {addr}; listen on a loopback address, or write ATTUNE_AUTH=open where everybody who reaches the server may do everything"
+        ));
+    }
+    (auth, chosen.is_some())
+}
+
+fn read_country(reader: &mut Reader) -> Option<String> {
+    let country = reader.text("ATTUNE_COUNTRY")?.to_ascii_uppercase();
+    if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Some(country);
+    }
+    reader.fault("ATTUNE_COUNTRY", "a two-letter country code, like US");
+    None
+}
+
+fn read_origins(reader: &mut Reader) -> Vec<String> {
+    let origins: Vec<String> = reader.list("ATTUNE_CORS_ORIGINS", "an origin");
+    let is_origin = |origin: &String| {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+    };
+    if !origins.iter().all(is_origin) {
+        reader.fault(
+            "ATTUNE_CORS_ORIGINS",
+            "origins like https://app.example.com, without a path; * is not taken",
+        );
+    }
+    origins
+}
+
+fn read_address_rate(reader: &mut Reader, addr: SocketAddr) -> Option<AddressRate> {
+    let unset = if addr.ip().is_loopback() { 0 } else { 50 };
+    let per_second = reader.whole("ADDRESS_RATE_PER_SECOND", 0..=1_000_000).unwrap_or(unset);
+    let burst = reader.whole("ADDRESS_BURST", 1..=1_000_000).unwrap_or(1);
+    Some(AddressRate {
+        per_second: std::num::NonZeroU32::new(per_second)?,
+        burst: std::num::NonZeroU32::new(burst)?,
+    })
+}
+
+fn read_limits(reader: &mut Reader) -> Limits {
+    let session_ttl = reader.duration("SESSION_TTL", MINUTE..=YEAR).unwrap_or(DAY);
+    let session_max_age = reader.duration("SESSION_MAX_AGE", MINUTE..=YEAR).unwrap_or(30 * DAY);
+    if session_ttl > session_max_age {
+        reader.fault("SESSION_TTL", "at most SESSION_MAX_AGE");
+    }
+    Limits {
+        session_ttl,
+        session_max_age,
+        session_idle: reader.duration("SESSION_IDLE", Duration::from_secs(1)..=YEAR),
+        history_max: reader.whole("HISTORY_MAX", 1..=1_000).unwrap_or(50),
+        recent_max: 10,
+        rate_limit: reader.whole("RATE_LIMIT_PER_MINUTE", 0..=1_000).unwrap_or(10),
+        rate_window: reader.millis("RATE_LIMIT_WINDOW_MS", 10..=3_600_000),
+        danger_limit: 60,
+        lease_ttl: reader.millis("LOCK_TTL_MS", 50..=600_000),
+        claim_ttl: Duration::from_secs(1),
+        lease_wait: reader.millis("LOCK_WAIT_MS", 0..=600_000),
+        queue_max: reader.whole("QUEUE_MAX", 0..=10_000).unwrap_or(100),
+        idempotency_ttl: reader.duration("IDEMPOTENCY_TTL", Duration::from_secs(1)..=YEAR).unwrap_or(DAY),
+        memory_ttl: 30 * DAY,
+        daily_ttl: 30 * DAY,
+    }
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(366 * 24);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use base64::Engine as _;
+
+use super::*;
+
+fn read_from(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_variables(owned.collect())
+}
+
+fn faults_of(pairs: &[(&str, &str)]) -> Vec<String> {
+    read_from(pairs).err().map(|error| error.0).unwrap_or_default()
+}
+
+#[test]
+fn with_nothing_set_it_listens_on_loopback_and_is_open() {
+    let config = read_from(&[]).expect("the defaults are sound");
+    assert_eq!(config.addr.to_string(), "127.0.0.1:8000");
+    assert_eq!((config.auth, config.auth_written_out), (Auth::Open, false));
+    assert_eq!(config.key_file, Path::new("./data/attune.key"));
+    assert_eq!((config.limits.rate_limit, config.limits.history_max), (10, 50));
+    assert!(config.address_rate.is_none() && config.warnings.is_empty());
+}
+
+#[test]
+fn every_wrong_value_is_reported_at_once() {
+    let faults = faults_of(&[
+        ("ATTUNE_ADDR", "here"),
+        ("HISTORY_MAX", "0"),
+        ("SESSION_TTL", "soon"),
+        ("LOCK_TTL_MS", "5s"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, nonsense"),
+        ("ATTUNE_SECRET", "c2hvcnQ="),
+        ("ATTUNE_CORS_ORIGINS", "*"),
+        ("ATTUNE_LOG_FORMAT", "xml"),
+        ("ATTUNE_COUNTRY", "England"),
+    ]);
+    assert_eq!(faults.len(), 9, "{faults:?}");
+    assert!(!faults.iter().any(|fault| fault.contains("c2hvcnQ=")), "a secret is never repeated");
+}
+
+#[test]
+fn a_foreign_address_must_be_opened_in_so_many_words() {
+    assert_eq!(faults_of(&[("ATTUNE_ADDR", "0.0.0.0:8000")]).len(), 1);
+    let open = read_from(&[("ATTUNE_ADDR", "0.0.0.0:8000"), ("ATTUNE_AUTH", "open")]).expect("written out");
+    assert!(open.auth_written_out);
+    assert_eq!(open.address_rate.map(|rate| rate.per_second.get()), Some(50));
+}
+
+#[test]
+fn credentials_that_cannot_exist_are_not_demanded_in_silence() {
+    assert!(faults_of(&[("ATTUNE_AUTH", "required")])[0].starts_with("ATTUNE_AUTH"));
+}
+
+#[test]
+fn an_unknown_name_is_a_warning_that_names_the_nearest() {
+    let config = read_from(&[("ATTUNE_ADR", "127.0.0.1:1"), ("OTHER", "x")]).expect("only a warning");
+    assert_eq!(config.warnings, ["ATTUNE_ADR is not a variable of Attune; the nearest is ATTUNE_ADDR"]);
+}
+
+#[test]
+fn durations_are_seconds_unless_they_say_otherwise() {
+    let seconds = |text| parse_duration(text).map(|duration| duration.as_millis());
+    assert_eq!(seconds("90"), Some(90_000));
+    assert_eq!(seconds("250ms"), Some(250));
+    assert_eq!(seconds("2d"), Some(172_800_000));
+    assert_eq!(seconds("1w"), None);
+    assert_eq!(seconds("-1"), None);
+    assert_eq!(seconds("99999999999999999999d"), None);
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_but_not_from_two_places() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let encoded = base64::engine::general_purpose::STANDARD.encode([7u8; 32]);
+    std::fs::write(file.path(), format!("{encoded}\n")).expect("writable");
+    let path = file.path().to_str().expect("plain path");
+    assert!(read_from(&[("ATTUNE_SECRET_FILE", path)]).expect("sound").secret.is_some());
+    assert_eq!(faults_of(&[("ATTUNE_SECRET_FILE", path), ("ATTUNE_SECRET", &encoded)]).len(), 1);
+    assert_eq!(faults_of(&[("ATTUNE_SECRET_FILE", "/nowhere")]).len(), 1);
+}

@@ -1,0 +1,114 @@
+//! The table of variables: name, default, meaning. The documentation and `.env.example` are checked against it.
+
+use std::collections::BTreeMap;
+
+/// One variable as the documentation shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    pub name: &'static str,
+    /// Empty: unset by default.
+    pub default: &'static str,
+    pub help: &'static str,
+}
+
+const fn variable(name: &'static str, default: &'static str, help: &'static str) -> Variable {
+    Variable { name, default, help }
+}
+
+/// All variables, in the order of the documentation and of `.env.example`.
+pub const VARIABLES: &[Variable] = &[
+    variable("ATTUNE_ADDR", "127.0.0.1:8000", "Address and port to listen on; port 0 takes a free one."),
+    variable("ATTUNE_DATA", "./data", "Directory of the embedded store. It must be on a disk that persists."),
+    variable(
+        "ATTUNE_AUTH",
+        "",
+        "`open` or `required`. Unset: open on a loopback address, else required. This version has no credentials yet, so `required` refuses to start.",
+    ),
+    variable(
+        "ATTUNE_SECRET",
+        "",
+        "32 bytes in base64; keys every keyed hash. Also as `ATTUNE_SECRET_FILE`. Unset: one is made and kept in the key file.",
+    ),
+    variable(
+        "ATTUNE_KEY_FILE",
+        "",
+        "Where a made secret is kept. Unset: `attune.key` in the data directory.",
+    ),
+    variable(
+        "ATTUNE_URL",
+        "",
+        "Where the command line finds a running server. Unset: the listening address.",
+    ),
+    variable(
+        "ATTUNE_COUNTRY",
+        "",
+        "Two-letter country whose crisis lines are shown where a session names none. Unset: the international finder.",
+    ),
+    variable(
+        "ATTUNE_CORS_ORIGINS",
+        "",
+        "Origins, comma-separated, whose pages may call the server from a browser.",
+    ),
+    variable("ATTUNE_WORKERS", "", "HTTP worker threads. Unset: one for each core."),
+    variable("ATTUNE_LOG", "info", "Log filter: a level, or `target=level` pairs, comma-separated."),
+    variable("ATTUNE_LOG_FORMAT", "text", "`text` or `json`."),
+    variable("SESSION_TTL", "86400", "How long a session stands without a turn."),
+    variable(
+        "SESSION_MAX_AGE",
+        "2592000",
+        "How long a session stands at all, but for one that danger holds.",
+    ),
+    variable(
+        "SESSION_IDLE",
+        "",
+        "Idle time after which a session counts as expired. Unset: 23/24 of its TTL.",
+    ),
+    variable("HISTORY_MAX", "50", "Exchanges kept for a session, 1 to 1000."),
+    variable("RATE_LIMIT_PER_MINUTE", "10", "Turns for a session in one window; 0 switches the limit off."),
+    variable("RATE_LIMIT_WINDOW_MS", "60000", "The window of the limit above."),
+    variable("LOCK_TTL_MS", "10000", "How long a turn's lease stands without renewal."),
+    variable("LOCK_WAIT_MS", "5000", "How long a turn waits for the one before it; 0: not at all."),
+    variable("QUEUE_MAX", "100", "Turns that may wait for one session."),
+    variable("IDEMPOTENCY_TTL", "86400", "How long a reply is kept for a repeated `Idempotency-Key`."),
+    variable("TURN_DEADLINE_MS", "30000", "The longest a turn may take in all."),
+    variable("INDEX_SWEEP_MS", "5000", "How often expired sessions are swept out."),
+    variable(
+        "ADDRESS_RATE_PER_SECOND",
+        "",
+        "Requests a second from one address; 0: no limit. Unset: 0 on a loopback address, else 50.",
+    ),
+    variable("ADDRESS_BURST", "200", "Requests that one address may send at once."),
+    variable(
+        "TRUSTED_PROXIES",
+        "",
+        "Networks, comma-separated, whose `Forwarded` and `X-Forwarded-For` headers name the caller's address.",
+    ),
+    variable(
+        "SLOW_SENDER_MS",
+        "10000",
+        "How long a caller may take to send its headers, and again its body.",
+    ),
+    variable("SHUTDOWN_MS", "10000", "How long running turns may take to finish after SIGTERM."),
+];
+
+/// Secrets that may also be named by a file.
+const WITH_FILE: &[&str] = &["ATTUNE_SECRET"];
+
+/// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.
+pub(super) fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
+    variables
+        .keys()
+        .filter(|name| name.starts_with("ATTUNE_") && !is_known(name))
+        .map(|name| format!("{name} is not a variable of Attune; the nearest is {}", nearest(name)))
+        .collect()
+}
+
+fn is_known(name: &str) -> bool {
+    let plain = name.strip_suffix("_FILE").filter(|plain| WITH_FILE.contains(plain)).unwrap_or(name);
+    VARIABLES.iter().any(|variable| variable.name == plain)
+}
+
+fn nearest(name: &str) -> &'static str {
+    let names = VARIABLES.iter().map(|variable| variable.name);
+    names.min_by_key(|known| strsim::levenshtein(known, name)).unwrap_or_default()
+}
