@@ -1,7 +1,44 @@
 //! Attune: a therapy conversation server.
+//!
+//! # The layers, and which may know which
+//!
+//! ```text
+//! domain <- store, access <- turn <- http <- app <- cli, main
+//! ```
+//!
+//! An arrow is never reversed. A module's contract may be used by its sisters, its adapters never.
+//!
+//! # The turn
+//!
+//! ```text
+//! screen     the text alone, for danger, before anything can refuse it
+//! admit      bounds, and the idempotency key
+//! begin      a permit, the session's lease, and all that is known of it
+//! assess     what the text means together with what is remembered; decides first
+//! navigate   the protocol's next step
+//! generate   the words
+//! commit     session, exchange and reply at once, or nothing
+//! reply      the same bytes that were stored
+//! ```
+//!
+//! # Invariants
+//!
+//! - An acknowledged turn is in the store; a turn is stored once; numbers have no gap and no repeat.
+//! - A writer whose lease ran out cannot write.
+//! - A session is never both going on and at level high or crisis.
+//! - Of a session nothing outlives it but its client's safety memory.
+//! - No text of a person is in logs, metrics, keys or errors.
+//!
+//! # In reading order
 
-pub mod access;
+pub mod domain;
 pub mod clock;
 pub mod config;
-pub mod domain;
+pub mod access;
 pub mod store;
+pub mod llm;
+pub mod turn;
+pub mod telemetry;
+pub mod http;
+pub mod app;
+pub mod cli;

@@ -1,0 +1,201 @@
+//! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App as ActixApp, HttpServer, web};
+use tokio::task::JoinHandle;
+
+use crate::access::{KeyFileError, Secret};
+use crate::clock::{Clock, Entropy, SystemClock};
+use crate::config::{Auth, Config};
+use crate::http::{self, State};
+use crate::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+use crate::turn::{Knowledge, KnowledgeError, Settings, Tasks, Turns};
+
+/// How long a crisis reply waits for its commit.
+const CRISIS_WAIT: Duration = Duration::from_millis(150);
+/// Memory for blocks read from disk.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
+    #[error("cannot listen on {addr}: {source}")]
+    Listen { addr: SocketAddr, source: std::io::Error },
+    #[error("the HTTP server could not be started: {0}")]
+    Http(std::io::Error),
+}
+
+/// A server that listens and answers, until [`App::stop`].
+pub struct App {
+    pub addr: SocketAddr,
+    state: web::Data<State>,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    sweeping: JoinHandle<()>,
+    shutdown: Duration,
+}
+
+impl App {
+    /// Binds, opens the store, and serves. Has to be called on a tokio runtime of several threads.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        Self::start_with(config, Arc::new(SystemClock), Arc::new(Entropy::system()))
+    }
+
+    /// The same with the time and randomness of a test.
+    pub fn start_with(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Result<Self, StartError> {
+        let listener = listen(config.addr)?;
+        let addr = listener.local_addr().map_err(StartError::Http)?;
+        let turns = Arc::new(turns(config, clock, entropy)?);
+        let state = web::Data::new(State::new(Arc::clone(&turns), config));
+        let server = http_server(&state, config, listener)?;
+        let handle = server.handle();
+        #[expect(clippy::disallowed_methods, reason = "the two tasks that are no turns; stop ends both")]
+        let (serving, sweeping) = (tokio::spawn(server), tokio::spawn(sweep(turns, config.sweep_every)));
+        Ok(Self { addr, state, server: handle, serving, sweeping, shutdown: config.shutdown })
+    }
+
+    /// Stops accepting, lets running turns finish, syncs the store. False when turns had to be left behind.
+    pub async fn stop(self) -> bool {
+        self.state.drain();
+        self.server.pause().await;
+        self.server.stop(true).await;
+        let finished = self.state.turns.tasks.finish(self.shutdown).await;
+        self.sweeping.abort();
+        if let Err(error) = self.state.store().close().await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(%error, "the HTTP server ended with an error");
+        }
+        finished
+    }
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(addr).map_err(|source| StartError::Listen { addr, source })
+}
+
+fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
+    let secret = secret(config, &entropy)?;
+    let store = open_store(config, &secret, &clock, &entropy)?;
+    Ok(Turns {
+        store,
+        knowledge: Knowledge::embedded()?,
+        secret,
+        clock,
+        entropy,
+        tasks: Tasks::on(tokio::runtime::Handle::current()),
+        metrics: Arc::new(Metrics::default()),
+        settings: Settings {
+            deadline: config.turn_deadline,
+            lease_wait: config.limits.lease_wait,
+            crisis_wait: CRISIS_WAIT,
+            session_ttl: config.limits.session_ttl,
+            country: config.country.clone(),
+        },
+    })
+}
+
+/// The configured secret, else the one in the key file.
+pub fn secret(config: &Config, entropy: &Entropy) -> Result<Secret, KeyFileError> {
+    match &config.secret {
+        Some(bytes) => Ok(Secret::new(bytes.clone())),
+        None => Secret::from_key_file(&config.key_file, entropy),
+    }
+}
+
+/// Opens the store that the configuration names.
+pub fn open_store(
+    config: &Config,
+    secret: &Secret,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<Entropy>,
+) -> Result<Arc<dyn Store>, OpenError> {
+    let options = OpenOptions {
+        limits: config.limits.clone(),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        secret_fingerprint: secret.fingerprint(),
+        cache_bytes: CACHE_BYTES,
+    };
+    Ok(Arc::new(EmbeddedStore::open(Path::new(&config.data), options)?))
+}
+
+fn http_server(
+    state: &web::Data<State>,
+    config: &Config,
+    listener: TcpListener,
+) -> Result<actix_web::dev::Server, StartError> {
+    let for_workers = state.clone();
+    let mut server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(for_workers.clone())
+            .wrap(from_fn(http::guard))
+            .wrap(cors(&for_workers.cors_origins))
+            .wrap(from_fn(http::edge))
+            .wrap(Compress::default())
+            .configure(http::routes)
+    })
+    .client_request_timeout(config.slow_sender)
+    .shutdown_timeout(config.shutdown.as_secs().max(1))
+    .disable_signals();
+    if let Some(workers) = config.workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener).map_err(StartError::Http)?.run())
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "DELETE"])
+        .allowed_headers(["content-type", "idempotency-key", "x-request-id", "authorization"])
+        .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"])
+        .max_age(3_600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+async fn sweep(turns: Arc<Turns>, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match turns.store.sweep().await {
+            Ok(swept) => turns.metrics.sessions_expired(swept.expired.len()),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::warn!(%error, "a sweep failed"),
+        }
+    }
+}
+
+/// What is told at the start.
+pub fn banner(app: &App, config: &Config) -> String {
+    let addr = app.addr;
+    let mut lines = vec![
+        format!("Attune listens on http://{addr} (API page: http://{addr}/docs)"),
+        format!(
+            "say something: curl http://{addr}/api/v1/input -H 'content-type: application/json' -d '{{\"session_id\":\"me\",\"user_input\":\"I want to feel calmer\"}}'"
+        ),
+    ];
+    if config.auth == Auth::Open && !addr.ip().is_loopback() {
+        lines.push("ATTUNE_AUTH=open: everybody who reaches this address may read and change everything".to_owned());
+    }
+    lines.join("\n")
+}

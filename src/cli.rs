@@ -1,0 +1,122 @@
+//! The command line: `serve`, and what an operator does beside it.
+//!
+//! Commands speak HTTP to a running server and open the embedded store only when no server holds it.
+
+mod doctor;
+mod offline;
+mod protocol;
+mod serve;
+mod sessions;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+/// A therapy conversation server.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (also with no command).
+    Serve,
+    /// Look at sessions, or delete one.
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// Say what is wrong with configuration, store, disk, clock and key file, and what to do.
+    Doctor,
+    /// Work on protocols.
+    #[command(subcommand)]
+    Protocol(Protocol),
+}
+
+#[derive(Debug, Subcommand)]
+enum Sessions {
+    /// Latest interaction first.
+    List {
+        /// initializing, active, paused, transitioning, completed, error or expired.
+        #[arg(long)]
+        status: Option<String>,
+        /// none, elevated, high or crisis.
+        #[arg(long)]
+        level: Option<String>,
+        /// How many rows, 1 to 500.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Everything that is known of a session but its words, as JSON.
+    Show { id: String },
+    /// Remove a session and everything in it.
+    Delete { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+enum Protocol {
+    /// Prove that a protocol can be walked: every step reachable, every loop capped, every text there.
+    Check {
+        /// A TOML file; without one, the protocol inside of the binary.
+        file: Option<PathBuf>,
+    },
+}
+
+/// Why a command did not do its work, in a line for the operator.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Said(String),
+    #[error("writing to the terminal failed: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Failure {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self::Said(error.to_string())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command.unwrap_or(Command::Serve)) {
+        Ok(code) => code,
+        Err(failure) => {
+            // Where not even that can be written, the exit code has to do.
+            let _unwritable = writeln!(std::io::stderr(), "attune: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    if let Command::Protocol(Protocol::Check { file }) = command {
+        return protocol::check(file.as_deref());
+    }
+    if matches!(command, Command::Doctor) {
+        return runtime()?.block_on(doctor::examine(Config::from_environment()));
+    }
+    let config = Config::from_environment()?;
+    match command {
+        Command::Serve => runtime()?.block_on(serve::serve(&config)),
+        Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Doctor | Command::Protocol(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::of)
+}
+
+/// One line on standard output.
+fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}

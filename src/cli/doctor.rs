@@ -1,0 +1,171 @@
+//! `attune doctor`: what is wrong, and what to do about it. Changes nothing.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::Secret;
+use crate::app;
+use crate::clock::{Clock, Entropy, SystemClock};
+use crate::config::{Config, ConfigError};
+use crate::domain::time::Timestamp;
+use crate::turn::Knowledge;
+
+use super::{Failure, say};
+
+/// Below this the disk counts as full.
+const DISK_FAIL_BYTES: u64 = 100 * 1024 * 1024;
+const DISK_WARN_BYTES: u64 = 1024 * 1024 * 1024;
+/// Clocks were right after this: 2025-01-01.
+const CLOCK_EARLIEST_MICROS: i64 = 1_735_689_600_000_000;
+/// A key file may be this much ahead of the clock before something is wrong with one of them.
+const CLOCK_SLACK: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+enum Finding {
+    Well(String),
+    /// Works, but see what to do.
+    Warning(String, &'static str),
+    Fault(String, &'static str),
+}
+
+use Finding::{Fault, Warning, Well};
+
+pub(super) async fn examine(config: Result<Config, ConfigError>) -> Result<ExitCode, Failure> {
+    let findings = match config {
+        Ok(config) => findings(&config).await,
+        Err(error) => error.0.into_iter().map(|line| Fault(line, "set the variable right")).collect(),
+    };
+    for finding in &findings {
+        match finding {
+            Well(what) => say(format_args!("ok    {what}"))?,
+            Warning(what, mend) => say(format_args!("warn  {what}\n      -> {mend}"))?,
+            Fault(what, mend) => say(format_args!("FAIL  {what}\n      -> {mend}"))?,
+        }
+    }
+    let faults = findings.iter().filter(|finding| matches!(finding, Fault(..))).count();
+    say(format_args!("{} checks, {faults} fault(s)", findings.len()))?;
+    Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn findings(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Well(format!("configuration: listens on {}", config.addr))];
+    let unknown = config.warnings.iter();
+    findings.extend(unknown.map(|warning| Warning(warning.clone(), "correct the name, or remove it")));
+    findings.push(knowledge());
+    findings.push(clock(config));
+    findings.push(disk(&config.data));
+    findings.extend(key_file(config));
+    findings.push(store(config).await);
+    findings
+}
+
+fn knowledge() -> Finding {
+    match Knowledge::embedded() {
+        Ok(_) => Well("protocol, texts and safety data".to_owned()),
+        Err(error) => Fault(error.to_string(), "this binary is spoilt: install it again"),
+    }
+}
+
+fn clock(config: &Config) -> Finding {
+    let now = SystemClock.now();
+    if now < Timestamp::from_micros(CLOCK_EARLIEST_MICROS) {
+        return Fault(format!("clock: it says {now}"), "set the clock (is a time service running?)");
+    }
+    let written = std::fs::metadata(&config.key_file).and_then(|file| file.modified()).ok();
+    let written = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let written = written.map(|age| Timestamp::default().plus(age));
+    if written.is_some_and(|written| written > now.plus(CLOCK_SLACK)) {
+        return Fault(
+            "clock: it is behind the time at which the key file was written".to_owned(),
+            "set the clock: expiry and limits go by it",
+        );
+    }
+    Well(format!("clock: {now}"))
+}
+
+fn disk(data: &Path) -> Finding {
+    let place = data.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+    let Ok(stat) = rustix::fs::statvfs(place) else {
+        return Fault(format!("disk: {} cannot be looked at", place.display()), "check ATTUNE_DATA and its mount");
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let line = format!("disk: {} MiB free at {}", free / 1024 / 1024, place.display());
+    match free {
+        ..DISK_FAIL_BYTES => Fault(line, "make room: without it no turn can be stored"),
+        DISK_FAIL_BYTES..DISK_WARN_BYTES => Warning(line, "make room before it is full"),
+        _ => Well(line),
+    }
+}
+
+fn key_file(config: &Config) -> Vec<Finding> {
+    if config.secret.is_some() {
+        return vec![Well("secret: from ATTUNE_SECRET".to_owned())];
+    }
+    let path = &config.key_file;
+    let Ok(metadata) = std::fs::metadata(path) else {
+        return vec![if config.data.join("store").exists() {
+            Fault(
+                format!("key file: {} is not there, but the data are", path.display()),
+                "put the key file back from a copy: what is remembered for clients' safety hangs on it",
+            )
+        } else {
+            Well(format!("key file: {} will be made at the first start", path.display()))
+        }];
+    };
+    let mut findings = Vec::new();
+    if metadata.permissions().mode() & 0o077 != 0 {
+        findings.push(Fault(format!("key file: others may read {}", path.display()), "chmod 600 it"));
+    }
+    if path.starts_with(&config.data) {
+        findings.push(Warning(
+            format!("key file: {} lies beside the data", path.display()),
+            "keep a copy elsewhere, or set ATTUNE_KEY_FILE or ATTUNE_SECRET_FILE to another place",
+        ));
+    }
+    match Secret::from_key_file(path, &Entropy::system()) {
+        Ok(_) => findings.push(Well("key file: readable".to_owned())),
+        Err(error) => findings.push(Fault(error.to_string(), "put the right key file back from a copy")),
+    }
+    findings
+}
+
+/// A running server is asked; else the store is opened.
+async fn store(config: &Config) -> Finding {
+    let url = format!("{}/health", config.url.trim_end_matches('/'));
+    let client = reqwest::Client::builder().timeout(PATIENCE).build();
+    if let Ok(client) = client
+        && let Ok(response) = client.get(&url).send().await
+    {
+        return if response.status().is_success() {
+            Well(format!("store: the server at {} is healthy", config.url))
+        } else {
+            Fault(
+                format!("store: the server at {} answers {}", config.url, response.status()),
+                "look at its log; after a disk fault restart it",
+            )
+        };
+    }
+    if !config.data.join("store").exists() {
+        return Well("store: empty, made at the first start".to_owned());
+    }
+    open_store(config).await
+}
+
+async fn open_store(config: &Config) -> Finding {
+    let entropy = Arc::new(Entropy::system());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let opened = app::secret(config, &entropy)
+        .map_err(|error| error.to_string())
+        .and_then(|secret| app::open_store(config, &secret, &clock, &entropy).map_err(|error| error.to_string()));
+    match opened {
+        Ok(store) => match store.close().await {
+            Ok(()) => Well(format!("store: {} opens", config.data.display())),
+            Err(error) => Fault(format!("store: {error}"), "look at the disk's health"),
+        },
+        Err(error) => Fault(format!("store: {error}"), "mend what it says, then start again"),
+    }
+}

@@ -1,0 +1,99 @@
+//! The store without a server: the same answers as over HTTP, for when none is running.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::access::{Caller, Secret};
+use crate::app;
+use crate::clock::{Clock, Entropy, SystemClock};
+use crate::config::Config;
+use crate::domain::id::{SessionId, SessionKey};
+use crate::domain::safety::Level;
+use crate::domain::session::Status;
+use crate::http::wire::{SessionBody, SessionRow};
+use crate::store::{ListQuery, Store};
+use crate::turn::{Knowledge, Storage};
+
+use super::Failure;
+
+pub(super) struct Offline {
+    store: Arc<dyn Store>,
+    knowledge: Knowledge,
+}
+
+impl Offline {
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        if !config.data.exists() {
+            return Err(Failure::Said(format!(
+                "no server answers at {}, and there is no data at {}",
+                config.url,
+                config.data.display()
+            )));
+        }
+        let entropy = Arc::new(Entropy::system());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let secret: Secret = app::secret(config, &entropy).map_err(Failure::of)?;
+        let store = app::open_store(config, &secret, &clock, &entropy).map_err(Failure::of)?;
+        Ok(Self { store, knowledge: Knowledge::embedded().map_err(Failure::of)? })
+    }
+
+    pub async fn list(
+        &self,
+        status: Option<&str>,
+        level: Option<&str>,
+        limit: usize,
+    ) -> Result<Value, Failure> {
+        let query = ListQuery {
+            org: Caller::open().org,
+            status: named("status", status, Status::parse)?,
+            level: named("level", level, Level::parse)?,
+            substate: None,
+            part: None,
+            active_since: None,
+            limit,
+            cursor: None,
+        };
+        let page = self.store.list(query).await.map_err(Failure::of)?;
+        let row = |session: &Arc<_>| SessionRow::of(session, &self.knowledge, self.storage());
+        let sessions: Vec<SessionRow> = page.rows.iter().map(row).collect();
+        Ok(json!({ "total_sessions": page.total, "sessions": sessions }))
+    }
+
+    pub async fn show(&self, id: &str) -> Result<Option<Value>, Failure> {
+        let snapshot = self.store.read(&key(id)?).await.map_err(Failure::of)?;
+        let body = snapshot.map(|snapshot| SessionBody::of(snapshot, &self.knowledge, self.storage()));
+        body.map(|body| serde_json::to_value(body).map_err(Failure::of)).transpose()
+    }
+
+    pub async fn delete(&self, id: &str) -> Result<Option<Value>, Failure> {
+        let receipt = self.store.delete(&key(id)?).await.map_err(Failure::of)?;
+        Ok(receipt.map(|receipt| json!({ "message": format!("Session {id} deleted"), "receipt": receipt })))
+    }
+
+    pub async fn close(self) -> Result<(), Failure> {
+        self.store.close().await.map_err(Failure::of)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::of_store(self.store.name())
+    }
+}
+
+fn key(id: &str) -> Result<SessionKey, Failure> {
+    let id = SessionId::parse(id).map_err(|error| Failure::Said(format!("a session id {error}")))?;
+    Ok(SessionKey::new(Caller::open().org, id))
+}
+
+fn named<T>(
+    what: &str,
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Failure> {
+    match text {
+        None => Ok(None),
+        Some(text) => {
+            parse(text).map(Some).ok_or_else(|| Failure::Said(format!("there is no {what} called {text}")))
+        }
+    }
+}

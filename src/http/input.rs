@@ -1,0 +1,84 @@
+//! The two input routes. The text is read for danger before anything can refuse it.
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::domain::id::SessionId;
+use crate::turn::{self, Address, Answer, Reply};
+
+use super::body::{self, INPUT_MAX_BYTES};
+use super::problem::{Body, Problem, write_quota};
+use super::session::{idempotency_key, session_in_path};
+use super::state::State;
+use super::wire::{InputBody, SessionInputBody};
+
+/// Say something; the session is made on first use.
+#[utoipa::path(
+    post, path = "/api/v1/input", tag = "conversation", request_body = InputBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply")),
+    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body), (status = 429, description = "Too many turns", body = Body))
+)]
+pub async fn input(
+    state: Data<State>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let bytes = body::read(&request, payload, INPUT_MAX_BYTES, state.patience).await?;
+    let input: InputBody = body::decode(&bytes)?;
+    let session = SessionId::parse(input.session_id)
+        .map_err(|error| Problem::invalid("session_id", error.to_string()))?;
+    answer(&state, &request, session, "input", input.user_input.0, &bytes).await
+}
+
+/// Say something in the session of the path.
+#[utoipa::path(
+    post, path = "/api/v1/session/{id}/input", tag = "conversation", request_body = SessionInputBody,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply")),
+    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body), (status = 429, description = "Too many turns", body = Body))
+)]
+pub async fn session_input(
+    state: Data<State>,
+    request: HttpRequest,
+    path: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let session = session_in_path(path)?;
+    let bytes = body::read(&request, payload, INPUT_MAX_BYTES, state.patience).await?;
+    let input: SessionInputBody = body::decode(&bytes)?;
+    if input.session_id.is_some_and(|id| id != session.as_str()) {
+        return Err(Problem::invalid("session_id", "is not the one in the path"));
+    }
+    answer(&state, &request, session, "session_input", input.user_input.0, &bytes).await
+}
+
+async fn answer(
+    state: &State,
+    request: &HttpRequest,
+    session: SessionId,
+    route: &'static str,
+    text: String,
+    body: &[u8],
+) -> Result<HttpResponse, Problem> {
+    let screened = turn::screen(&state.turns.knowledge.safety, text);
+    let key = if screened.shows_danger() {
+        // A malformed key must not stand in the way of an answer.
+        idempotency_key(request).unwrap_or_default()
+    } else {
+        state.addresses.check(request.peer_addr(), request.headers())?;
+        idempotency_key(request)?
+    };
+    let caller = state.caller();
+    let address = Address { caller: &caller, session, route, idempotency_key: key.as_deref(), body };
+    let admitted = turn::admit(screened, &address, &state.turns.secret)?;
+    Ok(respond(&state.turns.answer(admitted).await?))
+}
+
+fn respond(answer: &Answer) -> HttpResponse {
+    let mut response = HttpResponse::Ok().body(turn::on_the_wire(&answer.body, answer.replayed));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(quota) = answer.quota {
+        write_quota(response.headers_mut(), quota);
+    }
+    response
+}

@@ -1,0 +1,138 @@
+//! The list of sessions, the daily counters, the crisis lines.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::NaiveDate;
+
+use crate::domain::id::SessionId;
+use crate::domain::safety::Level;
+use crate::domain::session::Status;
+use crate::domain::time::Timestamp;
+use crate::store::{Cursor, ListPage, ListQuery};
+use crate::turn::Storage;
+
+use super::problem::Problem;
+use super::query::Query;
+use super::state::State;
+use super::wire::{DailyBody, DayBody, ResourcesBody, SessionRow, SessionsBody};
+
+const PAGE_DEFAULT: usize = 100;
+const PAGE_MAX: usize = 500;
+/// Characters of `q` and of `substate`.
+const PART_MAX_CHARS: usize = 64;
+const DAYS_MAX: i64 = 366;
+
+/// Sessions, latest interaction first.
+#[utoipa::path(
+    get, path = "/api/v1/sessions", tag = "sessions",
+    params(
+        ("status" = Option<Status>, Query), ("safety_level" = Option<Level>, Query),
+        ("substate" = Option<String>, Query),
+        ("q" = Option<String>, Query, description = "Part of a session or client id, 1 to 64 characters"),
+        ("active_since" = Option<String>, Query, description = "RFC 3339"),
+        ("limit" = Option<u32>, Query, description = "1 to 500, by default 100"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before")
+    ),
+    responses((status = 200, description = "A page", body = SessionsBody))
+)]
+pub async fn sessions(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let query = list_query(&state, &request)?;
+    let page = state.store().list(query).await?;
+    Ok(HttpResponse::Ok().json(sessions_body(&state, &page)))
+}
+
+fn list_query(state: &State, request: &HttpRequest) -> Result<ListQuery, Problem> {
+    let mut query = Query::of(request);
+    let short = |text: &str| (text.chars().count() <= PART_MAX_CHARS).then(|| text.to_owned());
+    let list = ListQuery {
+        org: state.caller().org,
+        status: query.parse("status", "a session status", Status::parse),
+        level: query.parse("safety_level", "a safety level", Level::parse),
+        substate: query.parse("substate", "at most 64 characters", short),
+        part: query.parse("q", "at most 64 characters", short),
+        active_since: query.parse("active_since", "an RFC 3339 time", |text| Timestamp::parse(text).ok()),
+        limit: query.whole("limit", 1..=PAGE_MAX).unwrap_or(PAGE_DEFAULT),
+        cursor: query.parse("cursor", "the next_cursor of a page", decode_cursor),
+    };
+    query.finish()?;
+    Ok(list)
+}
+
+fn sessions_body(state: &State, page: &ListPage) -> SessionsBody {
+    let storage = Storage::of_store(state.store().name());
+    let knowledge = &state.turns.knowledge;
+    SessionsBody {
+        total_sessions: page.total,
+        total_is_estimate: page.total_is_estimate,
+        sessions: page.rows.iter().map(|session| SessionRow::of(session, knowledge, storage)).collect(),
+        next_cursor: page.next.as_ref().map(encode_cursor),
+        timestamp: state.turns.clock.now(),
+    }
+}
+
+fn encode_cursor(cursor: &Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{} {}", cursor.last_interaction.micros(), cursor.id))
+}
+
+fn decode_cursor(text: &str) -> Option<Cursor> {
+    let decoded = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (micros, id) = decoded.split_once(' ')?;
+    Some(Cursor {
+        last_interaction: Timestamp::from_micros(micros.parse().ok()?),
+        id: SessionId::parse(id).ok()?,
+    })
+}
+
+/// Counters by day.
+#[utoipa::path(
+    get, path = "/api/v1/analytics/daily", tag = "operations",
+    params(
+        ("from" = Option<String>, Query, description = "YYYY-MM-DD, by default 6 days ago"),
+        ("to" = Option<String>, Query, description = "YYYY-MM-DD, by default today (UTC)")
+    ),
+    responses((status = 200, description = "The days, oldest first", body = DailyBody))
+)]
+pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let today = date(&state.turns.clock.now().date()).unwrap_or_default();
+    let to = query.parse("to", "a date like 2026-01-31", date).unwrap_or(today);
+    let from = query.parse("from", "a date like 2026-01-31", date).unwrap_or(to - chrono::Days::new(6));
+    if !(0..DAYS_MAX).contains(&(to - from).num_days()) {
+        query.fault("from", "must be at most 366 days before `to`, and not after it");
+    }
+    query.finish()?;
+    let days = state.store().daily(&state.caller().org, &from.to_string(), &to.to_string()).await?;
+    let days = days.into_iter().map(|day| DayBody { date: day.date, counts: day.counts }).collect();
+    Ok(HttpResponse::Ok().json(DailyBody { days }))
+}
+
+/// Crisis lines.
+#[utoipa::path(
+    get, path = "/api/v1/resources", tag = "conversation",
+    params(("country" = Option<String>, Query, description = "Two letters; an unknown country gets the international finder")),
+    responses((status = 200, description = "The lines", body = ResourcesBody))
+)]
+pub async fn resources(state: Data<State>, request: HttpRequest) -> HttpResponse {
+    let query = Query::of(&request);
+    let country = query.text("country").or(state.turns.settings.country.as_deref());
+    let resources = state.turns.knowledge.safety.resources.for_country(country).to_vec();
+    HttpResponse::Ok().json(ResourcesBody { resources })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_the_way_out_and_back() {
+        let id = SessionId::parse("a.b-c@d_E.2").expect("a plain id");
+        let cursor = Cursor { last_interaction: Timestamp::from_micros(-5), id };
+        assert_eq!(decode_cursor(&encode_cursor(&cursor)), Some(cursor));
+        for bad in ["", "!!", "AAAA", "Kio"] {
+            assert_eq!(decode_cursor(bad), None, "{bad}");
+        }
+    }
+}

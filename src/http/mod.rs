@@ -1,0 +1,20 @@
+//! The edge: paths, bodies and problems. Thin: it decodes, asks, and encodes; it decides nothing.
+
+mod address;
+mod body;
+mod docs;
+mod edge;
+mod health;
+mod input;
+mod lists;
+pub mod openapi;
+pub mod problem;
+mod query;
+mod routes;
+mod session;
+mod state;
+pub mod wire;
+
+pub use routes::routes;
+pub use state::State;
+pub use edge::{edge, guard};

@@ -1,0 +1,61 @@
+//! What every handler is handed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::access::Caller;
+use crate::config::Config;
+use crate::domain::safety::Resource;
+use crate::domain::time::Timestamp;
+use crate::store::Store;
+use crate::turn::Turns;
+
+use super::address::AddressLimit;
+
+pub struct State {
+    pub turns: Arc<Turns>,
+    pub addresses: AddressLimit,
+    /// How long a body may take to arrive.
+    pub patience: Duration,
+    pub cors_origins: Vec<String>,
+    pub started: Timestamp,
+    draining: AtomicBool,
+}
+
+impl State {
+    pub fn new(turns: Arc<Turns>, config: &Config) -> Self {
+        let started = turns.clock.now();
+        Self {
+            turns,
+            addresses: AddressLimit::new(config.address_rate, config.trusted_proxies.clone()),
+            patience: config.slow_sender,
+            cors_origins: config.cors_origins.clone(),
+            started,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        &*self.turns.store
+    }
+
+    /// Whoever reaches an open server; `Config` refuses any other kind so far.
+    pub fn caller(&self) -> Caller {
+        Caller::open()
+    }
+
+    /// The crisis lines for somebody of whom no country is known.
+    pub fn resources(&self) -> &[Resource] {
+        self.turns.knowledge.safety.resources.for_country(self.turns.settings.country.as_deref())
+    }
+
+    /// From now on connections are closed after their answer, and `/readyz` says so.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,273 @@
+//! Bodies in and out, as `docs/` and the `OpenAPI` page describe them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::protocol::ProtocolRef;
+use crate::domain::safety::{Level, Resource};
+use crate::domain::session::{Exchange, Meta, Session, Status};
+use crate::domain::time::Timestamp;
+use crate::store::{Receipt, Remaining, Snapshot};
+use crate::turn::{Knowledge, Storage};
+
+use super::body::Text;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct InputBody {
+    /// 1 to 128 of `A-Z a-z 0-9 _ . - @`.
+    pub session_id: String,
+    /// Up to 8,000 characters; blank counts as silence.
+    #[schema(value_type = String, max_length = 8000)]
+    pub user_input: Text,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct SessionInputBody {
+    /// Where it stands, it has to be the one in the path.
+    pub session_id: Option<String>,
+    #[schema(value_type = String, max_length = 8000)]
+    pub user_input: Text,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CreateBody {
+    pub session_id: Option<String>,
+    /// Whose session it is: safety is remembered for a client across its sessions.
+    #[schema(max_length = 256)]
+    pub client_id: Option<String>,
+    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines.
+    #[schema(value_type = Option<BTreeMap<String, crate::domain::session::MetaValue>>)]
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Created {
+    pub session_id: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    pub status: Status,
+    pub message: String,
+    pub disclosure: Disclosure,
+}
+
+/// What a person is told before the first word.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Disclosure {
+    pub version: String,
+    /// Always true: nobody here is human.
+    pub ai: bool,
+    pub text: String,
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct ReasonBody {
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ExtendBody {
+    /// Seconds.
+    #[schema(minimum = 60, maximum = 2_592_000)]
+    pub ttl: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionBody {
+    pub session_id: String,
+    pub status: Status,
+    pub current_stage: String,
+    pub current_substate: String,
+    pub step: String,
+    pub turn_count: u32,
+    pub safety_level: Level,
+    pub completion_criteria: BTreeMap<String, bool>,
+    pub body_question_count: u32,
+    pub protocol: ProtocolRef,
+    pub meta: Meta,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub last_interaction: Timestamp,
+    /// Seconds.
+    pub ttl: u64,
+    /// Seconds; null while danger holds the session.
+    pub remaining_ttl: Option<u64>,
+    pub storage: Storage,
+    pub revision: u64,
+}
+
+impl SessionBody {
+    pub fn of(snapshot: Snapshot, knowledge: &Knowledge, storage: Storage) -> Self {
+        let session = snapshot.session.as_ref();
+        let progress = knowledge.progress_of(&session.place);
+        Self {
+            session_id: session.id.to_string(),
+            status: session.status,
+            current_stage: progress.stage,
+            current_substate: progress.substate,
+            step: session.place.step.clone(),
+            turn_count: session.turn_count,
+            safety_level: session.level,
+            completion_criteria: progress.criteria,
+            body_question_count: progress.body_question_count,
+            protocol: session.place.protocol.clone(),
+            meta: session.meta.clone(),
+            created_at: session.created_at,
+            last_interaction: session.last_interaction,
+            ttl: session.ttl.as_secs(),
+            remaining_ttl: seconds(snapshot.remaining),
+            storage,
+            revision: session.revision,
+        }
+    }
+}
+
+/// Whole seconds, rounded up; `None` while danger holds the session.
+pub fn seconds(remaining: Remaining) -> Option<u64> {
+    match remaining {
+        Remaining::For(left) => Some(u64::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)),
+        Remaining::Held => None,
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusBody {
+    pub session_id: String,
+    pub status: Status,
+    pub current_substate: String,
+    pub body_question_count: u32,
+    pub completion_criteria: BTreeMap<String, bool>,
+    pub turn_count: u32,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub last_interaction: Timestamp,
+    pub safety_level: Level,
+}
+
+impl StatusBody {
+    pub fn of(session: &Session, knowledge: &Knowledge) -> Self {
+        let progress = knowledge.progress_of(&session.place);
+        Self {
+            session_id: session.id.to_string(),
+            status: session.status,
+            current_substate: progress.substate,
+            body_question_count: progress.body_question_count,
+            completion_criteria: progress.criteria,
+            turn_count: session.turn_count,
+            created_at: session.created_at,
+            last_interaction: session.last_interaction,
+            safety_level: session.level,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryBody {
+    /// Newest first.
+    pub exchanges: Vec<Exchange>,
+    /// The `before` of the next page.
+    pub next_before: Option<u32>,
+    /// Whether older turns have been dropped.
+    pub history_trimmed: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangedBody {
+    pub session_id: String,
+    pub status: Status,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExtendedBody {
+    pub session_id: String,
+    /// Seconds; null while danger holds the session.
+    pub remaining_ttl: Option<u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedBody {
+    pub message: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    pub receipt: Receipt,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionsBody {
+    pub total_sessions: u64,
+    /// True where the total does not regard every filter.
+    pub total_is_estimate: bool,
+    /// Latest interaction first.
+    pub sessions: Vec<SessionRow>,
+    /// Ask with it as `cursor` for the next page.
+    pub next_cursor: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionRow {
+    pub session_id: String,
+    pub status: Status,
+    pub current_substate: String,
+    pub turn_count: u32,
+    pub safety_level: Level,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub last_interaction: Timestamp,
+    pub storage: Storage,
+}
+
+impl SessionRow {
+    pub fn of(session: &Session, knowledge: &Knowledge, storage: Storage) -> Self {
+        Self {
+            session_id: session.id.to_string(),
+            status: session.status,
+            current_substate: knowledge.substate_of(&session.place),
+            turn_count: session.turn_count,
+            safety_level: session.level,
+            created_at: session.created_at,
+            last_interaction: session.last_interaction,
+            storage,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DailyBody {
+    pub days: Vec<DayBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DayBody {
+    /// `YYYY-MM-DD`, UTC.
+    pub date: String,
+    pub counts: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResourcesBody {
+    pub resources: Vec<Resource>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthBody {
+    /// `healthy`, `degraded` or `unhealthy`.
+    pub status: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    /// What is not used says `not_configured`.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub services: BTreeMap<&'static str, &'static str>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProbeBody {
+    pub status: &'static str,
+}

@@ -1,0 +1,149 @@
+//! Logs and metrics. Neither ever holds a word that a person wrote, nor a client's id.
+//!
+//! Log fields: `request` (id), `method`, `route` (the pattern, not the path), `status`, `ms`, `session` (an id), `error`.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogFormat};
+use crate::domain::safety::Level;
+use crate::domain::session::Responder;
+
+/// Sends logs to standard error. Does nothing when a subscriber is set already, as in tests.
+///
+/// # Errors
+/// When the filter cannot be read.
+pub fn start_logs(config: &Config) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("ATTUNE_LOG: {error}"))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.log_format {
+        LogFormat::Text => logs.with_target(false).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+    drop(started);
+    Ok(())
+}
+
+/// Upper bounds of the buckets, in seconds.
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TurnLabels {
+    responder: &'static str,
+    decision: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LevelLabels {
+    level: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabels {
+    error: &'static str,
+}
+
+/// Every figure at `/metrics`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Histogram,
+    turns: Family<TurnLabels, Counter>,
+    levels: Family<LevelLabels, Counter>,
+    problems: Family<ProblemLabels, Counter>,
+    sessions_expired: Counter,
+    store_up: Gauge,
+    uptime_seconds: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("attune"),
+            requests: Family::default(),
+            request_seconds: Histogram::new(SECONDS),
+            turns: Family::default(),
+            levels: Family::default(),
+            problems: Family::default(),
+            sessions_expired: Counter::default(),
+            store_up: Gauge::default(),
+            uptime_seconds: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests by method, route and status", self.requests.clone());
+        registry.register("http_request_seconds", "Time to answer a request", self.request_seconds.clone());
+        registry.register("turns", "Stored turns by responder and decision", self.turns.clone());
+        registry.register("safety_level_rises", "Rises of a client's level", self.levels.clone());
+        registry.register("problems", "Problem answers by code", self.problems.clone());
+        registry.register("sessions_expired", "Sessions that the sweep expired", self.sessions_expired.clone());
+        registry.register("store_up", "1 while the store does its work", self.store_up.clone());
+        registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
+    }
+
+    pub fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.observe(seconds);
+    }
+
+    pub fn turn(&self, responder: Responder, decision: &str) {
+        let responder = match responder {
+            Responder::Model => "model",
+            Responder::Scripted => "scripted",
+            Responder::Crisis => "crisis",
+            Responder::Clinician => "clinician",
+            Responder::Pending => "pending",
+        };
+        self.turns.get_or_create(&TurnLabels { responder, decision: decision.to_owned() }).inc();
+    }
+
+    pub fn level_rose(&self, level: Level) {
+        self.levels.get_or_create(&LevelLabels { level: level.as_str() }).inc();
+    }
+
+    pub fn problem(&self, error: &'static str) {
+        self.problems.get_or_create(&ProblemLabels { error }).inc();
+    }
+
+    pub fn sessions_expired(&self, count: usize) {
+        self.sessions_expired.inc_by(count as u64);
+    }
+
+    pub fn store_is_up(&self, up: bool) {
+        self.store_up.set(i64::from(up));
+    }
+
+    pub fn uptime(&self, seconds: f64) {
+        self.uptime_seconds.set(seconds);
+    }
+
+    /// All figures in the `OpenMetrics` text format.
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        // Writing to a string does not fail.
+        let _infallible = text::encode(&mut page, &self.registry);
+        page
+    }
+}

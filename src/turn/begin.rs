@@ -1,0 +1,182 @@
+//! **begin**: the right to work on a session, waited for where somebody else has it, and all that is known of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::id::SessionKey;
+use crate::domain::safety::SafetyMemory;
+use crate::domain::session::{Event, Exchange, Party, Session};
+use crate::store::{
+    Abandon, Begin, BeginId, Begun, Claim, Gate, Lease, Reloaded, Store, StoredReply, Ticket, Transition,
+};
+
+use super::input::Admitted;
+use super::{Refused, Tasks, Turns};
+
+/// How often a turn follows a gone session to its successor.
+const HOPS_MAX: usize = 4;
+
+pub(super) enum Start {
+    Working(Working),
+    Replay(StoredReply),
+}
+
+/// A turn at work: it holds the lease, and lets go of it whatever happens.
+pub(super) struct Working {
+    pub key: SessionKey,
+    pub begun: Begun,
+    pub hold: Hold,
+}
+
+impl Working {
+    pub fn session(&self) -> Option<&Session> {
+        self.begun.session.as_deref()
+    }
+
+    pub fn recent(&self) -> &[Exchange] {
+        &self.begun.recent
+    }
+
+    pub fn memory(&self) -> &SafetyMemory {
+        &self.begun.memory
+    }
+
+    /// Stands on what somebody else wrote meanwhile.
+    pub fn reload(&mut self, reloaded: Reloaded) {
+        self.begun.session = reloaded.session;
+        self.begun.memory = reloaded.memory;
+        self.begun.recent = reloaded.recent;
+    }
+}
+
+/// A held lease. Dropped before it was settled (an error, a panic, a stopped task), it is abandoned.
+pub(super) struct Hold {
+    store: Arc<dyn Store>,
+    tasks: Tasks,
+    key: SessionKey,
+    pub lease: Lease,
+    settled: bool,
+}
+
+impl Hold {
+    fn new(turns: &Turns, key: &SessionKey, lease: Lease) -> Self {
+        Self {
+            store: Arc::clone(&turns.store),
+            tasks: turns.tasks.clone(),
+            key: key.clone(),
+            lease,
+            settled: false,
+        }
+    }
+
+    pub fn settle(&mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        let (store, key, lease) = (Arc::clone(&self.store), self.key.clone(), self.lease);
+        drop(self.tasks.spawn(async move {
+            if let Err(error) = store.abandon(&key, lease, Abandon::Failed).await {
+                tracing::warn!(%error, "a lease could not be abandoned; it runs out by itself");
+            }
+        }));
+    }
+}
+
+/// Asks, waits, and follows a gone session to the one that succeeds it.
+pub(super) async fn begin(turns: &Turns, admitted: &Admitted) -> Result<Start, Refused> {
+    let mut key = admitted.key.clone();
+    let mut predecessor = None;
+    for _ in 0..HOPS_MAX {
+        let gate = turns.store.begin(request(turns, admitted, &key, predecessor.clone())).await?;
+        let successor = match pass(turns, admitted, gate).await? {
+            Passed::Begun(begun) => {
+                let working = working(turns, key.clone(), *begun);
+                if !at_fault(turns, &working) {
+                    return Ok(Start::Working(working));
+                }
+                set_aside(turns, working).await?;
+                continue;
+            }
+            Passed::Replay(reply) => return Ok(Start::Replay(reply)),
+            Passed::Gone(successor) => successor,
+        };
+        predecessor = Some(std::mem::replace(&mut key, successor));
+    }
+    Err(Refused::Busy { retry_after: turns.settings.lease_wait })
+}
+
+fn request(turns: &Turns, admitted: &Admitted, key: &SessionKey, predecessor: Option<SessionKey>) -> Begin {
+    Begin {
+        id: BeginId(turns.entropy.u128()),
+        session: key.clone(),
+        client: turns.secret.client_key(&key.org, None, &admitted.key.id),
+        predecessor,
+        lane: admitted.lane(),
+        idempotency: admitted.idempotency.clone(),
+    }
+}
+
+enum Passed {
+    Begun(Box<Begun>),
+    Replay(StoredReply),
+    Gone(SessionKey),
+}
+
+async fn pass(turns: &Turns, admitted: &Admitted, gate: Gate) -> Result<Passed, Refused> {
+    match gate {
+        Gate::Begun(begun) => Ok(Passed::Begun(begun)),
+        Gate::Queued(ticket) | Gate::Running(ticket) => wait(turns, admitted, ticket).await,
+        Gate::Replay(reply) => Ok(Passed::Replay(reply)),
+        Gate::Gone { successor } => Ok(Passed::Gone(successor)),
+        Gate::Limited(quota) => Err(Refused::Limited(quota)),
+        Gate::Busy { retry_after } => Err(Refused::Busy { retry_after }),
+        Gate::QueueFull { retry_after } => Err(Refused::QueueFull { retry_after }),
+        Gate::KeyReused => Err(Refused::KeyReused),
+    }
+}
+
+async fn wait(turns: &Turns, admitted: &Admitted, ticket: Ticket) -> Result<Passed, Refused> {
+    match turns.store.claim(ticket, wait_at_most(turns, admitted)).await? {
+        Claim::Begun(begun) => Ok(Passed::Begun(begun)),
+        Claim::Replay(reply) => Ok(Passed::Replay(reply)),
+        Claim::Busy { retry_after } => Err(Refused::Busy { retry_after }),
+        Claim::Gone { successor } => Ok(Passed::Gone(successor)),
+    }
+}
+
+/// Danger has been answered by then and waits on behind its answer, as long as any turn may take.
+fn wait_at_most(turns: &Turns, admitted: &Admitted) -> Duration {
+    if admitted.shows_danger() { turns.settings.deadline } else { turns.settings.lease_wait }
+}
+
+fn working(turns: &Turns, key: SessionKey, begun: Begun) -> Working {
+    let hold = Hold::new(turns, &key, begun.lease);
+    Working { key, begun, hold }
+}
+
+/// Whether the session stands somewhere that its protocol does not know.
+fn at_fault(turns: &Turns, working: &Working) -> bool {
+    working.session().is_some_and(|session| turns.knowledge.protocol_of(&session.place).is_none())
+}
+
+/// Puts a session at fault out of the way; the next begin answers with its successor.
+async fn set_aside(turns: &Turns, working: Working) -> Result<(), Refused> {
+    tracing::error!(session = %working.key.id, "the session's place is unknown to its protocol; a successor is opened");
+    let transition = Transition {
+        session: working.key.clone(),
+        event: Event::Fault,
+        by: Party::System,
+        reason: "the place is unknown to the protocol".to_owned(),
+    };
+    turns.store.transition(transition).await?;
+    let Working { key, mut hold, .. } = working;
+    hold.settle();
+    turns.store.abandon(&key, hold.lease, Abandon::Failed).await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! **commit**: one call that writes the turn whole, or tells what has changed meanwhile.
+
+use crate::domain::session::Responder;
+use crate::store::{Commit, Committed, Counter, StoreError};
+
+use super::begin::Working;
+use super::decide::Decided;
+use super::input::Admitted;
+use super::{Answer, Refused, Turns};
+
+/// How often a turn is decided anew on what others wrote.
+pub(super) const ATTEMPTS_MAX: usize = 3;
+/// How often a commit is repeated whose answer was lost. The lease makes the repeat harmless.
+const TRIES_MAX: u32 = 3;
+const TRY_AGAIN_MS: u64 = 20;
+
+pub(super) enum Outcome {
+    Done(Answer),
+    /// Decide anew: `working` stands on the new ground.
+    Again,
+}
+
+pub(super) async fn commit(
+    turns: &Turns,
+    admitted: &Admitted,
+    working: &mut Working,
+    decided: Decided,
+) -> Result<Outcome, Refused> {
+    let body = decided.reply.bytes();
+    let commit = Commit {
+        key: working.key.clone(),
+        lease: working.hold.lease,
+        base_revision: working.session().map_or(0, |session| session.revision),
+        decided_under: decided.decided_under,
+        why: decided.why,
+        counters: counters(&decided, working),
+        session: decided.session,
+        exchange: decided.exchange,
+        reply: admitted.idempotency.clone().map(|idempotency| (idempotency, body.clone())),
+    };
+    match write(turns, &commit).await? {
+        Committed::Committed { .. } => {
+            working.hold.settle();
+            turns.metrics.turn(commit.exchange.responder, &commit.exchange.navigation_decision);
+            Ok(Outcome::Done(Answer { body, replayed: false, quota: Some(working.begun.quota) }))
+        }
+        Committed::Lost => {
+            working.hold.settle();
+            Err(Refused::Busy { retry_after: turns.settings.lease_wait })
+        }
+        Committed::Changed(reloaded) | Committed::Overtaken(reloaded) => {
+            working.reload(*reloaded);
+            Ok(Outcome::Again)
+        }
+    }
+}
+
+async fn write(turns: &Turns, commit: &Commit) -> Result<Committed, StoreError> {
+    let mut tries = 1;
+    loop {
+        match turns.store.commit(commit.clone()).await {
+            Err(StoreError::Away(_)) if tries < TRIES_MAX => tries += 1,
+            answer => return answer,
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(TRY_AGAIN_MS)).await;
+    }
+}
+
+fn counters(decided: &Decided, working: &Working) -> Vec<Counter> {
+    let decision = decided.exchange.navigation_decision.clone();
+    let mut counters = vec![Counter::Input, Counter::Turn, Counter::Decision(decision)];
+    if working.session().is_none() {
+        counters.push(Counter::SessionCreated);
+    }
+    if decided.exchange.responder == Responder::Scripted {
+        counters.push(Counter::Scripted);
+    }
+    if decided.completed {
+        counters.push(Counter::Completed);
+    }
+    if decided.rose {
+        counters.push(Counter::Level(decided.session.level));
+    }
+    counters
+}

@@ -1,0 +1,82 @@
+//! The lane of danger: the level is raised before anything else, and the crisis reply goes out in time, stored or not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::store::{Counter, Raise, Raised, StoreError};
+
+use super::compose;
+use super::input::Admitted;
+use super::{Answer, Refused, Turns};
+
+/// The first pause between two tries to raise a level; it doubles up to the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LONGEST: Duration = Duration::from_secs(10);
+/// A store that is away for longer than this loses the level with the server's memory of it; the log says so.
+const RETRIES_MAX: u32 = 360;
+
+/// The stored reply, when it is there in time; else one that holds the same words and says that it is not stored.
+pub(super) async fn answer(
+    turns: &Turns,
+    admitted: &Admitted,
+    running: JoinHandle<Result<Answer, Refused>>,
+) -> Answer {
+    match tokio::time::timeout(turns.settings.crisis_wait, running).await {
+        Ok(Ok(Ok(answer))) => answer,
+        Ok(Ok(Err(refused))) => {
+            tracing::warn!(%refused, "a crisis reply goes out unstored");
+            stateless(turns, admitted)
+        }
+        Ok(Err(_panicked)) => {
+            tracing::error!("a turn in danger failed; its crisis reply goes out unstored");
+            stateless(turns, admitted)
+        }
+        // The task goes on behind the reply and stores it.
+        Err(_elapsed) => stateless(turns, admitted),
+    }
+}
+
+fn stateless(turns: &Turns, admitted: &Admitted) -> Answer {
+    let reply = compose::stateless(turns, admitted);
+    turns.metrics.turn(reply.responder, &reply.navigation.decision);
+    Answer { body: reply.bytes(), replayed: false, quota: None }
+}
+
+/// Raises the client's level. When the store does not take it, a task of its own goes on trying.
+pub(super) async fn raise(turns: &Arc<Turns>, admitted: &Admitted) {
+    let raise = Raise {
+        session: admitted.key.clone(),
+        client: turns.secret.client_key(&admitted.key.org, None, &admitted.key.id),
+        level: admitted.screening.level,
+        why: admitted.screening.hits.iter().map(|hit| hit.rule.clone()).collect(),
+    };
+    if try_raise(turns, &raise).await.is_err() {
+        drop(turns.tasks.spawn(raise_until_it_stands(Arc::clone(turns), raise)));
+    }
+}
+
+async fn try_raise(turns: &Turns, raise: &Raise) -> Result<Raised, StoreError> {
+    let raised = turns.store.raise(raise.clone()).await?;
+    if raised.rose {
+        tracing::warn!(session = %raise.session.id, level = raised.level.as_str(), "the safety level rose");
+        turns.metrics.level_rose(raised.level);
+        // Best effort, as all counters are.
+        let _lost = turns.store.count(&raise.session.org, vec![Counter::Level(raised.level)]).await;
+    }
+    Ok(raised)
+}
+
+async fn raise_until_it_stands(turns: Arc<Turns>, raise: Raise) {
+    let mut pause = RETRY_FIRST;
+    for _ in 0..RETRIES_MAX {
+        tokio::time::sleep(pause).await;
+        match try_raise(&turns, &raise).await {
+            Ok(_) => return,
+            Err(StoreError::Closed) => break,
+            Err(StoreError::Away(_) | StoreError::Corrupt(_)) => pause = (pause * 2).min(RETRY_LONGEST),
+        }
+    }
+    tracing::error!(session = %raise.session.id, level = raise.level.as_str(), "a safety level could not be stored");
+}

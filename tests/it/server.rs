@@ -1,0 +1,172 @@
+//! A server in this process, on a free port and a directory of its own, and a client for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attune::app::App;
+use attune::clock::{Entropy, ManualClock};
+use attune::config::Config;
+use attune::domain::time::Timestamp;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::openapi;
+
+/// A server that is stopped by [`Server::stop`], or killed with the test.
+pub struct Server {
+    app: Option<App>,
+    pub clock: ManualClock,
+    pub client: reqwest::Client,
+    base: String,
+    variables: BTreeMap<String, String>,
+    data: Arc<TempDir>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body of a 200.
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.json()["detail"]);
+        self.json()
+    }
+
+    /// The body of a problem, with everything that every problem has.
+    pub fn problem(&self, status: u16, error: &str) -> Value {
+        let body = self.json();
+        assert_eq!((self.status.as_u16(), body["error"].as_str()), (status, Some(error)), "{}", body["detail"]);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        for field in ["type", "title", "detail", "instance", "message", "timestamp"] {
+            assert!(body[field].is_string(), "{field} is missing");
+        }
+        assert_eq!(body["status"], status);
+        body
+    }
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A server with some variables set; no limit on turns unless one is.
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut all: BTreeMap<String, String> =
+            [("ATTUNE_ADDR", "127.0.0.1:0"), ("RATE_LIMIT_PER_MINUTE", "0"), ("ATTUNE_WORKERS", "2")]
+                .map(owned)
+                .into();
+        all.extend(variables.iter().copied().map(owned));
+        let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
+        let start = Timestamp::parse("2026-03-01T12:00:00Z").expect("a time");
+        Self::run(all, data, ManualClock::at(start)).await
+    }
+
+    async fn run(variables: BTreeMap<String, String>, data: Arc<TempDir>, clock: ManualClock) -> Self {
+        let mut with_data = variables.clone();
+        with_data.insert("ATTUNE_DATA".to_owned(), data.path().display().to_string());
+        let config = Config::from_variables(with_data).expect("a sound configuration");
+        let app = App::start_with(&config, Arc::new(clock.clone()), Arc::new(Entropy::seeded(7)))
+            .expect("the server starts");
+        let base = format!("http://{}", app.addr);
+        Self { app: Some(app), clock, client: reqwest::Client::new(), base, variables, data }
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(app) = self.app.take() {
+            assert!(app.stop().await, "every turn finished");
+        }
+    }
+
+    /// Stops it and starts it again on the same data.
+    pub async fn restart(mut self) -> Self {
+        self.stop().await;
+        Self::run(self.variables.clone(), Arc::clone(&self.data), self.clock.clone()).await
+    }
+
+    pub fn addr(&self) -> &str {
+        self.base.strip_prefix("http://").unwrap_or(&self.base)
+    }
+
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Sends a request; its status has to stand in the `OpenAPI` description.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let request = request.build().expect("a sound request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.client.execute(request).await.expect("the server answers");
+        let answer = Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            bytes: response.bytes().await.expect("a whole body").to_vec(),
+        };
+        openapi::assert_described(&method, &path, answer.status.as_u16());
+        answer
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, self.url(path)).timeout(Duration::from_secs(60))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A raw body with the JSON content type.
+    pub async fn post_bytes(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.send(request.body(body.into())).await
+    }
+
+    pub async fn input(&self, session: &str, text: &str) -> Answer {
+        self.post("/api/v1/input", &json!({ "session_id": session, "user_input": text })).await
+    }
+
+    pub async fn input_with_key(&self, session: &str, text: &str, key: &str) -> Answer {
+        let body = json!({ "session_id": session, "user_input": text });
+        self.send(self.request(Method::POST, "/api/v1/input").header("idempotency-key", key).json(&body)).await
+    }
+
+    pub async fn create(&self, body: &Value) -> Answer {
+        self.post("/api/v1/session/create", body).await
+    }
+
+    pub async fn session(&self, session: &str) -> Value {
+        self.get(&format!("/api/v1/session/{session}")).await.ok()
+    }
+
+    pub async fn history(&self, session: &str) -> Vec<Value> {
+        let page = self.get(&format!("/api/v1/session/{session}/history?limit=50")).await.ok();
+        page["exchanges"].as_array().cloned().unwrap_or_default()
+    }
+}
