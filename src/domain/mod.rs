@@ -1,9 +1,12 @@
 //! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
 
+pub mod fault;
+pub mod guard;
 pub mod id;
 pub mod protocol;
 pub mod quota;
 pub mod safety;
 pub mod session;
 pub mod signals;
+pub mod texts;
 pub mod time;

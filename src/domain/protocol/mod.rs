@@ -1,33 +1,22 @@
 //! The therapy's protocol as data, and the engine that walks it. The engine knows no step by name.
+//!
+//! [`Protocol::parse`] reads a file, [`Protocol::check`] proves that it can be walked to its end, [`navigate`] takes one
+//! turn of it. `docs/protocol.md` explains the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+mod graph;
+mod model;
+mod navigate;
+mod parse;
+mod place;
+mod walk;
 
-use serde::{Deserialize, Serialize};
+pub use model::{Aside, Notice, Part, Pass, Protocol, Rule, Spent, Step};
+pub use navigate::{Choice, Decision, Navigation, Options, navigate};
+pub use place::{CRITERIA, Place, PlaceFault, Progress, ProtocolRef, Standing};
 
-/// Which protocol a session follows. An older version stays loaded until its sessions end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ProtocolRef {
-    pub id: String,
-    /// SHA-256 over the file, in hexadecimal, its first 16 digits.
-    pub hash: String,
-}
+/// Stage 1 of the therapy.
+pub const TRT_STAGE_1: &str = include_str!("../../../prompts/protocols/trt-stage-1.toml");
 
-/// Where a session stands in its protocol, and all that the navigator remembers: names and data, no code, so that a
-/// richer protocol never breaks a stored session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    pub protocol: ProtocolRef,
-    pub step: String,
-    /// How often what happened, by name.
-    #[serde(default)]
-    pub counters: BTreeMap<String, u32>,
-    /// What is true by now, completion criteria among it.
-    #[serde(default)]
-    pub flags: BTreeSet<String>,
-    /// What the client said, in its own words, by name. Bounded.
-    #[serde(default)]
-    pub facts: BTreeMap<String, String>,
-    /// Which variants of which text were used, latest last, so that nothing is said twice in a row.
-    #[serde(default)]
-    pub said: BTreeMap<String, Vec<u16>>,
-}
+#[cfg(test)]
+mod tests;

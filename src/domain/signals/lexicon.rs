@@ -1,0 +1,211 @@
+//! The words compiled: every phrase as numbers, found by its first word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::source::{Derived, Emotion, FactRule, Source};
+use super::tokens::{UNKNOWN, Vocabulary};
+use crate::domain::fault::Fault;
+use crate::domain::guard::Subject;
+
+/// Signals that follow from a text's length alone.
+pub(super) const WORDS: &str = "words";
+pub(super) const MANY_WORDS: &str = "many_words";
+
+/// A language's words for everything that is noticed.
+#[derive(Debug)]
+pub struct Lexicon {
+    pub(super) vocabulary: Vocabulary,
+    pub(super) rules: Vec<Rule>,
+    /// Phrases by the number of their first word, longest first.
+    pub(super) phrases: Vec<Vec<Phrase>>,
+    pub(super) roles: Roles,
+    pub(super) derived: Vec<Derived>,
+    pub(super) categories: Vec<(String, String)>,
+    pub(super) spelling: BTreeMap<String, String>,
+    pub(super) reflection: Reflection,
+}
+
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub id: String,
+    pub signal: String,
+    pub negatable: bool,
+    pub words_max: Option<usize>,
+    pub fact: Option<FactRule>,
+    pub emotion: Option<Emotion>,
+}
+
+#[derive(Debug)]
+pub(super) struct Phrase {
+    /// `UNKNOWN` stands for any word.
+    pub words: Vec<u32>,
+    pub rule: usize,
+    pub anchor: Anchor,
+}
+
+/// Where in a clause a phrase counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Anywhere,
+    Start,
+    Whole,
+}
+
+/// What single words do to the words around them.
+#[derive(Debug)]
+pub(super) struct Roles {
+    pub negators: BTreeSet<u32>,
+    pub close_negators: BTreeSet<u32>,
+    pub lifts: BTreeSet<u32>,
+    pub breaks: BTreeSet<u32>,
+    pub and: u32,
+    pub and_breaks: BTreeSet<u32>,
+    pub stronger: BTreeSet<u32>,
+    pub weaker: BTreeSet<u32>,
+}
+
+/// How a client's words are turned to be said back.
+#[derive(Debug)]
+pub(super) struct Reflection {
+    pub pairs: BTreeMap<String, String>,
+    pub awkward: BTreeSet<String>,
+    pub trailing: Vec<String>,
+}
+
+impl Lexicon {
+    /// Reads a lexicon's file.
+    ///
+    /// # Errors
+    /// All faults of the file that can be seen together.
+    pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
+        let source: Source =
+            toml::from_str(source).map_err(|error| vec![Fault::new("lexicon", error.to_string())])?;
+        let faults = faults(&source);
+        if faults.is_empty() { Ok(compile(source)) } else { Err(faults) }
+    }
+
+    /// The names of all signals that may be found.
+    pub fn signals(&self) -> impl Iterator<Item = &str> {
+        let said = self.rules.iter().map(|rule| rule.signal.as_str());
+        said.chain(self.derived.iter().map(|derived| derived.signal.as_str())).chain([WORDS, MANY_WORDS])
+    }
+
+    /// The names of all facts that may be told.
+    pub fn facts(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| rule.fact.as_ref()).map(|fact| fact.name.as_str())
+    }
+}
+
+fn compile(source: Source) -> Lexicon {
+    let mut vocabulary = Vocabulary::default();
+    let mut numbers = |words: &[String]| words.iter().map(|word| vocabulary.learn(word)).collect();
+    let roles = Roles {
+        negators: numbers(&source.negators),
+        close_negators: numbers(&source.close_negators),
+        lifts: numbers(&source.lifts),
+        breaks: numbers(&source.breaks),
+        and_breaks: numbers(&source.and_breaks),
+        stronger: numbers(&source.stronger),
+        weaker: numbers(&source.weaker),
+        and: vocabulary.learn("and"),
+    };
+    let phrases = phrases(&source, &mut vocabulary);
+    let compiled = source.rules.into_iter().map(|raw| Rule {
+        id: raw.id,
+        signal: raw.signal,
+        negatable: raw.negatable,
+        words_max: raw.words_max,
+        fact: raw.fact,
+        emotion: raw.emotion,
+    });
+    Lexicon {
+        rules: compiled.collect(),
+        phrases: by_first_word(phrases, vocabulary.len()),
+        vocabulary,
+        roles,
+        derived: source.derived,
+        categories: source.categories,
+        spelling: source.spelling,
+        reflection: Reflection {
+            pairs: source.reflection,
+            awkward: source.awkward.into_iter().collect(),
+            trailing: source.trailing,
+        },
+    }
+}
+
+fn phrases(source: &Source, vocabulary: &mut Vocabulary) -> Vec<Phrase> {
+    let mut phrases = Vec::new();
+    for (rule, raw) in source.rules.iter().enumerate() {
+        let kinds =
+            [(&raw.phrases, Anchor::Anywhere), (&raw.starts, Anchor::Start), (&raw.answers, Anchor::Whole)];
+        for (texts, anchor) in kinds {
+            phrases.extend(texts.iter().map(|text| {
+                let number = |word| if word == "_" { UNKNOWN } else { vocabulary.learn(word) };
+                Phrase { words: text.split(' ').map(number).collect(), rule, anchor }
+            }));
+        }
+    }
+    phrases
+}
+
+fn by_first_word(phrases: Vec<Phrase>, words: usize) -> Vec<Vec<Phrase>> {
+    let mut by_first: Vec<Vec<Phrase>> = (0..=words).map(|_| Vec::new()).collect();
+    for phrase in phrases {
+        let first = phrase.words.first().and_then(|&word| usize::try_from(word).ok());
+        if let Some(list) = first.and_then(|first| by_first.get_mut(first)) {
+            list.push(phrase);
+        }
+    }
+    for list in &mut by_first {
+        list.sort_by_key(|phrase| std::cmp::Reverse(phrase.words.len()));
+    }
+    by_first
+}
+
+fn faults(source: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut ids = BTreeSet::new();
+    for rule in &source.rules {
+        let at = format!("rule {}", rule.id);
+        if !ids.insert(&rule.id) {
+            faults.push(Fault::new(&at, "its id stands twice"));
+        }
+        let texts: Vec<&String> = rule.phrases.iter().chain(&rule.starts).chain(&rule.answers).collect();
+        if texts.is_empty() {
+            faults.push(Fault::new(&at, "has no words"));
+        }
+        for text in texts.into_iter().filter(|text| !is_phrase(text)) {
+            faults
+                .push(Fault::new(&at, format!("'{text}' is no phrase: lower-case words, one space between")));
+        }
+    }
+    let mut known: BTreeSet<&str> = source.rules.iter().map(|rule| rule.signal.as_str()).collect();
+    known.extend([WORDS, MANY_WORDS]);
+    for derived in &source.derived {
+        for literal in derived.when.literals() {
+            match &literal.subject {
+                Subject::Signal(name) if known.contains(name.as_str()) => {}
+                Subject::Signal(name) | Subject::Flag(name) | Subject::Fact(name) | Subject::Full(name) => {
+                    faults.push(Fault::new(
+                        format!("derived {}", derived.signal),
+                        format!("'{name}' is not found before it"),
+                    ));
+                }
+            }
+        }
+        known.insert(&derived.signal);
+    }
+    for (signal, _) in source.categories.iter().filter(|(signal, _)| !known.contains(signal.as_str())) {
+        faults.push(Fault::new("categories", format!("'{signal}' is no signal")));
+    }
+    faults
+}
+
+fn is_phrase(text: &str) -> bool {
+    !text.starts_with('_')
+        && text.split(' ').all(|word| !word.is_empty())
+        && text
+            .chars()
+            .all(|c| !c.is_uppercase() && (c.is_alphanumeric() || !c.is_ascii() || "' _".contains(c)))
+}
