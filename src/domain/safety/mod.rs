@@ -1,13 +1,90 @@
 //! Danger: what a text shows, what it means together with what is remembered, and what is said then.
 //!
-//! Deterministic and in process: nothing here waits, reads a clock, or asks a model.
+//! Deterministic and in process: nothing here waits, reads a clock, or asks a model. Nothing here ever lowers a level,
+//! and no text of a person leaves it but inside of a [`Screening`], which can be neither printed nor stored.
 
+mod answer;
+mod assess;
+mod crisis;
+mod fault;
+mod fold;
 mod level;
+mod lexicon;
+mod pattern;
+mod resources;
+mod rules;
+mod screen;
+mod texts;
 
+#[cfg(test)]
+mod tests;
+
+pub use assess::{Action, Assessment, assess};
+pub use crisis::{CrisisPlace, CrisisReply, Said};
+pub use fault::Fault;
 pub use level::{Level, SafetyMemory};
+pub use resources::{Resource, Resources};
+pub use rules::{Rules, Tier};
+pub use screen::{Hit, Screening, SelfHarmDetected};
+pub use texts::CrisisTexts;
 
-use serde::{Deserialize, Serialize};
+/// Everything that safety needs, read once at the start.
+pub struct Safety {
+    pub rules: Rules,
+    pub texts: CrisisTexts,
+    pub resources: Resources,
+}
 
-/// Where the crisis dialogue stands in a session.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct CrisisPlace {}
+impl Safety {
+    /// The data inside of the binary.
+    pub fn embedded() -> Result<Self, Vec<Fault>> {
+        Self::parse(
+            include_str!("../../../prompts/safety/rules.en.toml"),
+            include_str!("../../../prompts/safety/crisis.en.toml"),
+            include_str!("../../../prompts/safety/resources.toml"),
+        )
+    }
+
+    /// Reads all three files; every fault in them is reported.
+    pub fn parse(rules: &str, texts: &str, resources: &str) -> Result<Self, Vec<Fault>> {
+        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources)) {
+            (Ok(rules), Ok(texts), Ok(resources)) => Ok(Self { rules, texts, resources }),
+            (rules, texts, resources) => {
+                Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn screen(&self, text: &str) -> Screening {
+        self.rules.screen(text)
+    }
+
+    /// Joins a screening with what is remembered, as [`assess`] does, and with the question that the dialogue last
+    /// asked: a plain "yes" shows nothing by itself and can mean danger all the same. Where the protocol goes on, the
+    /// question no longer waits, so that a later "yes" is not read as its answer.
+    #[must_use]
+    pub fn assess(
+        &self,
+        place: &mut CrisisPlace,
+        text: &str,
+        screening: &Screening,
+        counted: Level,
+    ) -> Assessment {
+        let mut assessment = assess(screening, counted);
+        let answered = self.texts.level_of_answer(place, text);
+        if answered > screening.level {
+            assessment = assessment.with_answer(answered, counted);
+        }
+        if assessment.action == Action::Continue {
+            place.awaiting = None;
+        }
+        assessment
+    }
+
+    /// What is said to somebody in danger; see [`CrisisTexts::reply`].
+    #[must_use]
+    pub fn reply(&self, place: &CrisisPlace, said: &Said<'_>, seed: u64) -> CrisisReply {
+        self.texts.reply(place, said, &self.resources, seed)
+    }
+}

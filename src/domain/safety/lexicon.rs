@@ -1,0 +1,332 @@
+//! The words that the rules know, and how a folded text is read as a row of them.
+//!
+//! Spaced-out, numbered, masked and drawn-out spellings are undone here, and only where a known word comes out of it:
+//! a text that holds none of them is read as it stands.
+
+use std::collections::HashMap;
+
+/// A word's number. [`UNKNOWN`] is every word that no rule speaks of.
+pub(super) type Word = u16;
+
+pub(super) const UNKNOWN: Word = 0;
+/// Every number written in digits.
+pub(super) const NUMBER: Word = 1;
+
+/// The longest run of single letters that is tried as words, in letters.
+const RUN_MAX: usize = 40;
+/// The longest word that the rules may know, in bytes.
+pub(super) const WORD_MAX: usize = 24;
+
+/// What stands before a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Boundary {
+    None,
+    /// A comma, a bracket, the end of a line.
+    Clause,
+    Sentence,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub word: Word,
+    pub before: Boundary,
+    /// Where it lies in the folded text.
+    pub start: usize,
+    pub end: usize,
+}
+
+/// The known words and the spellings that mean them.
+#[derive(Default)]
+pub(super) struct Lexicon {
+    names: Vec<Box<str>>,
+    entries: HashMap<Box<str>, Box<[Word]>>,
+    /// Known words with each run of a letter squeezed to one.
+    squeezed: HashMap<Box<str>, Box<[Word]>>,
+    /// Words that are looked for behind asterisks.
+    masked: Vec<(Box<str>, Word)>,
+}
+
+impl Lexicon {
+    pub(super) fn new() -> Self {
+        Self { names: vec!["".into(), "#".into()], ..Self::default() }
+    }
+
+    /// The words that a spelling in a pattern stands for; new ones become known.
+    pub(super) fn learn(&mut self, spelling: &str) -> Box<[Word]> {
+        if let Some(known) = self.entries.get(spelling) {
+            return known.clone();
+        }
+        let word = Word::try_from(self.names.len()).unwrap_or(UNKNOWN);
+        self.names.push(spelling.into());
+        self.enter(spelling, [word].into());
+        [word].into()
+    }
+
+    /// From now on `spelling` is read as the words of `meaning`.
+    pub(super) fn spell(&mut self, spelling: &str, meaning: &str) {
+        let words: Vec<Word> = meaning.split_whitespace().flat_map(|word| self.learn(word)).collect();
+        self.enter(spelling, words.into());
+    }
+
+    pub(super) fn mask(&mut self, spelling: &str) {
+        if let [word] = *self.learn(spelling) {
+            self.masked.push((spelling.into(), word));
+        }
+    }
+
+    fn enter(&mut self, spelling: &str, words: Box<[Word]>) {
+        self.squeezed.entry(squeeze(spelling).into()).or_insert_with(|| words.clone());
+        self.entries.insert(spelling.into(), words);
+    }
+
+    pub(super) fn name(&self, word: Word) -> &str {
+        self.names.get(usize::from(word)).map_or("", |name| name)
+    }
+
+    /// Reads a folded text. Linear in its length.
+    pub(super) fn read(&self, folded: &str) -> Vec<Token> {
+        let pieces = pieces(folded);
+        let mut tokens: Vec<Token> = Vec::with_capacity(pieces.len() + 8);
+        let mut at = 0;
+        while let Some(piece) = pieces.get(at) {
+            let run = letters_in_a_row(&pieces[at..]);
+            if run >= 3 && self.push_spelled_out(folded, &pieces[at..at + run], &mut tokens) {
+                at += run;
+                continue;
+            }
+            self.push_word(folded, piece, &mut tokens);
+            at += 1;
+        }
+        tokens
+    }
+
+    fn push_word(&self, folded: &str, piece: &Piece, tokens: &mut Vec<Token>) {
+        let spelling = &folded[piece.start..piece.end];
+        let words = self.find(spelling);
+        if words.is_empty() {
+            if !self.joined_with_last(folded, piece, tokens) {
+                let word = if is_number(spelling) { NUMBER } else { UNKNOWN };
+                tokens.push(piece.token(word));
+            }
+            return;
+        }
+        push_all(words, piece, tokens);
+    }
+
+    fn find(&self, spelling: &str) -> &[Word] {
+        if let Some(words) = self.entries.get(spelling) {
+            return words;
+        }
+        if spelling.len() > 4 * WORD_MAX {
+            return &[];
+        }
+        if let Some(words) = spelling.strip_suffix("'s").and_then(|stem| self.entries.get(stem)) {
+            return words;
+        }
+        if spelling.contains('*') {
+            return self.unmask(spelling);
+        }
+        if has_other_than_letters(spelling) && !is_number(spelling) {
+            return self.find_numbered(spelling);
+        }
+        if is_drawn_out(spelling) {
+            return self.entry_of(&self.squeezed, &squeeze(spelling));
+        }
+        &[]
+    }
+
+    /// `su1c1de`: digits and signs read as the letters that they resemble.
+    fn find_numbered(&self, spelling: &str) -> &[Word] {
+        for one in ['i', 'l'] {
+            let letters: String = spelling.chars().map(|sign| letter_for(sign, one)).collect();
+            let words = self.entry_of(&self.entries, &letters);
+            if !words.is_empty() {
+                return words;
+            }
+            let words = self.entry_of(&self.squeezed, &squeeze(&letters));
+            if is_drawn_out(&letters) && !words.is_empty() {
+                return words;
+            }
+        }
+        &[]
+    }
+
+    #[expect(clippy::unused_self, reason = "ties the answer's lifetime to the lexicon")]
+    fn entry_of<'a>(&'a self, map: &'a HashMap<Box<str>, Box<[Word]>>, spelling: &str) -> &'a [Word] {
+        map.get(spelling).map_or(&[], |words| words)
+    }
+
+    fn unmask(&self, spelling: &str) -> &[Word] {
+        self.masked
+            .iter()
+            .find(|(word, _)| fits_mask(word, spelling))
+            .map_or(&[], |(_, word)| std::slice::from_ref(word))
+    }
+
+    /// `sui cide`: two unknown pieces that together are a known word.
+    fn joined_with_last(&self, folded: &str, piece: &Piece, tokens: &mut [Token]) -> bool {
+        let Some(last) = tokens.last_mut() else { return false };
+        let length = last.end - last.start + piece.end - piece.start;
+        if last.word != UNKNOWN || piece.before != Boundary::None || !(4..=WORD_MAX).contains(&length) {
+            return false;
+        }
+        let mut joined = String::with_capacity(length);
+        joined.push_str(&folded[last.start..last.end]);
+        joined.push_str(&folded[piece.start..piece.end]);
+        let Some(&[word]) = self.entries.get(joined.as_str()).map(|words| &**words) else { return false };
+        last.word = word;
+        last.end = piece.end;
+        true
+    }
+
+    /// `k i l l m y s e l f`: single letters in a row, where they make up known words.
+    fn push_spelled_out(&self, folded: &str, run: &[Piece], tokens: &mut Vec<Token>) -> bool {
+        let letters: String = run
+            .iter()
+            .flat_map(|piece| folded[piece.start..piece.end].chars())
+            .map(|c| letter_for(c, 'i'))
+            .collect();
+        let Some(words) = self.segment(&letters) else { return false };
+        let Some((first, last)) = run.first().zip(run.last()) else { return false };
+        push_all(&words, &Piece { before: first.before, start: first.start, end: last.end }, tokens);
+        true
+    }
+
+    /// Splits letters into known words, the fewest of them; `None` where that leaves a rest.
+    fn segment(&self, letters: &str) -> Option<Vec<Word>> {
+        if !letters.is_ascii() {
+            return None;
+        }
+        let mut best: Vec<Option<(usize, usize)>> = vec![None; letters.len() + 1];
+        best[0] = Some((0, 0));
+        for end in 1..=letters.len() {
+            best[end] = (end.saturating_sub(WORD_MAX)..end)
+                .filter(|&start| self.entries.contains_key(&letters[start..end]))
+                .filter_map(|start| best[start].map(|(count, _)| (count + 1, start)))
+                .min();
+        }
+        // Single letters alone ("i i i") are no disguise.
+        best[letters.len()].filter(|&(count, _)| count * 3 <= letters.len() + 1)?;
+        let mut cuts = vec![letters.len()];
+        while let Some(&end) = cuts.last().filter(|&&end| end > 0) {
+            cuts.push(best[end]?.1);
+        }
+        cuts.reverse();
+        Some(cuts.windows(2).flat_map(|cut| self.find(&letters[cut[0]..cut[1]]).to_vec()).collect())
+    }
+}
+
+fn push_all(words: &[Word], piece: &Piece, tokens: &mut Vec<Token>) {
+    for (nth, &word) in words.iter().enumerate() {
+        let mut token = piece.token(word);
+        if nth > 0 {
+            token.before = Boundary::None;
+        }
+        tokens.push(token);
+    }
+}
+
+/// A word as it is written.
+struct Piece {
+    before: Boundary,
+    start: usize,
+    end: usize,
+}
+
+impl Piece {
+    fn token(&self, word: Word) -> Token {
+        Token { word, before: self.before, start: self.start, end: self.end }
+    }
+}
+
+fn pieces(folded: &str) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(folded.len() / 5 + 1);
+    let (mut before, mut start, mut line_is_empty) = (Boundary::Sentence, None, true);
+    let mut letters = folded.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        let next = letters.peek().map(|&(_, next)| next);
+        let inside = letter.is_alphanumeric() || is_sign_in_word(letter, start.is_some(), next);
+        if inside {
+            start.get_or_insert(at);
+            line_is_empty = false;
+            continue;
+        }
+        if let Some(start) = start.take() {
+            pieces.push(Piece { before, start, end: at });
+            before = Boundary::None;
+        }
+        before = before.max(boundary(letter, next, line_is_empty));
+        line_is_empty = letter == '\n' || (line_is_empty && letter == ' ');
+    }
+    if let Some(start) = start {
+        pieces.push(Piece { before, start, end: folded.len() });
+    }
+    pieces
+}
+
+/// Signs that stand for letters, where letters go on behind them.
+fn is_sign_in_word(sign: char, started: bool, next: Option<char>) -> bool {
+    let goes_on = next.is_some_and(|next| next.is_alphanumeric() || "*@$!|".contains(next));
+    match sign {
+        '\'' | '!' | '|' | '*' => started && goes_on,
+        '@' | '$' => goes_on,
+        _ => false,
+    }
+}
+
+fn boundary(sign: char, next: Option<char>, line_is_empty: bool) -> Boundary {
+    let ends = next.is_none_or(|next| !next.is_alphanumeric());
+    match sign {
+        '.' | '!' | '?' | ';' if ends => Boundary::Sentence,
+        '\n' if line_is_empty => Boundary::Sentence,
+        ',' | '\n' | ':' | '(' | ')' => Boundary::Clause,
+        _ => Boundary::None,
+    }
+}
+
+fn letters_in_a_row(pieces: &[Piece]) -> usize {
+    pieces.iter().take(RUN_MAX).take_while(|piece| piece.end - piece.start == 1).count()
+}
+
+fn is_number(spelling: &str) -> bool {
+    spelling.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn has_other_than_letters(spelling: &str) -> bool {
+    spelling.bytes().any(|byte| !byte.is_ascii_lowercase())
+}
+
+/// Whether a letter stands three times in a row.
+fn is_drawn_out(spelling: &str) -> bool {
+    spelling.as_bytes().windows(3).any(|three| three[0] == three[1] && three[1] == three[2])
+}
+
+fn squeeze(spelling: &str) -> String {
+    let mut squeezed = String::with_capacity(spelling.len());
+    for letter in spelling.chars() {
+        if !squeezed.ends_with(letter) {
+            squeezed.push(letter);
+        }
+    }
+    squeezed
+}
+
+fn letter_for(sign: char, one: char) -> char {
+    match sign {
+        '0' => 'o',
+        '1' | '!' | '|' => one,
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        '8' => 'b',
+        '9' => 'g',
+        other => other,
+    }
+}
+
+/// Whether `spelling`, each asterisk standing for one letter, is `word`.
+fn fits_mask(word: &str, spelling: &str) -> bool {
+    word.len() == spelling.len()
+        && word.bytes().zip(spelling.bytes()).all(|(letter, shown)| shown == b'*' || shown == letter)
+}

@@ -1,0 +1,302 @@
+//! The little language in which the rules describe phrases, and its matcher. Bounded: a pattern has no loops, so a
+//! match looks at a fixed number of words however long the text is.
+//!
+//! `word` is itself · `(a|b c)` one of these · `x?` perhaps · `@name` a class of phrases · `_3` up to three words of
+//! any kind · `#` a number. A match never runs over the end of a sentence.
+
+use std::collections::BTreeMap;
+
+use super::lexicon::{Boundary, Lexicon, NUMBER, Token, Word};
+
+/// How deep classes and groups may nest.
+const DEPTH_MAX: usize = 8;
+/// The longest compiled pattern, in operations.
+const OPS_MAX: usize = 4_000;
+
+enum Node {
+    Word(Word),
+    Gap(u8),
+    Maybe(Vec<Self>),
+    OneOf(Vec<Vec<Self>>),
+}
+
+enum Op {
+    Word(Word),
+    /// Sorted.
+    OneOf(Box<[Word]>),
+    Any,
+    /// Tries the first way, then the second.
+    Split(usize, usize),
+    Jump(usize),
+    Done,
+}
+
+/// Named lists of phrases, themselves patterns.
+pub(super) type Classes = BTreeMap<String, Vec<String>>;
+
+/// A compiled pattern.
+pub(super) struct Pattern {
+    ops: Vec<Op>,
+}
+
+impl Pattern {
+    /// Compiles a pattern. The error says what is wrong with it.
+    pub(super) fn parse(source: &str, classes: &Classes, lexicon: &mut Lexicon) -> Result<Self, String> {
+        let nodes = Parser { classes, lexicon, depth: 0 }.whole(source)?;
+        let mut pattern = Self { ops: Vec::new() };
+        pattern.emit_all(&nodes);
+        pattern.ops.push(Op::Done);
+        if pattern.ops.len() > OPS_MAX {
+            return Err("is too long".to_owned());
+        }
+        Ok(pattern)
+    }
+
+    /// The words with which a match can begin.
+    pub(super) fn first_words(&self) -> Result<Vec<Word>, String> {
+        let (mut first, mut open) = (Vec::new(), vec![0]);
+        while let Some(at) = open.pop() {
+            match &self.ops[at] {
+                Op::Word(word) => first.push(*word),
+                Op::OneOf(words) => first.extend_from_slice(words),
+                Op::Split(one, other) => open.extend([*one, *other]),
+                Op::Jump(to) => open.push(*to),
+                Op::Any => return Err("begins with a gap".to_owned()),
+                Op::Done => return Err("matches nothing at all".to_owned()),
+            }
+        }
+        first.sort_unstable();
+        first.dedup();
+        Ok(first)
+    }
+
+    /// Where a match that begins at `start` ends. `work` counts the operations done.
+    pub(super) fn end_of_match(&self, tokens: &[Token], start: usize, work: &mut u64) -> Option<usize> {
+        self.run(tokens, (start, start), 0, work)
+    }
+
+    fn run(
+        &self,
+        tokens: &[Token],
+        (start, mut at): (usize, usize),
+        mut pc: usize,
+        work: &mut u64,
+    ) -> Option<usize> {
+        loop {
+            *work += 1;
+            match &self.ops[pc] {
+                Op::Done => return Some(at),
+                Op::Jump(to) => pc = *to,
+                Op::Split(one, other) => {
+                    if let Some(end) = self.run(tokens, (start, at), *one, work) {
+                        return Some(end);
+                    }
+                    pc = *other;
+                }
+                consuming @ (Op::Word(_) | Op::OneOf(_) | Op::Any) => {
+                    let token = tokens.get(at)?;
+                    let goes_on = at == start || token.before < Boundary::Sentence;
+                    if !goes_on || !consuming.takes(token.word) {
+                        return None;
+                    }
+                    (at, pc) = (at + 1, pc + 1);
+                }
+            }
+        }
+    }
+
+    fn emit_all(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            self.emit(node);
+        }
+    }
+
+    fn emit(&mut self, node: &Node) {
+        match node {
+            Node::Word(word) => self.ops.push(Op::Word(*word)),
+            Node::Gap(most) => (0..*most).for_each(|_| self.emit_skip()),
+            Node::Maybe(nodes) => self.emit_maybe(nodes),
+            Node::OneOf(ways) if ways.len() == 1 => ways.iter().for_each(|way| self.emit_all(way)),
+            Node::OneOf(ways) => match single_words(ways) {
+                Some(words) => self.ops.push(Op::OneOf(words)),
+                None => self.emit_ways(ways),
+            },
+        }
+    }
+
+    /// One word of any kind, or rather none.
+    fn emit_skip(&mut self) {
+        let here = self.ops.len();
+        self.ops.push(Op::Split(here + 2, here + 1));
+        self.ops.push(Op::Any);
+    }
+
+    fn emit_maybe(&mut self, nodes: &[Node]) {
+        let split = self.ops.len();
+        self.ops.push(Op::Jump(0));
+        self.emit_all(nodes);
+        self.ops[split] = Op::Split(split + 1, self.ops.len());
+    }
+
+    fn emit_ways(&mut self, ways: &[Vec<Node>]) {
+        let mut exits = Vec::with_capacity(ways.len());
+        for (nth, way) in ways.iter().enumerate() {
+            let split = self.ops.len();
+            let is_last = nth + 1 == ways.len();
+            if !is_last {
+                self.ops.push(Op::Jump(0));
+            }
+            self.emit_all(way);
+            exits.push(self.ops.len());
+            self.ops.push(Op::Jump(0));
+            if !is_last {
+                self.ops[split] = Op::Split(split + 1, self.ops.len());
+            }
+        }
+        let after = self.ops.len();
+        for exit in exits {
+            self.ops[exit] = Op::Jump(after);
+        }
+    }
+}
+
+impl Op {
+    fn takes(&self, word: Word) -> bool {
+        match self {
+            Self::Word(own) => *own == word,
+            Self::OneOf(words) => words.binary_search(&word).is_ok(),
+            Self::Any => true,
+            Self::Split(..) | Self::Jump(_) | Self::Done => false,
+        }
+    }
+}
+
+fn single_words(ways: &[Vec<Node>]) -> Option<Box<[Word]>> {
+    let mut words = Vec::with_capacity(ways.len());
+    for way in ways {
+        let [Node::Word(word)] = way.as_slice() else { return None };
+        words.push(*word);
+    }
+    words.sort_unstable();
+    words.dedup();
+    Some(words.into())
+}
+
+struct Parser<'a> {
+    classes: &'a Classes,
+    lexicon: &'a mut Lexicon,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn whole(&mut self, source: &str) -> Result<Vec<Node>, String> {
+        let lexemes = lexemes(source);
+        let mut rest = lexemes.as_slice();
+        let mut ways = self.ways(&mut rest)?;
+        if !rest.is_empty() {
+            return Err("has a bracket that closes nothing".to_owned());
+        }
+        match (ways.len(), ways.pop()) {
+            (1, Some(only)) => Ok(only),
+            _ => Err("has a bar outside of brackets".to_owned()),
+        }
+    }
+
+    fn ways(&mut self, rest: &mut &[&str]) -> Result<Vec<Vec<Node>>, String> {
+        let mut ways = vec![Vec::new()];
+        while let Some((&lexeme, after)) = rest.split_first() {
+            if lexeme == ")" {
+                break;
+            }
+            *rest = after;
+            match lexeme {
+                "|" => ways.push(Vec::new()),
+                "?" => make_optional(&mut ways)?,
+                _ => {
+                    let nodes = self.nodes(lexeme, rest)?;
+                    if let Some(way) = ways.last_mut() {
+                        way.extend(nodes);
+                    }
+                }
+            }
+        }
+        Ok(ways)
+    }
+
+    fn nodes(&mut self, lexeme: &str, rest: &mut &[&str]) -> Result<Vec<Node>, String> {
+        if lexeme == "(" {
+            return self.group(rest).map(|node| vec![node]);
+        }
+        if let Some(name) = lexeme.strip_prefix('@') {
+            return self.class(name).map(|node| vec![node]);
+        }
+        if let Some(most) = lexeme.strip_prefix('_') {
+            let most = most.parse::<u8>().ok().filter(|most| (1..=8).contains(most));
+            return most
+                .map(|most| vec![Node::Gap(most)])
+                .ok_or_else(|| "has a gap that is not _1 to _8".to_owned());
+        }
+        if lexeme == "#" {
+            return Ok(vec![Node::Word(NUMBER)]);
+        }
+        if !lexeme.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
+            return Err(format!("has a word that is not lower-case letters: {lexeme}"));
+        }
+        Ok(vec![Node::OneOf(vec![self.lexicon.learn(lexeme).iter().map(|&word| Node::Word(word)).collect()])])
+    }
+
+    fn group(&mut self, rest: &mut &[&str]) -> Result<Node, String> {
+        let ways = self.deeper(|parser| parser.ways(rest))?;
+        match rest.split_first() {
+            Some((&")", after)) => {
+                *rest = after;
+                Ok(Node::OneOf(ways))
+            }
+            Some(_) | None => Err("has a bracket that is not closed".to_owned()),
+        }
+    }
+
+    fn class(&mut self, name: &str) -> Result<Node, String> {
+        let classes = self.classes;
+        let phrases = classes.get(name).ok_or_else(|| format!("names an unknown class: @{name}"))?;
+        let ways = self.deeper(|parser| {
+            phrases.iter().map(|phrase| parser.whole(phrase)).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(Node::OneOf(ways))
+    }
+
+    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        if self.depth == DEPTH_MAX {
+            return Err("nests too deep".to_owned());
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
+    }
+}
+
+fn make_optional(ways: &mut [Vec<Node>]) -> Result<(), String> {
+    let way = ways.last_mut().ok_or("has a question mark behind nothing")?;
+    let node = way.pop().ok_or("has a question mark behind nothing")?;
+    way.push(Node::Maybe(vec![node]));
+    Ok(())
+}
+
+fn lexemes(source: &str) -> Vec<&str> {
+    let mut lexemes = Vec::new();
+    for word in source.split_whitespace() {
+        let mut start = 0;
+        for (at, sign) in word.match_indices(['(', ')', '|', '?']) {
+            if at > start {
+                lexemes.push(&word[start..at]);
+            }
+            lexemes.push(sign);
+            start = at + sign.len();
+        }
+        if start < word.len() {
+            lexemes.push(&word[start..]);
+        }
+    }
+    lexemes
+}
