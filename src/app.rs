@@ -117,7 +117,7 @@ fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Resul
 /// The configured secret, else the one in the key file.
 pub fn secret(config: &Config, entropy: &Entropy) -> Result<Secret, KeyFileError> {
     match &config.secret {
-        Some(bytes) => Ok(Secret::new(bytes.clone())),
+        Some(bytes) => Ok(Secret::new(Arc::clone(bytes))),
         None => Secret::from_key_file(&config.key_file, entropy),
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -45,7 +46,7 @@ pub struct Config {
     pub auth: Auth,
     /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
     pub auth_written_out: bool,
-    pub secret: Option<SecretBytes>,
+    pub secret: Option<Arc<SecretBytes>>,
     pub key_file: PathBuf,
     pub url: String,
     pub country: Option<String>,
@@ -133,7 +134,7 @@ fn read(reader: &mut Reader) -> Config {
     Config {
         auth,
         auth_written_out,
-        secret: reader.secret("ATTUNE_SECRET"),
+        secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
         key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
         country: read_country(reader),

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -18,7 +19,7 @@ use super::Caller;
 
 /// 32 bytes, equal on all servers of a deployment. Never shown.
 #[derive(Debug)]
-pub struct Secret(SecretBytes);
+pub struct Secret(Arc<SecretBytes>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -32,7 +33,7 @@ pub enum KeyFileError {
 
 impl Secret {
     #[must_use]
-    pub fn new(bytes: SecretBytes) -> Self {
+    pub fn new(bytes: Arc<SecretBytes>) -> Self {
         Self(bytes)
     }
 
@@ -40,7 +41,7 @@ impl Secret {
     pub fn from_key_file(path: &Path, entropy: &Entropy) -> Result<Self, KeyFileError> {
         match std::fs::read_to_string(path) {
             Ok(encoded) => decode_secret(&encoded)
-                .map(Self)
+                .map(|bytes| Self(Arc::new(bytes)))
                 .ok_or_else(|| KeyFileError::Malformed(path.display().to_string())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 make_key_file(path, entropy).map_err(|source| io_error(path, source))
@@ -113,7 +114,7 @@ fn make_key_file(path: &Path, entropy: &Entropy) -> std::io::Result<Secret> {
     writeln!(file, "{}", base64::engine::general_purpose::STANDARD.encode(bytes))?;
     // The data are worthless without it: it must not be lost where they are not.
     file.sync_all()?;
-    Ok(Secret(SecretBox::new(Box::new(bytes))))
+    Ok(Secret(Arc::new(SecretBox::new(Box::new(bytes)))))
 }
 
 #[cfg(test)]
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     fn secret(byte: u8) -> Secret {
-        Secret::new(SecretBox::new(Box::new([byte; 32])))
+        Secret::new(Arc::new(SecretBox::new(Box::new([byte; 32]))))
     }
 
     fn session(id: &str) -> SessionId {

@@ -1,5 +1,6 @@
 //! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
 
+pub mod disclosure;
 pub mod fault;
 pub mod guard;
 pub mod id;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::disclosure;
 use crate::domain::protocol::ProtocolRef;
 use crate::domain::safety::{Level, Resource};
 use crate::domain::session::{Exchange, Meta, Session, Status};
@@ -59,6 +60,12 @@ pub struct Disclosure {
     /// Always true: nobody here is human.
     pub ai: bool,
     pub text: String,
+}
+
+impl Disclosure {
+    pub fn current() -> Self {
+        Self { version: disclosure::VERSION.to_owned(), ai: true, text: disclosure::text().to_owned() }
+    }
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -27,13 +27,15 @@ pub(super) async fn commit(
     decided: Decided,
 ) -> Result<Outcome, Refused> {
     let body = decided.reply.bytes();
+    let counters = counters(&decided, working);
+    let rose = decided.rose.then_some(decided.session.level);
     let commit = Commit {
         key: working.key.clone(),
         lease: working.hold.lease,
         base_revision: working.session().map_or(0, |session| session.revision),
         decided_under: decided.decided_under,
         why: decided.why,
-        counters: counters(&decided, working),
+        counters,
         session: decided.session,
         exchange: decided.exchange,
         reply: admitted.idempotency.clone().map(|idempotency| (idempotency, body.clone())),
@@ -42,6 +44,9 @@ pub(super) async fn commit(
         Committed::Committed { .. } => {
             working.hold.settle();
             turns.metrics.turn(commit.exchange.responder, &commit.exchange.navigation_decision);
+            if let Some(level) = rose {
+                turns.level_rose(&commit.key, level);
+            }
             Ok(Outcome::Done(Answer { body, replayed: false, quota: Some(working.begun.quota) }))
         }
         Committed::Lost => {

@@ -60,8 +60,7 @@ pub(super) async fn raise(turns: &Arc<Turns>, admitted: &Admitted) {
 async fn try_raise(turns: &Turns, raise: &Raise) -> Result<Raised, StoreError> {
     let raised = turns.store.raise(raise.clone()).await?;
     if raised.rose {
-        tracing::warn!(session = %raise.session.id, level = raised.level.as_str(), "the safety level rose");
-        turns.metrics.level_rose(raised.level);
+        turns.level_rose(&raise.session, raised.level);
         // Best effort, as all counters are.
         let _lost = turns.store.count(&raise.session.org, vec![Counter::Level(raised.level)]).await;
     }

@@ -197,7 +197,7 @@ fn take_step(turns: &Turns, session: &mut Session, signals: &Signals, now: Times
 
 fn say(turns: &Turns, session: &mut Session, decision: Decision) -> Words {
     let mut place = decision.place.clone();
-    let text = turns.knowledge.scripted.reply(&decision, &mut place, turns.entropy.u64());
+    let text = turns.knowledge.scripted.reply(&decision, &mut place, turns.entropy.u64()).text;
     session.place = place;
     Words {
         text,

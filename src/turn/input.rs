@@ -14,7 +14,6 @@ use super::Refused;
 pub const TEXT_MAX_CHARS: usize = 8_000;
 
 /// A text that has been read for danger. There is no other way to one, so no turn is run unscreened.
-#[derive(Debug)]
 pub struct Screened {
     text: String,
     screening: Screening,
@@ -44,7 +43,7 @@ pub struct Address<'a> {
 }
 
 /// A turn that may be begun.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Admitted {
     pub(super) key: SessionKey,
     pub(super) text: Arc<str>,

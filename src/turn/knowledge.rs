@@ -1,6 +1,7 @@
 //! What a server knows before anybody speaks: protocol, texts, words and safety data, read once at the start.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::protocol::{Place, Protocol};
 use crate::domain::safety::{self, Safety};
@@ -48,9 +49,9 @@ impl Knowledge {
             safety: Safety::embedded().map_err(|faults: Vec<safety::Fault>| KnowledgeError::of(&faults))?,
             lexicon: Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
             protocol: Protocol::parse(Self::PROTOCOL).map_err(|faults| KnowledgeError::of(&faults))?,
-            scripted: Scripted::new(
+            scripted: Scripted::new(Arc::new(
                 Texts::parse(texts::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
-            ),
+            )),
         })
     }
 

@@ -24,7 +24,9 @@ use std::time::Duration;
 
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
+use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
+use crate::domain::safety::Level;
 use crate::store::{Counter, Store, StoreError, StoredReply};
 use crate::telemetry::Metrics;
 
@@ -100,6 +102,11 @@ impl Turns {
             self.count_refusal(&admitted, refused).await;
         }
         answer
+    }
+
+    fn level_rose(&self, session: &SessionKey, level: Level) {
+        tracing::warn!(session = %session.id, level = level.as_str(), "the safety level rose");
+        self.metrics.level_rose(level);
     }
 
     async fn count_refusal(&self, admitted: &Admitted, refused: &Refused) {

@@ -9,10 +9,10 @@ use crate::domain::safety::CrisisReply;
 
 /// Shared by the turn's task and the one who waits for it. A plain mutex: it is held for an assignment, never across
 /// an await.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Spoken(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum State {
     #[default]
     Silent,

@@ -1,0 +1,331 @@
+//! The binary as people run it: started, killed, stopped, asked.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A running `attune serve`. Killed when it goes out of scope.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = attune(data, variables).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        Self { child, url }
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    fn kill(mut self) {
+        self.signal("-9");
+        assert_eq!(self.child.wait().expect("it ends").signal(), Some(9));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+fn attune(data: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attune"));
+    command.env_clear().current_dir(data).stderr(Stdio::null());
+    command.envs([("ATTUNE_ADDR", "127.0.0.1:0"), ("ATTUNE_WORKERS", "2"), ("RATE_LIMIT_PER_MINUTE", "0")]);
+    command.env("ATTUNE_DATA", data.join("data")).envs(variables.iter().copied());
+    command
+}
+
+fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    attune(data, variables).args(arguments).stderr(Stdio::piped()).output().expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+async fn input(client: &reqwest::Client, url: &str, session: &str, text: &str) -> Option<Value> {
+    let body = json!({"session_id": session, "user_input": text});
+    let answer = client.post(format!("{url}/api/v1/input")).json(&body).send().await.ok()?;
+    if !answer.status().is_success() {
+        return None;
+    }
+    answer.json().await.ok()
+}
+
+async fn get(client: &reqwest::Client, url: &str, path: &str) -> Value {
+    let answer = client.get(format!("{url}{path}")).send().await.expect("it answers");
+    answer.json().await.expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_turns_it_goes_on_at_turn_two_with_all_that_it_knew() {
+    let (home, client) = (directory(), reqwest::Client::new());
+    let process = Process::start(home.path(), &[]);
+    let first = input(&client, &process.url, "s", "I want to feel calm and free").await.expect("answered");
+    let before = get(&client, &process.url, "/session/s").await;
+    process.kill();
+    let process = Process::start(home.path(), &[]);
+    let after = get(&client, &process.url, "/session/s").await;
+    for field in ["step", "completion_criteria", "turn_count", "created_at", "meta", "protocol", "revision"] {
+        assert_eq!(before[field], after[field], "{field}");
+    }
+    let second = input(&client, &process.url, "s", "I see myself laughing with my friends").await.expect("answered");
+    assert_eq!((&first["turn"], &second["turn"]), (&json!(1), &json!(2)));
+}
+
+/// Acknowledged turns by session: number and reply.
+type Acknowledged = Arc<Mutex<BTreeMap<String, Vec<(u64, String)>>>>;
+
+async fn load(client: reqwest::Client, url: String, name: String, round: usize, done: Arc<AtomicBool>, acknowledged: Acknowledged) {
+    while !done.load(Ordering::Relaxed) {
+        let Some(turn) = input(&client, &url, &name, &format!("I want to feel calm in round {round}")).await else { return };
+        let number = turn["turn"].as_u64().expect("a number");
+        let reply = turn["therapist_response"].as_str().expect("a text").to_owned();
+        acknowledged.lock().entry(name.clone()).or_default().push((number, reply));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_under_load_twenty_times_no_acknowledged_turn_is_lost_or_doubled() {
+    const SESSIONS: usize = 8;
+    let home = directory();
+    let acknowledged = Acknowledged::default();
+    for round in 0..20 {
+        let client = reqwest::Client::new();
+        let process = Process::start(home.path(), &[("HISTORY_MAX", "1000")]);
+        for session in 0..SESSIONS {
+            let name = format!("s{session}");
+            assert_complete(&client, &process.url, &name, &acknowledged).await;
+            let usable = input(&client, &process.url, &name, "I am back").await.expect("usable at once");
+            let reply = usable["therapist_response"].as_str().expect("a text").to_owned();
+            acknowledged.lock().entry(name).or_default().push((usable["turn"].as_u64().expect("a number"), reply));
+        }
+        let done = Arc::new(AtomicBool::new(false));
+        let loads: Vec<_> = (0..SESSIONS)
+            .map(|n| tokio::spawn(load(client.clone(), process.url.clone(), format!("s{n}"), round, Arc::clone(&done), Arc::clone(&acknowledged))))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(30 + 7 * round as u64)).await;
+        process.kill();
+        done.store(true, Ordering::Relaxed);
+        for load in loads {
+            load.await.expect("not panicked");
+        }
+    }
+}
+
+/// Every acknowledged turn is there once, and numbers have no gap.
+async fn assert_complete(client: &reqwest::Client, url: &str, name: &str, acknowledged: &Acknowledged) {
+    let known = acknowledged.lock().get(name).cloned().unwrap_or_default();
+    if known.is_empty() {
+        return;
+    }
+    let mut stored: Vec<(u64, String)> = Vec::new();
+    let mut before = String::new();
+    loop {
+        let page = get(client, url, &format!("/session/{name}/history?limit=50{before}")).await;
+        for exchange in page["exchanges"].as_array().expect("exchanges") {
+            let reply = exchange["therapist_response"].as_str().expect("a text").to_owned();
+            stored.push((exchange["turn"].as_u64().expect("a number"), reply));
+        }
+        match page["next_before"].as_u64() {
+            Some(next) => before = format!("&before={next}"),
+            None => break,
+        }
+    }
+    stored.reverse();
+    let numbers: Vec<u64> = stored.iter().map(|(number, _)| *number).collect();
+    let count = get(client, url, &format!("/session/{name}")).await["turn_count"].as_u64().expect("a number");
+    let first = numbers.first().copied().unwrap_or(1);
+    assert_eq!(numbers, (first..=count).collect::<Vec<_>>(), "no gap, no repeat");
+    for turn in known.iter().filter(|(number, _)| *number >= first) {
+        assert!(stored.contains(turn), "an acknowledged turn is lost: {} of {name}", turn.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_lets_running_turns_finish_and_exits_with_zero() {
+    let (home, client) = (directory(), reqwest::Client::new());
+    let mut process = Process::start(home.path(), &[]);
+    let running: Vec<_> = (0..20)
+        .map(|n| {
+            let (client, url) = (client.clone(), process.url.clone());
+            tokio::spawn(async move { input(&client, &url, &format!("s{n}"), "I want to feel calm").await })
+        })
+        .collect();
+    input(&client, &process.url, "first", "hello").await.expect("answered");
+    process.signal("-TERM");
+    let mut answered = Vec::new();
+    for turn in running {
+        answered.extend(turn.await.expect("not panicked"));
+    }
+    let status = tokio::task::spawn_blocking(move || process.child.wait().expect("it ends"));
+    let status = tokio::time::timeout(Duration::from_secs(15), status).await.expect("in time").expect("joined");
+    assert_eq!(status.code(), Some(0));
+    let process = Process::start(home.path(), &[]);
+    for turn in answered {
+        let id = turn["session_id"].as_str().expect("an id");
+        assert_eq!(get(&client, &process.url, &format!("/session/{id}")).await["turn_count"], turn["turn"]);
+    }
+}
+
+#[test]
+fn two_servers_on_one_directory_get_a_clear_error() {
+    let home = directory();
+    let _first = Process::start(home.path(), &[]);
+    let second = run(home.path(), &[], &["serve"]);
+    assert!(!second.status.success());
+    let said = text(&second.stderr);
+    assert!(said.contains("another process"), "{said}");
+}
+
+#[test]
+fn another_secret_on_the_same_data_is_refused() {
+    let home = directory();
+    drop(Process::start(home.path(), &[]));
+    let other = [("ATTUNE_SECRET", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")];
+    let refused = run(home.path(), &other, &["serve"]);
+    assert!(!refused.status.success());
+    assert!(text(&refused.stderr).contains("secret"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_wrong_configuration_stops_the_start_with_every_problem() {
+    let home = directory();
+    let wrong = [("HISTORY_MAX", "none"), ("SESSION_TTL", "soon")];
+    for arguments in [&["serve"][..], &["sessions", "list"], &[]] {
+        let refused = run(home.path(), &wrong, arguments);
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success() && said.contains("HISTORY_MAX") && said.contains("SESSION_TTL"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_listed_shown_and_deleted_with_and_without_a_server() {
+    let (home, client) = (directory(), reqwest::Client::new());
+    let process = Process::start(home.path(), &[]);
+    for id in ["a", "b"] {
+        input(&client, &process.url, id, "hello").await.expect("answered");
+    }
+    let url = process.url.clone();
+    let online = [("ATTUNE_URL", url.as_str())];
+    let home_path = home.path().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let online = [(online[0].0, url.as_str())];
+        assert_commands(&home_path, &online, "a");
+        process.kill();
+        assert_commands(&home_path, &[("ATTUNE_URL", "http://127.0.0.1:1")], "b");
+    })
+    .await
+    .expect("not panicked");
+}
+
+/// Lists, shows and deletes `id`.
+fn assert_commands(home: &Path, variables: &[(&str, &str)], id: &str) {
+    let list = run(home, variables, &["sessions", "list", "--status", "active"]);
+    assert!(list.status.success() && text(&list.stdout).contains(id), "{}", text(&list.stderr));
+    let show = run(home, variables, &["sessions", "show", id]);
+    let shown: Value = serde_json::from_slice(&show.stdout).expect("JSON");
+    assert_eq!((&shown["session_id"], &shown["turn_count"]), (&json!(id), &json!(1)));
+    let delete = run(home, variables, &["sessions", "delete", id]);
+    let deleted: Value = serde_json::from_slice(&delete.stdout).expect("JSON");
+    assert_eq!(deleted["receipt"]["verified"], true);
+    let again = run(home, variables, &["sessions", "delete", id]);
+    assert!(!again.status.success() && text(&again.stderr).contains("no session"), "{}", text(&again.stderr));
+    let wrong = run(home, variables, &["sessions", "list", "--level", "mild"]);
+    assert!(!wrong.status.success());
+}
+
+#[test]
+fn the_doctor_finds_nothing_on_a_sound_machine_and_much_on_a_spoilt_one() {
+    let home = directory();
+    let well = run(home.path(), &[("ATTUNE_URL", "http://127.0.0.1:1")], &["doctor"]);
+    assert!(well.status.success(), "{}", text(&well.stdout));
+    drop(Process::start(home.path(), &[]));
+    let key = home.path().join("data/attune.key");
+    std::fs::write(&key, "spoilt").expect("writable");
+    let spoilt = run(home.path(), &[("ATTUNE_URL", "http://127.0.0.1:1")], &["doctor"]);
+    assert!(!spoilt.status.success());
+    assert!(text(&spoilt.stdout).contains("FAIL  the key file"), "{}", text(&spoilt.stdout));
+    std::fs::remove_file(&key).expect("removed");
+    let gone = run(home.path(), &[("ATTUNE_URL", "http://127.0.0.1:1")], &["doctor"]);
+    assert!(!gone.status.success() && text(&gone.stdout).contains("is not there, but the data are"));
+    let wrong = run(home.path(), &[("HISTORY_MAX", "x")], &["doctor"]);
+    assert!(!wrong.status.success() && text(&wrong.stdout).contains("HISTORY_MAX"));
+}
+
+#[test]
+fn the_shipped_protocol_is_sound_and_a_broken_one_is_told_why() {
+    let home = directory();
+    let shipped = run(home.path(), &[], &["protocol", "check"]);
+    assert!(shipped.status.success() && text(&shipped.stdout).contains("18 steps"), "{}", text(&shipped.stdout));
+    let source = include_str!("../../prompts/protocols/trt-stage-1.toml");
+    let broken = home.path().join("broken.toml");
+    std::fs::write(&broken, source.replacen("to = \"vision\"", "to = \"nowhere\"", 1)).expect("writable");
+    let checked = run(home.path(), &[], &["protocol", "check", broken.to_str().expect("plain")]);
+    assert!(!checked.status.success() && text(&checked.stdout).contains("nowhere"), "{}", text(&checked.stdout));
+}
+
+#[test]
+fn it_tells_its_version_and_helps() {
+    let home = directory();
+    assert!(text(&run(home.path(), &[], &["--version"]).stdout).contains(env!("CARGO_PKG_VERSION")));
+    let help = text(&run(home.path(), &[], &["--help"]).stdout);
+    for command in ["serve", "sessions", "doctor", "protocol"] {
+        assert!(help.contains(command), "{command}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_word_of_a_person_reaches_the_logs() {
+    let (home, client) = (directory(), reqwest::Client::new());
+    let log = home.path().join("log");
+    let file = std::fs::File::create(&log).expect("a file");
+    let mut command = attune(home.path(), &[("ATTUNE_LOG", "trace"), ("ATTUNE_LOG_FORMAT", "json")]);
+    let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+    let process = Process { child, url };
+    let marker = "zebrafinch";
+    for words in [format!("{marker} I want to feel calm"), format!("{marker} I am going to kill myself tonight")] {
+        input(&client, &process.url, "s", &words).await.expect("answered");
+    }
+    let bad = format!("{{\"session_id\":\"s\",\"user_input\":{{\"{marker}\":1}}}}");
+    for body in [bad, format!("{marker}"), format!("{{\"user_input\":\"{marker}\"")] {
+        let request = client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
+        request.body(body).send().await.expect("answered");
+    }
+    let metrics = client.get(format!("{}/metrics", process.url)).send().await.expect("answered").text().await.expect("text");
+    process.signal("-TERM");
+    let mut process = process;
+    process.child.wait().expect("it ends");
+    let logged = std::fs::read_to_string(&log).expect("readable");
+    assert!(logged.contains("the safety level rose"), "it does log");
+    assert!(!logged.contains(marker) && !metrics.contains(marker));
+}

@@ -1,0 +1,244 @@
+//! The house rules, held by reading the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use attune::config::VARIABLES;
+use attune::http::problem::Code;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn files_below(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_below(&path, extension));
+        } else if path.extension().is_some_and(|end| end == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Every source of the crate: its path below `src` and its text.
+fn sources() -> BTreeMap<String, String> {
+    let src = Path::new(ROOT).join("src");
+    let relative = |path: &Path| path.strip_prefix(&src).expect("below src").display().to_string();
+    let read = |path: PathBuf| (relative(&path), fs::read_to_string(&path).expect("readable"));
+    files_below(&src, "rs").into_iter().map(read).collect()
+}
+
+/// A source without its comments and its tests.
+fn code(text: &str) -> String {
+    let body = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("tests/")
+}
+
+/// The first module of a path: `store/embedded/seat.rs` is of `store`.
+fn layer(path: &str) -> &str {
+    path.split(['/', '.']).next().unwrap_or(path)
+}
+
+/// What each layer may use of the crate. `domain <- store, access, llm <- turn <- http <- app <- cli, main`.
+fn may_use(layer: &str) -> &'static [&'static str] {
+    match layer {
+        "domain" => &["domain"],
+        "clock" => &["domain"],
+        "config" => &["store"],
+        "access" => &["domain", "clock", "config", "store", "access"],
+        "store" => &["domain", "clock", "store"],
+        "llm" => &["domain", "llm"],
+        "telemetry" => &["domain", "config"],
+        "turn" => &["domain", "clock", "store", "access", "llm", "telemetry", "turn"],
+        "http" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http"],
+        "app" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http"],
+        "cli" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http", "app", "cli"],
+        "main" | "lib" => &["cli"],
+        other => panic!("{other} is no layer: say here what it may use"),
+    }
+}
+
+#[test]
+fn no_arrow_between_the_layers_is_reversed() {
+    for (path, text) in sources() {
+        let allowed = may_use(layer(&path));
+        for used in code(&text).split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            assert!(used.is_empty() || allowed.contains(&used.as_str()), "{path} uses {used}");
+        }
+    }
+}
+
+#[test]
+fn adapters_are_named_in_the_composition_root_alone() {
+    for (path, text) in sources() {
+        let own = path.starts_with("store/") || path == "app.rs";
+        assert!(own || !code(&text).contains("store::embedded"), "{path} names an adapter");
+    }
+}
+
+/// Where a foreign crate's types may stand.
+const CRATES: &[(&str, &[&str])] = &[
+    ("actix_web", &["http", "app"]),
+    ("actix_cors", &["app"]),
+    ("fjall", &["store/embedded"]),
+    ("reqwest", &["cli"]),
+    ("clap", &["cli"]),
+    ("prometheus_client", &["telemetry"]),
+    ("tracing_subscriber", &["telemetry"]),
+    ("governor", &["http"]),
+    ("rand", &["clock"]),
+    ("hmac", &["access"]),
+    ("dotenvy", &["config"]),
+    ("std::env", &["config"]),
+    ("std::fs", &["config", "access", "store/embedded", "cli"]),
+];
+
+#[test]
+fn foreign_types_stay_where_they_belong() {
+    for (path, text) in sources() {
+        for (name, places) in CRATES {
+            let used = code(&text).contains(&format!("{name}::"));
+            let allowed = places.iter().any(|place| path.starts_with(place));
+            assert!(!used || allowed || is_test(&path), "{path} uses {name}");
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("domain/")) {
+        let text = code(&text);
+        for impure in ["async ", ".await", "std::io", "std::fs", "std::env", "tokio", "SystemTime", "Instant", "tracing", "rand::"] {
+            assert!(!text.contains(impure), "{path} holds {impure}");
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_open_with_what_they_are_for() {
+    for (path, text) in sources() {
+        assert!(text.lines().count() <= 400, "{path} has {} lines", text.lines().count());
+        assert!(is_test(&path) || text.starts_with("//!"), "{path} does not say what it is for");
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let words = ["TO", "DO", "FIX", "ME"];
+    let (todo, fixme) = (words[..2].concat(), words[2..].concat());
+    for (path, text) in sources() {
+        for left in [todo.as_str(), fixme.as_str(), "unimplemented!", "todo!("] {
+            assert!(!text.contains(left), "{path} holds {left}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_the_house_are_kept() {
+    for (path, text) in sources() {
+        for line in code(&text).lines() {
+            let named = line.trim_start().trim_start_matches("pub ").trim_start_matches("(crate) ");
+            for kind in ["struct ", "enum ", "trait "] {
+                let name = named.strip_prefix(kind).unwrap_or_default();
+                let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+                for banned in ["Manager", "Helper", "Util", "Service"] {
+                    assert!(!name.ends_with(banned), "{path}: {name}");
+                }
+            }
+            let getter = named.trim_start_matches("async ").starts_with("fn get_");
+            assert!(!getter, "{path}: {}", line.trim());
+        }
+    }
+}
+
+#[test]
+fn the_example_environment_lists_every_variable_and_no_other() {
+    let example = read(".env.example");
+    let listed: Vec<(String, String)> = example
+        .lines()
+        .filter(|line| !line.starts_with("# ") && line.contains('='))
+        .filter_map(|line| line.trim_start_matches('#').split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let known: Vec<(String, String)> =
+        VARIABLES.iter().map(|variable| (variable.name.to_owned(), variable.default.to_owned())).collect();
+    assert_eq!(listed, known);
+}
+
+#[test]
+fn the_configuration_table_in_the_docs_equals_the_code() {
+    let rows: Vec<String> = VARIABLES
+        .iter()
+        .map(|variable| {
+            let default = if variable.default.is_empty() { "-".to_owned() } else { format!("`{}`", variable.default) };
+            format!("| `{}` | {default} | {} |", variable.name, variable.help)
+        })
+        .collect();
+    assert_table("docs/configuration.md", "| `", &rows);
+}
+
+#[test]
+fn the_table_of_problems_in_the_docs_equals_the_code() {
+    let rows: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| {
+            let row = code.row();
+            let retry = if row.retry { "yes" } else { "no" };
+            format!("| `{}` | {} | {retry} | {} | {} |", row.error, row.status, row.title, row.show)
+        })
+        .collect();
+    assert_table("docs/problems.md", "| `", &rows);
+    let distinct: BTreeSet<&str> = Code::ALL.iter().map(|code| code.row().error).collect();
+    assert_eq!(distinct.len(), Code::ALL.len());
+}
+
+fn assert_table(path: &str, start: &str, rows: &[String]) {
+    let text = read(path);
+    let written: Vec<&str> = text.lines().filter(|line| line.starts_with(start)).collect();
+    assert!(written == rows, "{path} should hold these rows:\n{}", rows.join("\n"));
+}
+
+#[test]
+fn the_docs_link_to_files_that_are_there() {
+    let root = Path::new(ROOT);
+    let mut pages = files_below(&root.join("docs"), "md");
+    pages.push(root.join("README.md"));
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("readable");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(page.parent().expect("a folder").join(target).exists(), "{}: {target}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_behaviour_of_the_seeds_names_a_test_that_is_there_or_says_later() {
+    let tests: String = files_below(&Path::new(ROOT).join("tests"), "rs")
+        .iter()
+        .chain(&files_below(&Path::new(ROOT).join("src"), "rs"))
+        .map(|path| fs::read_to_string(path).expect("readable"))
+        .collect();
+    let seeds = read("docs/seeds.md");
+    let rows: Vec<&str> = seeds.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| behaviour")).collect();
+    assert!(rows.len() > 20);
+    for row in rows {
+        let shown = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim();
+        let name = shown.trim_matches('`');
+        assert!(shown == "later" || tests.contains(&format!("fn {name}(")), "{row}");
+    }
+}
