@@ -43,8 +43,4 @@ impl Spoken {
         *state = State::Sent(sent.clone());
         sent
     }
-
-    pub fn was_sent(&self) -> bool {
-        matches!(&*self.0.lock(), State::Sent(_))
-    }
 }

@@ -9,4 +9,8 @@ mod openapi;
 mod process;
 mod python_client;
 mod server;
+mod store_contract;
+mod store_embedded;
+mod store_model;
 mod tidy;
+mod world;

@@ -1,0 +1,194 @@
+//! What changes a session outside of a turn: create, raise, transition, extend; and what a client's memory does to
+//! all of its sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::{Record, ReplyRecord, align, encode};
+use super::tables::{self, Due, key_of, value_of};
+use super::writer::{Draft, Writer};
+use crate::domain::id::{ClientKey, SessionKey};
+use crate::domain::safety::SafetyMemory;
+use crate::domain::session::{Event, Session};
+use crate::domain::time::Timestamp;
+use crate::store::{
+    Create, Created, Idempotency, Raise, Raised, Remaining, StoreError, Transition, Transitioned,
+};
+
+impl Writer {
+    pub fn create(&mut self, request: Create) -> Result<Created, StoreError> {
+        let now = self.clock.now();
+        let key = request.key;
+        // Removes what is past its deadline, and its stored reply with it.
+        let is_taken = self.live(&key)?.is_some();
+        if let Some(used) = &request.idempotency
+            && let Some(created) = self.repeated(used)?
+        {
+            return Ok(created);
+        }
+        if is_taken {
+            return Ok(Created::Exists);
+        }
+        let mut session = request.session;
+        session.revision = 1;
+        session.align(&self.memory_of(&session.client)?, now);
+        self.change(|draft| {
+            let mut record = Record::fresh(session, draft.limits(), now);
+            record.create_key = request.idempotency.as_ref().map(|used| used.key);
+            let record = draft.put(&key, None, record)?;
+            draft.point(&key, &record.session)?;
+            if let Some(used) = &request.idempotency {
+                draft.put_create(used, (request.reply)(&record.session), &record, now);
+            }
+            Ok(Created::Created(record.session))
+        })
+    }
+
+    fn repeated(&self, used: &Idempotency) -> Result<Option<Created>, StoreError> {
+        let bytes = value_of(&self.tables.creates, &used.key)?;
+        let Some(stored) = bytes.map(|bytes| ReplyRecord::decode(&bytes)).transpose()? else {
+            return Ok(None);
+        };
+        if self.clock.now() >= stored.expires_at {
+            return Ok(None);
+        }
+        let is_same = stored.body == used.body;
+        Ok(Some(if is_same { Created::Replay(stored.reply) } else { Created::KeyReused }))
+    }
+
+    pub fn raise(&mut self, raise: &Raise) -> Result<Raised, StoreError> {
+        let now = self.clock.now();
+        let live = self.live(&raise.session)?;
+        let client = live.as_ref().map_or(&raise.client, |(record, _)| &record.session.client);
+        let before = self.memory_of(client)?;
+        let mut after = before.clone();
+        let rose = after.raise(raise.level, &raise.why, now);
+        let level = live.as_ref().map_or(after.level, |(record, _)| record.session.level_under(&after));
+        if rose {
+            self.change(|draft| draft.remember(client, &before, &after, None, now))?;
+        }
+        Ok(Raised { level, rose })
+    }
+
+    pub fn transition(&mut self, transition: &Transition) -> Result<Transitioned, StoreError> {
+        let now = self.clock.now();
+        let key = &transition.session;
+        let Some((record, memory)) = self.live(key)? else { return Ok(Transitioned::Absent) };
+        if transition.event == Event::Clear {
+            return self.clear(key, &record, &memory, now);
+        }
+        let mut session = Session::clone(&record.aligned(&memory, now));
+        let before = session.status;
+        let status = match session.apply(transition.event, transition.by, &transition.reason, now) {
+            Ok(status) => status,
+            Err(refusal) => return Ok(Transitioned::Refused(refusal)),
+        };
+        if status != before {
+            session.revision += 1;
+            let changed = Record { session: Arc::new(session), ..record.clone() };
+            self.change(|draft| draft.put(key, Some(&record), changed))?;
+        }
+        Ok(Transitioned::Done(status))
+    }
+
+    fn clear(
+        &mut self,
+        key: &SessionKey,
+        record: &Record,
+        before: &SafetyMemory,
+        now: Timestamp,
+    ) -> Result<Transitioned, StoreError> {
+        let mut after = before.clone();
+        after.clear(now);
+        self.change(|draft| draft.remember(&record.session.client, before, &after, None, now))?;
+        let status = self.record(key)?.map(|record| record.session.status);
+        Ok(status.map_or(Transitioned::Absent, Transitioned::Done))
+    }
+
+    pub fn extend(&mut self, key: &SessionKey, ttl: Duration) -> Result<Option<Remaining>, StoreError> {
+        let now = self.clock.now();
+        let Some((record, memory)) = self.live(key)? else { return Ok(None) };
+        let mut extended = record.clone();
+        extended.extend(ttl, &self.limits, now);
+        let remaining = extended.remaining(&memory, now);
+        self.change(|draft| draft.put(key, Some(&record), extended))?;
+        Ok(Some(remaining))
+    }
+}
+
+impl Draft<'_> {
+    fn put_create(
+        &mut self,
+        used: &Idempotency,
+        reply: crate::store::StoredReply,
+        record: &Record,
+        now: Timestamp,
+    ) {
+        let expires_at = now.plus(self.limits().idempotency_ttl).min(record.expires_at.max(now));
+        let stored = ReplyRecord { body: used.body, expires_at, reply };
+        self.change.insert_due(expires_at, &Due::Create(used.key));
+        let table = &self.change.tables.creates;
+        self.change.batch.insert(table, used.key, stored.encode());
+    }
+
+    /// Writes a client's memory, and what follows from it for all of its sessions at once, so that no list shows one
+    /// at a level that is not its own. `except` is the session that its caller writes.
+    pub fn remember(
+        &mut self,
+        client: &ClientKey,
+        before: &SafetyMemory,
+        after: &SafetyMemory,
+        except: Option<&SessionKey>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if before == after {
+            return Ok(());
+        }
+        let table = &self.change.tables.memories;
+        self.change.batch.insert(table, tables::memory(client), encode(after)?);
+        if after.level == crate::domain::safety::Level::None {
+            let due = Due::Memory(tables::memory(client).to_vec());
+            let at = now.plus(self.limits().memory_ttl);
+            self.change.insert_due(at, &due);
+        }
+        for key in self.sessions_under(tables::memory(client))? {
+            if Some(&key) != except {
+                self.align(&key, before, after, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sessions of the client with this memory key.
+    pub fn sessions_under(&self, client: &[u8]) -> Result<Vec<SessionKey>, StoreError> {
+        let prefix = tables::of_client(client);
+        let entries = self.tables().clients.prefix(&prefix);
+        let keys =
+            entries.map(|guard| key_of(guard).and_then(|key| tables::parse_session(&key[prefix.len()..])));
+        keys.collect()
+    }
+
+    fn align(
+        &mut self,
+        key: &SessionKey,
+        before: &SafetyMemory,
+        after: &SafetyMemory,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(old) = self.record(key)? else { return Ok(()) };
+        if old.is_dead(before, now) {
+            // A hold that begins now must not bring it back.
+            return self.purge(key, &old);
+        }
+        let mut new = old.clone();
+        if align(&mut new.session, after, now) {
+            Arc::make_mut(&mut new.session).revision += 1;
+        }
+        if before.level.pauses() && !after.level.pauses() {
+            new.let_go(now);
+        }
+        self.unpin(key, &old.session, &new);
+        self.put(key, Some(&old), new)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Lines of sessions: which successor answers in the place of one that is gone.
+
+use super::record::Record;
+use super::tables::{self, value_of};
+use super::writer::{Draft, Writer};
+use crate::domain::id::{SessionId, SessionKey};
+use crate::domain::session::Session;
+use crate::store::StoreError;
+
+/// The number that the first successor carries.
+const FIRST: u32 = 2;
+/// Six digits are all that an id has room for.
+const LAST: u32 = 999_999;
+
+impl Writer {
+    /// Where input to this session goes instead, if it does.
+    pub fn successor(
+        &mut self,
+        key: &SessionKey,
+        record: Option<&Record>,
+    ) -> Result<Option<SessionKey>, StoreError> {
+        match record {
+            Some(record) if !record.session.status.is_gone() => Ok(None),
+            Some(record) => {
+                let root = key.with_id(root_of(key, &record.session));
+                let newest = self.newest(&root)?;
+                self.next_in(&root, newest).map(Some)
+            }
+            None => match self.newest(key)? {
+                Some(newest) => self.next_in(key, Some(newest)).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The number of the line's newest session, where it stands.
+    fn newest(&mut self, root: &SessionKey) -> Result<Option<u32>, StoreError> {
+        let Some(newest) = generation_at(&self.tables, root)? else { return Ok(None) };
+        Ok(self.live(&root.with_id(root.id.successor(newest)))?.map(|_| newest))
+    }
+
+    /// The newest, or when it is gone too, the next number that nobody has.
+    fn next_in(&mut self, root: &SessionKey, newest: Option<u32>) -> Result<SessionKey, StoreError> {
+        for generation in newest.unwrap_or(FIRST)..=LAST {
+            let key = root.with_id(root.id.successor(generation));
+            match self.live(&key)? {
+                None => return Ok(key),
+                Some((record, _)) => {
+                    if newest == Some(generation) && !record.session.status.is_gone() {
+                        return Ok(key);
+                    }
+                }
+            }
+        }
+        Err(StoreError::Corrupt("a line of sessions without end".to_owned()))
+    }
+}
+
+impl Draft<'_> {
+    /// Notes a successor as the newest of its line. It lives as long as that session.
+    pub fn point(&mut self, key: &SessionKey, session: &Session) -> Result<(), StoreError> {
+        if let Some((root, generation)) = place_in_line(key, session) {
+            let table = &self.change.tables.pointers;
+            let newest = generation_at(self.change.tables, &root)?.unwrap_or_default().max(generation);
+            self.change.batch.insert(table, tables::session(&root), newest.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    /// Takes the note back where it names this very session.
+    pub fn unpoint(&mut self, key: &SessionKey, session: &Session) -> Result<(), StoreError> {
+        if let Some((root, generation)) = place_in_line(key, session)
+            && generation_at(self.change.tables, &root)? == Some(generation)
+        {
+            let table = &self.change.tables.pointers;
+            self.change.batch.remove(table, tables::session(&root));
+        }
+        Ok(())
+    }
+}
+
+fn root_of(key: &SessionKey, session: &Session) -> SessionId {
+    session.successor_of.clone().unwrap_or_else(|| key.id.clone())
+}
+
+fn place_in_line(key: &SessionKey, session: &Session) -> Option<(SessionKey, u32)> {
+    let root = session.successor_of.clone()?;
+    let digits = key.id.as_str().strip_prefix(root.as_str())?.strip_prefix('.')?;
+    let generation = digits.parse().ok()?;
+    Some((key.with_id(root), generation))
+}
+
+fn generation_at(tables: &super::tables::Tables, root: &SessionKey) -> Result<Option<u32>, StoreError> {
+    let Some(bytes) = value_of(&tables.pointers, &tables::session(root))? else { return Ok(None) };
+    let bytes = bytes.as_ref().try_into();
+    let bytes = bytes.map_err(|_| StoreError::Corrupt("a pointer to a successor".to_owned()))?;
+    Ok(Some(u32::from_be_bytes(bytes)))
+}

@@ -1,0 +1,200 @@
+//! Removing a session with all that is its own, and the sweep that does so when its time has come.
+
+use super::record::{Record, ReplyRecord};
+use super::seat::End;
+use super::tables::{self, Due, Tables, key_of, pair_of, value_of};
+use super::writer::{Draft, Writer};
+use crate::domain::id::SessionKey;
+use crate::domain::safety::Level;
+use crate::domain::session::{Event, Party};
+use crate::domain::time::Timestamp;
+use crate::store::{Receipt, StoreError, Swept};
+
+/// Entries that one sweep looks at.
+const SWEEP_MAX: usize = 1_000;
+
+impl Writer {
+    pub fn delete(&mut self, key: &SessionKey) -> Result<Option<Receipt>, StoreError> {
+        let Some((record, _)) = self.live(key)? else { return Ok(None) };
+        let exchanges = count_under(&self.tables.exchanges, key)?;
+        let created = record.create_key.map(|used| value_of(&self.tables.creates, &used)).transpose()?;
+        let replies = count_under(&self.tables.replies, key)?;
+        let stored_replies = replies + u64::from(created.flatten().is_some());
+        self.change(|draft| draft.purge(key, &record))?;
+        let verified = self.is_gone(key, &record)?;
+        self.seat(key).forget_permits();
+        self.release(key, End::Died);
+        Ok(Some(Receipt { exchanges, stored_replies, verified }))
+    }
+
+    /// Reads again.
+    fn is_gone(&self, key: &SessionKey, record: &Record) -> Result<bool, StoreError> {
+        let tables = &self.tables;
+        let created = match record.create_key {
+            Some(used) => value_of(&tables.creates, &used)?,
+            None => None,
+        };
+        let due = tables::due(record.due_at, &Due::Session(key.clone()));
+        let last = record.session.last_interaction;
+        let listed = tables::index(&key.org, tables::Facet::All, last, &key.id);
+        Ok(value_of(&tables.sessions, &tables::session(key))?.is_none()
+            && value_of(&tables.clients, &tables::client(&record.session.client, key))?.is_none()
+            && value_of(&tables.expiry, &due)?.is_none()
+            && value_of(&tables.index, &listed)?.is_none()
+            && created.is_none()
+            && count_under(&tables.exchanges, key)? == 0
+            && count_under(&tables.replies, key)? == 0)
+    }
+
+    pub fn sweep(&mut self) -> Result<Swept, StoreError> {
+        let now = self.clock.now();
+        let mut swept = Swept::default();
+        for (at, due) in self.due(now)? {
+            match due {
+                Due::Session(key) => self.sweep_session(&key, at, now, &mut swept)?,
+                other => self.sweep_other(at, &other, now)?,
+            }
+        }
+        Ok(swept)
+    }
+
+    fn due(&self, now: Timestamp) -> Result<Vec<(Timestamp, Due)>, StoreError> {
+        let end = tables::due_before(now);
+        let entries = self.tables.expiry.range::<Vec<u8>, _>(..=end).take(SWEEP_MAX);
+        entries.map(|guard| key_of(guard).and_then(|key| tables::parse_due(&key))).collect()
+    }
+
+    fn sweep_other(&mut self, at: Timestamp, due: &Due, now: Timestamp) -> Result<(), StoreError> {
+        if let Due::Daily(day) = due {
+            self.memory.counters.forget(day);
+        }
+        self.change(|draft| draft.sweep_other(at, due, now))
+    }
+
+    fn sweep_session(
+        &mut self,
+        key: &SessionKey,
+        at: Timestamp,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), StoreError> {
+        let record = match self.record(key) {
+            Ok(record) => record,
+            // Left as it is, for a program that can read it.
+            Err(StoreError::Corrupt(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(record) = record.filter(|record| record.due_at == at) else {
+            return self.change(|draft| {
+                draft.change.remove_due(at, &Due::Session(key.clone()));
+                Ok(())
+            });
+        };
+        let memory = self.memory_of(&record.session.client)?;
+        if record.is_dead(&memory, now) {
+            swept.removed += 1;
+            return self.change(|draft| draft.purge(key, &record));
+        }
+        let is_held = record.is_held(&memory);
+        let mut next = Record { session: record.aligned(&memory, now), ..record.clone() };
+        if !is_held && record.idle_at(&self.limits) <= now && expire(&mut next, now) {
+            swept.expired.push(key.clone());
+        }
+        let due = if is_held { now.plus(record.session.ttl) } else { next.next_due(&self.limits) };
+        // Idle, but its status has no way to expire: only its deadline is left.
+        let due = if due <= now { next.expires_at } else { due };
+        self.change(|draft| draft.put_again(key, &record, next, due))
+    }
+}
+
+/// True when the status changed.
+fn expire(record: &mut Record, now: Timestamp) -> bool {
+    let session = std::sync::Arc::make_mut(&mut record.session);
+    let before = session.status;
+    let done = session.apply(Event::Expire, Party::System, "idle", now);
+    let expired = done.is_ok_and(|status| status != before);
+    session.revision += u64::from(expired);
+    expired
+}
+
+impl Draft<'_> {
+    /// Removes everything of a session but its client's safety memory.
+    pub fn purge(&mut self, key: &SessionKey, record: &Record) -> Result<(), StoreError> {
+        let tables = self.change.tables;
+        for entry in tables.exchanges.prefix(tables::of_session(key)) {
+            self.change.batch.remove(&tables.exchanges, key_of(entry)?);
+        }
+        for entry in tables.replies.prefix(tables::of_session(key)) {
+            let (key, value) = pair_of(entry)?;
+            let due = Due::Reply(key.to_vec());
+            self.change.remove_due(ReplyRecord::decode(&value)?.expires_at, &due);
+            self.change.batch.remove(&tables.replies, key);
+        }
+        if let Some(used) = record.create_key
+            && let Some(value) = value_of(&tables.creates, &used)?
+        {
+            self.change.remove_due(ReplyRecord::decode(&value)?.expires_at, &Due::Create(used));
+            self.change.batch.remove(&tables.creates, used);
+        }
+        self.unpoint(key, &record.session)?;
+        self.remove(key, record);
+        Ok(())
+    }
+
+    fn sweep_other(&mut self, at: Timestamp, due: &Due, now: Timestamp) -> Result<(), StoreError> {
+        let tables = self.change.tables;
+        self.change.remove_due(at, due);
+        match due {
+            Due::Session(_) => Ok(()),
+            Due::Reply(key) => self.sweep_reply(&tables.replies, key, now),
+            Due::Create(key) => self.sweep_reply(&tables.creates, key, now),
+            Due::Memory(key) => self.sweep_memory(key, now),
+            Due::Daily(day) => self.sweep_day(tables, day),
+        }
+    }
+
+    fn sweep_reply(&mut self, table: &fjall::Keyspace, key: &[u8], now: Timestamp) -> Result<(), StoreError> {
+        let stored = value_of(table, key)?.map(|bytes| ReplyRecord::decode(&bytes)).transpose()?;
+        if stored.is_some_and(|stored| stored.expires_at <= now) {
+            self.change.batch.remove(table, key.to_vec());
+        }
+        Ok(())
+    }
+
+    /// A memory goes when it was cleared long ago, and no session remembers an epoch of it.
+    fn sweep_memory(&mut self, key: &[u8], now: Timestamp) -> Result<(), StoreError> {
+        let Some(bytes) = value_of(&self.change.tables.memories, key)? else { return Ok(()) };
+        let memory = super::record::decode_memory(&bytes)?;
+        let cleared = memory.cleared_at.filter(|_| memory.level == Level::None);
+        let Some(cleared_at) = cleared else { return Ok(()) };
+        let ends = cleared_at.plus(self.limits().memory_ttl);
+        if ends > now {
+            // Cleared again since: that clearing has an entry of its own.
+            return Ok(());
+        }
+        if self.sessions_under(key)?.is_empty() {
+            let table = &self.change.tables.memories;
+            self.change.batch.remove(table, key.to_vec());
+        } else {
+            let again = now.plus(self.limits().memory_ttl);
+            self.change.insert_due(again, &Due::Memory(key.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn sweep_day(&mut self, tables: &Tables, day: &[u8]) -> Result<(), StoreError> {
+        for entry in tables.daily.prefix(day) {
+            self.change.batch.remove(&tables.daily, key_of(entry)?);
+        }
+        Ok(())
+    }
+}
+
+fn count_under(table: &fjall::Keyspace, key: &SessionKey) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for entry in table.prefix(tables::of_session(key)) {
+        key_of(entry)?;
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,461 @@
+//! Who works on a session, who waits for it, and how many permits are out. Pure: the clock's time, fresh leases and the
+//! waiters' means of being answered come in as arguments. Nothing of it survives the process: a crash ends all turns.
+//!
+//! Invariants: at most one holder; a permit is given back at most once, because it moves with its request; a waiter
+//! is in one place only.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::domain::id::{ClientKey, SessionKey};
+use crate::domain::quota::{Permit, Quota, Window};
+use crate::domain::time::Timestamp;
+use crate::store::{Abandon, BeginId, Idempotency, Lane, Lease, Limits, StoredReply};
+
+/// The window of the lane of danger.
+const DANGER_WINDOW: std::time::Duration = std::time::Duration::from_secs(60);
+/// No queue and no crowd of joiners grows beyond this, danger or not.
+const WAITERS_MAX: usize = 10_000;
+
+/// How a waiter is answered, and whether it is still there to be answered.
+pub(super) trait Claimer {
+    fn is_gone(&self) -> bool;
+}
+
+/// Which call of claim holds a ticket: a late withdrawal by an earlier call must not end a later one.
+pub(super) type Call = u64;
+
+/// What a turn asked for. It moves from the queue to the lease, and its permit with it.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub begin: BeginId,
+    pub lane: Lane,
+    pub client: ClientKey,
+    pub predecessor: Option<SessionKey>,
+    pub idempotency: Option<Idempotency>,
+    pub permit: Permit,
+}
+
+#[derive(Debug)]
+struct Holder {
+    lease: Lease,
+    request: Request,
+    deadline: Timestamp,
+    /// The ticket that it waited with.
+    ticket: Option<u64>,
+    /// The claim that it was handed over to; `None` while nobody has claimed with the ticket.
+    call: Option<Call>,
+}
+
+#[derive(Debug)]
+struct Waiter<C> {
+    ticket: u64,
+    request: Request,
+    claimer: Option<(Call, C)>,
+}
+
+#[derive(Debug)]
+struct Joiner<C> {
+    ticket: u64,
+    request: Request,
+    claimer: Option<(Call, C)>,
+}
+
+/// Kept for a joiner for as long as a hand-over would be.
+#[derive(Debug)]
+struct Done {
+    ticket: u64,
+    reply: StoredReply,
+    until: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Seat<C> {
+    holder: Option<Holder>,
+    queue: VecDeque<Waiter<C>>,
+    joiners: Vec<Joiner<C>>,
+    /// A reply for joiners that had not claimed yet when the turn was done.
+    done: Vec<Done>,
+    ordinary: Window,
+    danger: Window,
+    /// Whether the ordinary window knows permits that no record does.
+    pub unsaved: bool,
+    /// Where the seat stands in the writer's list of deadlines.
+    pub watched: Option<Timestamp>,
+}
+
+/// Where a repeated begin finds itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Holds(Lease),
+    Queued(u64, Quota),
+    Joined(u64, Quota),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Holds,
+    Queued,
+    Busy,
+    Full,
+}
+
+/// What a claim finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claimed<C> {
+    /// It was handed over already.
+    Holds(C),
+    Replay(C, StoredReply),
+    Waits,
+    /// No such ticket, or no longer.
+    Unknown(C),
+}
+
+/// Somebody who is to be told something.
+#[derive(Debug)]
+pub(super) enum Woken<C> {
+    /// The lease is theirs.
+    Handed(C),
+    Replayed(C, StoredReply),
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    Committed(Option<(Idempotency, StoredReply)>),
+    Abandoned(Abandon),
+    /// Its lease ran out, or its session was deleted.
+    Died,
+}
+
+impl<C> Seat<C> {
+    pub fn new(permits: Vec<Timestamp>) -> Self {
+        Self {
+            holder: None,
+            queue: VecDeque::new(),
+            joiners: Vec::new(),
+            done: Vec::new(),
+            ordinary: Window::from_permits(permits),
+            danger: Window::default(),
+            unsaved: false,
+            watched: None,
+        }
+    }
+
+    pub fn permits(&self) -> Vec<Timestamp> {
+        self.ordinary.permits()
+    }
+
+    pub fn lease(&self) -> Option<Lease> {
+        self.holder.as_ref().map(|holder| holder.lease)
+    }
+
+    pub fn request(&self) -> Option<&Request> {
+        self.holder.as_ref().map(|holder| &holder.request)
+    }
+
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.holder.as_ref().map(|holder| holder.deadline)
+    }
+
+    pub fn holds(&self, lease: Lease, now: Timestamp) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.lease == lease && now < holder.deadline)
+    }
+
+    pub fn renew(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> bool {
+        let holds = self.holds(lease, now);
+        if let Some(holder) = self.holder.as_mut().filter(|_| holds) {
+            holder.deadline = now.plus(limits.lease_ttl);
+        }
+        holds
+    }
+
+    /// Whether somebody would be woken by the holder's end.
+    pub fn is_waited_for(&self) -> bool {
+        !self.queue.is_empty() || !self.joiners.is_empty()
+    }
+
+    /// Whether nothing is lost when the seat is dropped and made anew from its record.
+    pub fn is_idle(&mut self, limits: &Limits, now: Timestamp) -> bool {
+        self.ordinary.forget(limits.rate_window, now);
+        self.danger.forget(DANGER_WINDOW, now);
+        self.is_vacant(now) && self.danger.is_empty() && (!self.unsaved || self.ordinary.is_empty())
+    }
+
+    /// Whether nobody works or waits.
+    pub fn is_vacant(&mut self, now: Timestamp) -> bool {
+        self.done.retain(|done| now < done.until);
+        self.holder.as_ref().is_none_or(|holder| now >= holder.deadline)
+            && !self.is_waited_for()
+            && self.done.is_empty()
+    }
+
+    /// Where the same call of begin stands already.
+    pub fn standing(&self, begin: BeginId, now: Timestamp) -> Option<Standing> {
+        let holder = self.holder.as_ref().filter(|holder| holder.request.begin == begin);
+        if let Some(holder) = holder.filter(|holder| now < holder.deadline) {
+            return Some(Standing::Holds(holder.lease));
+        }
+        if let Some(waiter) = self.queue.iter().find(|waiter| waiter.request.begin == begin) {
+            return Some(Standing::Queued(waiter.ticket, waiter.request.permit.quota));
+        }
+        let joiner = self.joiners.iter().find(|joiner| joiner.request.begin == begin)?;
+        Some(Standing::Joined(joiner.ticket, joiner.request.permit.quota))
+    }
+
+    /// The body of the turn that runs or waits under this key.
+    pub fn running(&self, key: &[u8; 16]) -> Option<[u8; 16]> {
+        let held = self.holder.iter().map(|holder| &holder.request);
+        let mut requests = held.chain(self.queue.iter().map(|waiter| &waiter.request));
+        requests.find_map(|request| body_under(request, key))
+    }
+
+    pub fn take_permit(&mut self, lane: Lane, limits: &Limits, now: Timestamp) -> Result<Permit, Quota> {
+        match lane {
+            Lane::Ordinary => {
+                let permit = self.ordinary.take(limits.rate_limit, limits.rate_window, now)?;
+                self.unsaved = true;
+                Ok(permit)
+            }
+            Lane::Danger => self.danger.take(limits.danger_limit, DANGER_WINDOW, now),
+        }
+    }
+
+    pub fn give_back(&mut self, request: &Request) {
+        match request.lane {
+            Lane::Ordinary => self.ordinary.give_back(request.permit),
+            Lane::Danger => self.danger.give_back(request.permit),
+        }
+    }
+
+    /// Forgets the permits of a session that was deleted.
+    pub fn forget_permits(&mut self) {
+        self.ordinary = Window::default();
+        self.danger = Window::default();
+        self.unsaved = false;
+    }
+}
+
+fn body_under(request: &Request, key: &[u8; 16]) -> Option<[u8; 16]> {
+    request.idempotency.as_ref().filter(|used| used.key == *key).map(|used| used.body)
+}
+
+impl<C: Claimer> Seat<C> {
+    /// Takes the lease, or a place in the queue under `ticket`. The permit is given back where there is neither.
+    pub fn arrive(
+        &mut self,
+        request: Request,
+        ticket: u64,
+        lease: Lease,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Arrival {
+        self.prune();
+        if self.holder.is_none() && self.queue.is_empty() {
+            self.hold(request, lease, now.plus(limits.lease_ttl), None, None);
+            return Arrival::Holds;
+        }
+        if limits.lease_wait.is_zero() {
+            self.give_back(&request);
+            return Arrival::Busy;
+        }
+        if self.is_full(request.lane, self.queue.len(), limits) {
+            self.give_back(&request);
+            return Arrival::Full;
+        }
+        let place = match request.lane {
+            Lane::Danger => self.queue.iter().take_while(|w| w.request.lane == Lane::Danger).count(),
+            Lane::Ordinary => self.queue.len(),
+        };
+        self.queue.insert(place, Waiter { ticket, request, claimer: None });
+        Arrival::Queued
+    }
+
+    /// Waits beside the running turn of the same key. False when too many do.
+    pub fn join(&mut self, request: Request, ticket: u64, limits: &Limits) -> bool {
+        self.joiners.retain(|joiner| !is_gone(joiner.claimer.as_ref()));
+        if self.is_full(request.lane, self.joiners.len(), limits) {
+            return false;
+        }
+        self.joiners.push(Joiner { ticket, request, claimer: None });
+        true
+    }
+
+    fn is_full(&self, lane: Lane, waiting: usize, limits: &Limits) -> bool {
+        match lane {
+            Lane::Ordinary => waiting >= limits.queue_max.min(WAITERS_MAX),
+            Lane::Danger => waiting >= WAITERS_MAX,
+        }
+    }
+
+    /// Attaches a claim to its ticket.
+    pub fn claim(
+        &mut self,
+        ticket: u64,
+        call: Call,
+        claimer: C,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Claimed<C> {
+        if let Some(holder) = self.holder.as_mut().filter(|holder| holder.ticket == Some(ticket)) {
+            if now < holder.deadline {
+                holder.call = Some(call);
+                holder.deadline = now.plus(limits.lease_ttl);
+                return Claimed::Holds(claimer);
+            }
+            return Claimed::Unknown(claimer);
+        }
+        if let Some(waiter) = self.queue.iter_mut().find(|waiter| waiter.ticket == ticket) {
+            waiter.claimer = Some((call, claimer));
+            return Claimed::Waits;
+        }
+        if let Some(joiner) = self.joiners.iter_mut().find(|joiner| joiner.ticket == ticket) {
+            joiner.claimer = Some((call, claimer));
+            return Claimed::Waits;
+        }
+        match self.done.iter().position(|done| done.ticket == ticket) {
+            Some(place) => Claimed::Replay(claimer, self.done.swap_remove(place).reply),
+            None => Claimed::Unknown(claimer),
+        }
+    }
+
+    /// Ends the holder's turn and hands over. `lease` is for whoever is next.
+    pub fn release(&mut self, end: End, lease: Lease, limits: &Limits, now: Timestamp) -> Vec<Woken<C>> {
+        let Some(holder) = self.holder.take() else {
+            return self.hand_over(lease, limits, now).into_iter().collect();
+        };
+        let mut woken = Vec::new();
+        match end {
+            End::Committed(reply) => {
+                if let Some((used, reply)) = reply {
+                    self.answer_joiners(&used.key, &reply, now.plus(limits.claim_ttl), &mut woken);
+                }
+                self.inherit(holder.request, false);
+            }
+            End::Abandoned(Abandon::Failed) => self.inherit(holder.request, true),
+            End::Abandoned(Abandon::Stopped) | End::Died => self.inherit(holder.request, false),
+        }
+        woken.extend(self.hand_over(lease, limits, now));
+        woken
+    }
+
+    fn answer_joiners(
+        &mut self,
+        key: &[u8; 16],
+        reply: &StoredReply,
+        until: Timestamp,
+        woken: &mut Vec<Woken<C>>,
+    ) {
+        let same = |joiner: &mut Joiner<C>| body_under(&joiner.request, key).is_some();
+        for joiner in self.joiners.extract_if(.., same) {
+            let reply = Arc::clone(reply);
+            match joiner.claimer {
+                Some((_, claimer)) => woken.push(Woken::Replayed(claimer, reply)),
+                None => self.done.push(Done { ticket: joiner.ticket, reply, until }),
+            }
+        }
+        let surplus = self.done.len().saturating_sub(WAITERS_MAX);
+        self.done.drain(..surplus);
+    }
+
+    /// The first who joined an unfinished turn takes its place at the head, and its permit; with nobody there the
+    /// permit goes back where it is due.
+    fn inherit(&mut self, ended: Request, is_given_back: bool) {
+        if let Some(heir) = self.heir_of(ended.clone()) {
+            self.queue.push_front(heir);
+        } else if is_given_back {
+            self.give_back(&ended);
+        }
+    }
+
+    fn heir_of(&mut self, ended: Request) -> Option<Waiter<C>> {
+        let key = ended.idempotency.as_ref()?.key;
+        let place = self.joiners.iter().position(|joiner| {
+            body_under(&joiner.request, &key).is_some() && !is_gone(joiner.claimer.as_ref())
+        })?;
+        let Joiner { ticket, request, claimer } = self.joiners.remove(place);
+        let request = Request { permit: ended.permit, lane: ended.lane, ..request };
+        Some(Waiter { ticket, request, claimer })
+    }
+
+    fn hand_over(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> Option<Woken<C>> {
+        self.prune();
+        let Waiter { ticket, request, claimer } = self.queue.pop_front()?;
+        match claimer {
+            Some((call, claimer)) => {
+                self.hold(request, lease, now.plus(limits.lease_ttl), Some(ticket), Some(call));
+                Some(Woken::Handed(claimer))
+            }
+            None => {
+                self.hold(request, lease, now.plus(limits.claim_ttl), Some(ticket), None);
+                None
+            }
+        }
+    }
+
+    fn hold(
+        &mut self,
+        request: Request,
+        lease: Lease,
+        deadline: Timestamp,
+        ticket: Option<u64>,
+        call: Option<Call>,
+    ) {
+        self.holder = Some(Holder { lease, request, deadline, ticket, call });
+    }
+
+    /// Ends a lease that ran out.
+    pub fn expire(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> Vec<Woken<C>> {
+        match &self.holder {
+            Some(holder) if now >= holder.deadline => {
+                // A hand-over that nobody came for has used nothing.
+                let is_parked = holder.ticket.is_some() && holder.call.is_none();
+                let end = if is_parked { End::Abandoned(Abandon::Failed) } else { End::Died };
+                self.release(end, lease, limits, now)
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Gives a ticket up. `call` is the claim that does, `None` before there was one; an earlier one has no say over a later one. The lease is
+    /// named where it had been handed over to that ticket: it is the caller's to abandon.
+    pub fn withdraw(&mut self, ticket: u64, call: Option<Call>) -> Option<Lease> {
+        let may = |own: Option<Call>| own.is_none() || own == call;
+        let is_it = |at: u64, by: Option<&(Call, C)>| at == ticket && may(by.map(|(own, _)| *own));
+        if let Some(place) = self.queue.iter().position(|w| is_it(w.ticket, w.claimer.as_ref())) {
+            self.drop_waiter(place);
+            return None;
+        }
+        self.joiners.retain(|joiner| !is_it(joiner.ticket, joiner.claimer.as_ref()));
+        self.done.retain(|done| done.ticket != ticket);
+        let holder = self.holder.as_ref().filter(|holder| holder.ticket == Some(ticket));
+        holder.filter(|holder| may(holder.call)).map(|holder| holder.lease)
+    }
+
+    fn prune(&mut self) {
+        let mut place = 0;
+        while let Some(waiter) = self.queue.get(place) {
+            if is_gone(waiter.claimer.as_ref()) {
+                self.drop_waiter(place);
+            }
+            // One who inherited the place stands in it now.
+            place += usize::from(self.queue.get(place).is_some_and(|next| !is_gone(next.claimer.as_ref())));
+        }
+    }
+
+    fn drop_waiter(&mut self, place: usize) {
+        let Some(waiter) = self.queue.remove(place) else { return };
+        match self.heir_of(waiter.request.clone()) {
+            Some(heir) => self.queue.insert(place, heir),
+            None => self.give_back(&waiter.request),
+        }
+    }
+}
+
+fn is_gone<C: Claimer>(claimer: Option<&(Call, C)>) -> bool {
+    claimer.is_some_and(|(_, claimer)| claimer.is_gone())
+}
+
+#[cfg(test)]
+#[path = "seat_tests.rs"]
+mod tests;

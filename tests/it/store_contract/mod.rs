@@ -1,0 +1,126 @@
+//! The list of behaviours that every adapter keeps to. One line per behaviour at the end; an adapter runs them all.
+
+mod expiry;
+mod gate;
+mod limits;
+mod lists;
+mod safety;
+mod turns;
+
+/// Makes one test of each behaviour for one adapter.
+macro_rules! contract_tests {
+    ($adapter:ty: $($module:ident { $($name:ident),* $(,)? })*) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $name() {
+                super::super::$module::$name::<$adapter>().await;
+            })*
+        })*
+    };
+}
+
+mod embedded {
+    contract_tests! { crate::world::Embedded:
+        turns {
+            what_is_saved_is_loaded_field_by_field,
+            a_turn_is_there_after_a_crash,
+            turns_are_numbered_without_gap,
+            a_commit_whose_answer_was_lost_is_told_that_it_stands,
+            a_lost_answer_is_still_known_after_a_crash,
+            a_lease_that_ran_out_cannot_commit,
+            a_renewed_lease_can,
+            a_session_written_meanwhile_is_decided_anew,
+            a_turn_that_skips_a_number_is_refused,
+            an_abandoned_turn_leaves_nothing,
+            the_stored_ttl_outlives_the_turns_own,
+            history_is_paged_newest_first,
+            history_keeps_to_its_window,
+            the_latest_exchanges_come_with_the_lease,
+            a_repeat_is_answered_with_the_same_bytes,
+            a_key_with_another_body_is_refused,
+            a_stored_reply_goes_with_its_time,
+            a_create_is_repeated_by_its_key,
+            a_session_cannot_be_created_twice,
+            a_turn_begun_before_its_session_was_created_is_decided_anew,
+        }
+        gate {
+            fifty_at_once_come_in_order,
+            those_in_danger_go_first,
+            a_repeated_begin_has_the_same_lease,
+            a_repeated_begin_has_the_same_place,
+            a_claim_that_is_dropped_leaves_the_queue,
+            a_claim_that_waited_long_enough_is_told_busy,
+            a_waiter_gets_a_lease_that_ran_out,
+            a_hand_over_nobody_comes_for_goes_on,
+            newcomers_queue_while_anyone_waits,
+            with_waiting_switched_off_nobody_does,
+            a_full_queue_refuses_all_but_danger,
+            the_same_request_joins_the_one_that_runs,
+            one_who_joined_takes_over_when_the_turn_fails,
+            one_who_joined_takes_over_when_the_lease_dies,
+            a_joined_turn_can_be_claimed_late,
+            a_session_that_is_gone_names_its_successor,
+            a_line_goes_on_from_its_newest,
+            a_vanished_session_still_leads_to_its_successor,
+            a_waiter_is_told_that_the_session_went,
+            the_successor_knows_its_predecessor,
+            leases_do_not_outlive_the_process,
+        }
+        limits {
+            the_one_too_many_is_told_how_long,
+            a_minutes_edge_lets_no_more_through,
+            permits_come_back_from_what_did_not_run,
+            a_stopped_turn_keeps_its_permit,
+            a_repeated_begin_takes_one_permit,
+            replays_and_joins_take_none,
+            the_allowance_outlives_the_process,
+            danger_has_its_own_bound,
+            a_session_in_danger_is_always_in_its_lane,
+            a_delete_forgets_the_permits,
+        }
+        safety {
+            raising_pauses_at_once_and_overtakes_the_turn,
+            a_lower_raise_changes_nothing,
+            a_level_counts_for_all_of_a_clients_sessions,
+            a_new_session_begins_under_the_remembered_level,
+            a_turn_that_finds_danger_raises_the_memory,
+            clearing_lets_the_session_go_on,
+            a_turn_from_before_the_clearing_raises_nothing,
+            what_raised_a_level_is_kept_until_it_is_cleared,
+            an_own_pause_outlives_the_clearing,
+            a_level_outlives_a_delete_and_a_crash,
+            the_lifecycle_says_no_with_a_reason,
+            a_transition_is_seen_by_the_turn_in_flight,
+        }
+        expiry {
+            a_session_ends_with_its_ttl,
+            a_turn_slides_the_ttl_and_a_read_does_not,
+            no_session_outlives_the_greatest_age,
+            an_extension_is_kept_by_later_turns,
+            danger_holds_and_clearing_lets_go_for_a_whole_ttl,
+            a_hold_does_not_bring_back_what_had_ended,
+            an_idle_session_expires_once,
+            the_sweep_removes_everything_of_a_dead_session,
+            a_dead_session_begins_anew,
+            a_session_that_ends_in_a_turn_is_decided_anew,
+            a_cleared_memory_goes_in_its_time,
+            a_memory_stays_while_a_session_remembers_it,
+            a_delete_leaves_nothing_and_says_so,
+            a_deleted_sessions_turn_is_lost,
+            a_delete_hands_the_queue_on,
+        }
+        lists {
+            the_list_shows_the_latest_first,
+            pages_follow_each_other_without_gap_or_repeat,
+            filters_by_status_and_level_are_exact,
+            totals_follow_every_change,
+            a_time_bounds_the_list_and_its_total,
+            parts_and_substates_are_found,
+            organisations_see_their_own_only,
+            no_row_goes_on_at_high_or_crisis,
+            dead_sessions_are_not_listed,
+            counters_are_read_as_soon_as_counted,
+            counters_outlive_a_close_and_go_in_their_time,
+        }
+    }
+}

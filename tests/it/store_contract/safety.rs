@@ -1,0 +1,186 @@
+//! The ratchet, clearing, and the lifecycle outside of turns.
+
+use attune::domain::safety::Level;
+use attune::domain::session::{Event, Party, Refusal, Status};
+use attune::store::{Begun, Committed, Created, Limits, Raised, Transition, Transitioned};
+
+use crate::world::{Adapter, Desk, key, limits};
+
+pub async fn raising_pauses_at_once_and_overtakes_the_turn<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    let begun = desk.begun("s").await;
+    let commit = desk.commit_of("s", &begun);
+    assert_eq!(desk.raise("s", Level::High).await, Raised { level: Level::High, rose: true });
+    let session = desk.session("s").await;
+    assert_eq!((session.status, session.paused_by), (Status::Paused, Some(Party::Safety)));
+    let Committed::Overtaken(reloaded) = desk.commit(commit).await else { panic!("it was written") };
+    let anew = Begun { session: reloaded.session, memory: reloaded.memory, ..begun };
+    desk.turn_of("s", &anew).await;
+    assert_eq!(desk.turns("s").await, [1, 2]);
+}
+
+pub async fn a_lower_raise_changes_nothing<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.raise("s", Level::Crisis).await;
+    let revision = desk.session("s").await.revision;
+    assert_eq!(desk.raise("s", Level::High).await, Raised { level: Level::Crisis, rose: false });
+    assert_eq!(desk.raise("s", Level::Crisis).await, Raised { level: Level::Crisis, rose: false });
+    let session = desk.session("s").await;
+    assert_eq!((session.level, session.revision), (Level::Crisis, revision));
+}
+
+pub async fn a_level_counts_for_all_of_a_clients_sessions<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.turn("t").await;
+    desk.raise("s", Level::High).await;
+    assert_eq!(desk.session("t").await.status, Status::Paused);
+    let begun = desk.begun("t").await;
+    assert_eq!(begun.session.expect("it stands").level, Level::High);
+    assert_eq!(begun.memory.level, Level::High);
+}
+
+pub async fn a_new_session_begins_under_the_remembered_level<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    assert!(desk.raise("s", Level::Crisis).await.rose);
+    let begun = desk.begun("s").await;
+    assert!(begun.session.is_none() && begun.memory.level == Level::Crisis);
+    let mut blind = desk.commit_of("s", &begun);
+    blind.decided_under = Level::None;
+    assert!(matches!(desk.commit(blind).await, Committed::Overtaken(_)));
+    let mut commit = desk.commit_of("s", &begun);
+    commit.decided_under = begun.memory.level;
+    assert!(matches!(desk.commit(commit).await, Committed::Committed { .. }));
+    assert_eq!(desk.session("s").await.status, Status::Paused);
+    let created = desk.create("t", None).await;
+    assert!(matches!(created, Created::Created(session) if session.status == Status::Paused));
+}
+
+pub async fn a_turn_that_finds_danger_raises_the_memory<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("t").await;
+    let begun = desk.begun("s").await;
+    let mut commit = desk.commit_of("s", &begun);
+    commit.session.level = Level::High;
+    commit.why = vec!["si.active.1".to_owned()];
+    assert!(matches!(desk.commit(commit).await, Committed::Committed { .. }));
+    let session = desk.session("s").await;
+    assert_eq!((session.status, session.pins.as_slice()), (Status::Paused, [1].as_slice()));
+    assert_eq!(desk.session("t").await.status, Status::Paused);
+    assert_eq!(desk.begun("t").await.memory.why, ["si.active.1"]);
+}
+
+pub async fn clearing_lets_the_session_go_on<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.turn("t").await;
+    desk.raise("s", Level::High).await;
+    let refused = desk.transition("s", Event::Resume).await;
+    assert_eq!(refused, Transitioned::Refused(Refusal::Level(Level::High)));
+    assert_eq!(desk.transition("s", Event::Clear).await, Transitioned::Done(Status::Active));
+    for id in ["s", "t"] {
+        let session = desk.session(id).await;
+        assert_eq!((session.status, session.level), (Status::Active, Level::None));
+    }
+    assert_eq!(desk.transition("s", Event::Clear).await, Transitioned::Done(Status::Active));
+    desk.turn("s").await;
+    assert!(desk.raise("s", Level::High).await.rose);
+}
+
+pub async fn a_turn_from_before_the_clearing_raises_nothing<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.raise("s", Level::High).await;
+    let begun = desk.begun("s").await;
+    let commit = desk.commit_of("s", &begun);
+    desk.transition("s", Event::Clear).await;
+    let Committed::Changed(reloaded) = desk.commit(commit.clone()).await else { panic!("it was written") };
+    // Decided anew by somebody who keeps the old level and epoch: it counts no more.
+    let mut again = commit;
+    again.base_revision = reloaded.session.expect("it stands").revision;
+    assert!(matches!(desk.commit(again).await, Committed::Committed { .. }));
+    let session = desk.session("s").await;
+    assert_eq!((session.status, session.level), (Status::Active, Level::None));
+}
+
+pub async fn what_raised_a_level_is_kept_until_it_is_cleared<A: Adapter>() {
+    let adapter = A::open(Limits { history_max: 2, ..limits() }).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    let begun = desk.begun("s").await;
+    let mut commit = desk.commit_of("s", &begun);
+    commit.session.level = Level::High;
+    desk.commit(commit).await;
+    for _ in 0..4 {
+        desk.turn("s").await;
+    }
+    assert_eq!(desk.turns("s").await, [2, 5, 6]);
+    desk.transition("s", Event::Clear).await;
+    assert_eq!(desk.turns("s").await, [5, 6]);
+    let receipt = adapter.store().delete(&key("s")).await.expect("it is there");
+    assert_eq!(receipt.expect("it stood").exchanges, 2);
+}
+
+pub async fn an_own_pause_outlives_the_clearing<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    assert_eq!(desk.transition("s", Event::Pause).await, Transitioned::Done(Status::Paused));
+    desk.raise("s", Level::High).await;
+    assert_eq!(desk.transition("s", Event::Clear).await, Transitioned::Done(Status::Paused));
+    assert_eq!(desk.transition("s", Event::Resume).await, Transitioned::Done(Status::Active));
+}
+
+pub async fn a_level_outlives_a_delete_and_a_crash<A: Adapter>() {
+    let mut adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.raise("s", Level::High).await;
+    adapter.store().delete(&key("s")).await.expect("it is there");
+    adapter.reopen().await;
+    let begun = Desk::of(&adapter).begun("s").await;
+    assert!(begun.session.is_none() && begun.memory.level == Level::High);
+}
+
+pub async fn the_lifecycle_says_no_with_a_reason<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    assert_eq!(desk.transition("s", Event::Pause).await, Transitioned::Absent);
+    assert_eq!(desk.transition("s", Event::Clear).await, Transitioned::Absent);
+    desk.turn("s").await;
+    desk.transition("s", Event::Pause).await;
+    let resume =
+        Transition { session: key("s"), event: Event::Resume, by: Party::Client, reason: String::new() };
+    let refused = adapter.store().transition(resume).await.expect("it is there");
+    assert_eq!(refused, Transitioned::Refused(Refusal::PausedByAnother));
+    assert_eq!(desk.session("s").await.status, Status::Paused);
+    assert_eq!(desk.transition("s", Event::Complete).await, Transitioned::Done(Status::Completed));
+    let session = desk.session("s").await;
+    assert!(session.completed_at.is_some());
+    let refused = desk.transition("s", Event::Pause).await;
+    assert_eq!(refused, Transitioned::Refused(Refusal::Status(Status::Completed)));
+    assert_eq!(desk.session("s").await, session);
+    // Danger still counts, and the status stays.
+    desk.raise("s", Level::Crisis).await;
+    let session = desk.session("s").await;
+    assert_eq!((session.status, session.level), (Status::Completed, Level::Crisis));
+}
+
+pub async fn a_transition_is_seen_by_the_turn_in_flight<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    let begun = desk.begun("s").await;
+    let commit = desk.commit_of("s", &begun);
+    desk.transition("s", Event::Pause).await;
+    assert!(matches!(desk.commit(commit).await, Committed::Changed(_)));
+}
