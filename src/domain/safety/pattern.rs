@@ -2,7 +2,7 @@
 //! match looks at a fixed number of words however long the text is.
 //!
 //! `word` is itself · `(a|b c)` one of these · `x?` perhaps · `@name` a class of phrases · `_3` up to three words of
-//! any kind · `#` a number. A match never runs over the end of a sentence.
+//! any kind · `#` a number · `$` the end of a sentence or clause. A match never runs over the end of a sentence.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ const OPS_MAX: usize = 4_000;
 enum Node {
     Word(Word),
     Gap(u8),
+    End,
     Maybe(Vec<Self>),
     OneOf(Vec<Vec<Self>>),
 }
@@ -28,6 +29,8 @@ enum Op {
     /// Tries the first way, then the second.
     Split(usize, usize),
     Jump(usize),
+    /// The end of a sentence or clause.
+    End,
     Done,
 }
 
@@ -61,7 +64,7 @@ impl Pattern {
                 Op::OneOf(words) => first.extend_from_slice(words),
                 Op::Split(one, other) => open.extend([*one, *other]),
                 Op::Jump(to) => open.push(*to),
-                Op::Any => return Err("begins with a gap".to_owned()),
+                Op::Any | Op::End => return Err("begins with a gap or an end".to_owned()),
                 Op::Done => return Err("matches nothing at all".to_owned()),
             }
         }
@@ -87,6 +90,8 @@ impl Pattern {
             match &self.ops[pc] {
                 Op::Done => return Some(at),
                 Op::Jump(to) => pc = *to,
+                Op::End if tokens.get(at).is_some_and(|next| next.before == Boundary::None) => return None,
+                Op::End => pc += 1,
                 Op::Split(one, other) => {
                     if let Some(end) = self.run(tokens, (start, at), *one, work) {
                         return Some(end);
@@ -114,6 +119,7 @@ impl Pattern {
     fn emit(&mut self, node: &Node) {
         match node {
             Node::Word(word) => self.ops.push(Op::Word(*word)),
+            Node::End => self.ops.push(Op::End),
             Node::Gap(most) => (0..*most).for_each(|_| self.emit_skip()),
             Node::Maybe(nodes) => self.emit_maybe(nodes),
             Node::OneOf(ways) if ways.len() == 1 => ways.iter().for_each(|way| self.emit_all(way)),
@@ -166,7 +172,7 @@ impl Op {
             Self::Word(own) => *own == word,
             Self::OneOf(words) => words.binary_search(&word).is_ok(),
             Self::Any => true,
-            Self::Split(..) | Self::Jump(_) | Self::Done => false,
+            Self::Split(..) | Self::Jump(_) | Self::End | Self::Done => false,
         }
     }
 }
@@ -236,8 +242,10 @@ impl Parser<'_> {
                 .map(|most| vec![Node::Gap(most)])
                 .ok_or_else(|| "has a gap that is not _1 to _8".to_owned());
         }
-        if lexeme == "#" {
-            return Ok(vec![Node::Word(NUMBER)]);
+        match lexeme {
+            "#" => return Ok(vec![Node::Word(NUMBER)]),
+            "$" => return Ok(vec![Node::End]),
+            _ => {}
         }
         if !lexeme.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
             return Err(format!("has a word that is not lower-case letters: {lexeme}"));

@@ -65,11 +65,6 @@ impl Tier {
             Self::Distress => "distress",
         }
     }
-
-    /// Whether it can lie so long ago that it no longer pauses.
-    pub(super) const fn ages(self) -> bool {
-        matches!(self, Self::Attempt | Self::SelfHarm)
-    }
 }
 
 #[derive(Deserialize)]
@@ -114,6 +109,9 @@ struct RuleSource {
     /// False where "not" belongs to the sign itself: "do not want to live".
     #[serde(default = "yes")]
     negatable: bool,
+    /// True where it may lie so long ago that it no longer pauses.
+    #[serde(default)]
+    ages: bool,
     /// Counts only beside a sign of one of these tiers anywhere in the text.
     #[serde(default)]
     needs: Vec<Tier>,
@@ -127,6 +125,7 @@ pub(super) struct Rule {
     pub id: String,
     pub tier: Tier,
     pub negatable: bool,
+    pub ages: bool,
     pub needs: Vec<Tier>,
 }
 
@@ -210,6 +209,12 @@ impl<'a> Compiler<'a> {
         }
         source.masked.iter().for_each(|word| lexicon.mask(word));
         let mut faults = Faults::of(FILE);
+        for (spelling, meaning) in &source.spellings {
+            let misspelt = |word: &&str| *word != spelling && source.spellings.contains_key(*word);
+            if let Some(word) = meaning.split_whitespace().find(misspelt) {
+                faults.add(spelling.as_str(), format!("means {word}, which is a spelling itself"));
+            }
+        }
         for spelling in source.spellings.keys().filter(|spelling| spelling.len() > WORD_MAX) {
             faults.add(spelling.as_str(), "is longer than a word may be");
         }
@@ -256,6 +261,7 @@ impl<'a> Compiler<'a> {
             id: rule.id.clone(),
             tier: rule.tier,
             negatable: rule.negatable,
+            ages: rule.ages,
             needs: rule.needs.clone(),
         });
     }

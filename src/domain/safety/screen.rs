@@ -187,7 +187,7 @@ impl<'a> Context<'a> {
         };
         if rule.tier != Tier::Distress && self.is_anothers(found) {
             sign.becomes(Tier::ThirdPerson);
-        } else if rule.tier.ages() && self.is_long_ago(found) {
+        } else if rule.ages && self.is_long_ago(found) {
             sign.becomes(Tier::History);
         }
         let most = self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis);
@@ -197,13 +197,14 @@ impl<'a> Context<'a> {
 
     fn is_negated(&self, found: Match) -> bool {
         self.negated[found.start + 1..found.end].contains(&true)
-            || self.walk_back(found.start, NEGATION_REACH, Boundary::Clause, |at| {
-                if self.negated[at] {
-                    Some(true)
-                } else {
-                    self.rules.scope_ends.contains(&self.tokens[at - 1].word).then_some(false)
-                }
-            })
+            || !self.rules.scope_ends.contains(&self.tokens[found.start].word)
+                && self.walk_back(found.start, NEGATION_REACH, Boundary::Clause, |at| {
+                    if self.negated[at] {
+                        Some(true)
+                    } else {
+                        self.rules.scope_ends.contains(&self.tokens[at - 1].word).then_some(false)
+                    }
+                })
     }
 
     /// Whether another person is the subject, or is quoted.
