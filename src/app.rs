@@ -167,7 +167,13 @@ fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "DELETE"])
         .allowed_headers(["content-type", "idempotency-key", "x-request-id", "authorization"])
-        .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"])
+        .expose_headers([
+            "x-request-id",
+            "retry-after",
+            "ratelimit-limit",
+            "ratelimit-remaining",
+            "ratelimit-reset",
+        ])
         .max_age(3_600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
@@ -195,7 +201,9 @@ pub fn banner(app: &App, config: &Config) -> String {
         ),
     ];
     if config.auth == Auth::Open && !addr.ip().is_loopback() {
-        lines.push("ATTUNE_AUTH=open: everybody who reaches this address may read and change everything".to_owned());
+        lines.push(
+            "ATTUNE_AUTH=open: everybody who reaches this address may read and change everything".to_owned(),
+        );
     }
     lines.join("\n")
 }

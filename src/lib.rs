@@ -31,14 +31,14 @@
 //!
 //! # In reading order
 
-pub mod domain;
-pub mod clock;
-pub mod config;
 pub mod access;
-pub mod store;
-pub mod llm;
-pub mod turn;
-pub mod telemetry;
-pub mod http;
 pub mod app;
 pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod llm;
+pub mod store;
+pub mod telemetry;
+pub mod turn;

@@ -97,7 +97,11 @@ impl Metrics {
         registry.register("turns", "Stored turns by responder and decision", self.turns.clone());
         registry.register("safety_level_rises", "Rises of a client's level", self.levels.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
-        registry.register("sessions_expired", "Sessions that the sweep expired", self.sessions_expired.clone());
+        registry.register(
+            "sessions_expired",
+            "Sessions that the sweep expired",
+            self.sessions_expired.clone(),
+        );
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }

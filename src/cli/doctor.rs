@@ -90,7 +90,10 @@ fn disk(data: &Path) -> Finding {
     let place = data.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
     let Ok(stat) = rustix::fs::statvfs(place) else {
-        return Fault(format!("disk: {} cannot be looked at", place.display()), "check ATTUNE_DATA and its mount");
+        return Fault(
+            format!("disk: {} cannot be looked at", place.display()),
+            "check ATTUNE_DATA and its mount",
+        );
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let line = format!("disk: {} MiB free at {}", free / 1024 / 1024, place.display());
@@ -158,9 +161,9 @@ async fn store(config: &Config) -> Finding {
 async fn open_store(config: &Config) -> Finding {
     let entropy = Arc::new(Entropy::system());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let opened = app::secret(config, &entropy)
-        .map_err(|error| error.to_string())
-        .and_then(|secret| app::open_store(config, &secret, &clock, &entropy).map_err(|error| error.to_string()));
+    let opened = app::secret(config, &entropy).map_err(|error| error.to_string()).and_then(|secret| {
+        app::open_store(config, &secret, &clock, &entropy).map_err(|error| error.to_string())
+    });
     match opened {
         Ok(store) => match store.close().await {
             Ok(()) => Well(format!("store: {} opens", config.data.display())),

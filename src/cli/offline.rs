@@ -85,11 +85,7 @@ fn key(id: &str) -> Result<SessionKey, Failure> {
     Ok(SessionKey::new(Caller::open().org, id))
 }
 
-fn named<T>(
-    what: &str,
-    text: Option<&str>,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, Failure> {
+fn named<T>(what: &str, text: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Failure> {
     match text {
         None => Ok(None),
         Some(text) => {

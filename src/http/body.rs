@@ -65,7 +65,8 @@ fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
 /// Decodes a JSON object. Unknown members are ignored.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(Object::new(&mut deserializer)).map_err(|error| fault(&error))?;
+    let value =
+        serde_path_to_error::deserialize(Object::new(&mut deserializer)).map_err(|error| fault(&error))?;
     deserializer.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
@@ -192,7 +193,8 @@ mod tests {
         }
         let deep = format!("{{\"user_input\":\"a\",\"x\":{}", "[".repeat(10_000));
         assert_eq!(code(&deep).map(|(code, _)| code), Some(Code::InvalidJson));
-        let misfit = |body: &str| code(body).filter(|(code, _)| *code == Code::InvalidRequest).map(|(_, f)| f);
+        let misfit =
+            |body: &str| code(body).filter(|(code, _)| *code == Code::InvalidRequest).map(|(_, f)| f);
         assert_eq!(misfit("{}").as_deref(), Some("user_input"));
         assert_eq!(misfit("{\"user_input\":5}").as_deref(), Some("user_input"));
         assert_eq!(misfit("{\"user_input\":null}").as_deref(), Some("user_input"));

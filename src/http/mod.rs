@@ -15,6 +15,6 @@ mod session;
 mod state;
 pub mod wire;
 
+pub use edge::{edge, guard};
 pub use routes::routes;
 pub use state::State;
-pub use edge::{edge, guard};

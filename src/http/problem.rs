@@ -93,21 +93,53 @@ impl Code {
         }
         match self {
             Self::InvalidJson => row("invalid_json", 400, "The body is not JSON", false, OURS),
-            Self::NotFound => row("not_found", 404, "There is nothing here", false, "This conversation is gone."),
-            Self::MethodNotAllowed => row("method_not_allowed", 405, "This path does not take that method", false, OURS),
+            Self::NotFound => {
+                row("not_found", 404, "There is nothing here", false, "This conversation is gone.")
+            }
+            Self::MethodNotAllowed => {
+                row("method_not_allowed", 405, "This path does not take that method", false, OURS)
+            }
             Self::SlowSender => row("slow_sender", 408, "The body took too long to arrive", true, AGAIN),
             Self::SessionExists => row("session_exists", 409, "A session with this id exists", false, OURS),
             Self::Busy => row("busy", 409, "Another turn of this session is still running", true, AGAIN),
-            Self::Lifecycle => row("lifecycle_refused", 409, "The session cannot do this now", false, "That is not possible right now."),
-            Self::BodyTooLarge => row("body_too_large", 413, "The body is too large", false, "That is too long to send."),
+            Self::Lifecycle => row(
+                "lifecycle_refused",
+                409,
+                "The session cannot do this now",
+                false,
+                "That is not possible right now.",
+            ),
+            Self::BodyTooLarge => {
+                row("body_too_large", 413, "The body is too large", false, "That is too long to send.")
+            }
             Self::PathTooLong => row("path_too_long", 414, "The path or query is too long", false, OURS),
-            Self::UnsupportedMediaType => row("unsupported_media_type", 415, "The body has to be application/json", false, OURS),
-            Self::InvalidRequest => row("invalid_request", 422, "The request does not fit its description", false, OURS),
-            Self::TextTooLong => row("text_too_long", 422, "The text is too long", false, "Please send it in smaller parts."),
-            Self::IdempotencyKeyReused => row("idempotency_key_reused", 422, "This Idempotency-Key was used with another body", false, OURS),
-            Self::RateLimited => row("rate_limited", 429, "Too many turns in this session", true, "Let's slow down a little. Try again in a moment."),
+            Self::UnsupportedMediaType => {
+                row("unsupported_media_type", 415, "The body has to be application/json", false, OURS)
+            }
+            Self::InvalidRequest => {
+                row("invalid_request", 422, "The request does not fit its description", false, OURS)
+            }
+            Self::TextTooLong => {
+                row("text_too_long", 422, "The text is too long", false, "Please send it in smaller parts.")
+            }
+            Self::IdempotencyKeyReused => row(
+                "idempotency_key_reused",
+                422,
+                "This Idempotency-Key was used with another body",
+                false,
+                OURS,
+            ),
+            Self::RateLimited => row(
+                "rate_limited",
+                429,
+                "Too many turns in this session",
+                true,
+                "Let's slow down a little. Try again in a moment.",
+            ),
             Self::QueueFull => row("queue_full", 429, "Too many turns wait for this session", true, AGAIN),
-            Self::AddressLimited => row("address_limited", 429, "Too many requests from this address", true, AGAIN),
+            Self::AddressLimited => {
+                row("address_limited", 429, "Too many requests from this address", true, AGAIN)
+            }
             Self::HeadersTooLarge => row("headers_too_large", 431, "The headers are too large", false, OURS),
             Self::Internal => row("internal", 500, "A fault on our side", true, OURS),
             Self::StoreUnavailable => row("store_unavailable", 503, "The store is away", true, AGAIN),
@@ -236,12 +268,10 @@ impl ResponseError for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away(_) => {
-                Self::new(Code::StoreUnavailable, "the store does not answer").retry_after(Duration::from_secs(1))
-            }
-            StoreError::Closed => {
-                Self::new(Code::ShuttingDown, "try another server, or this one again").retry_after(Duration::from_secs(1))
-            }
+            StoreError::Away(_) => Self::new(Code::StoreUnavailable, "the store does not answer")
+                .retry_after(Duration::from_secs(1)),
+            StoreError::Closed => Self::new(Code::ShuttingDown, "try another server, or this one again")
+                .retry_after(Duration::from_secs(1)),
             StoreError::Corrupt(_) => Self::new(Code::Internal, "stored data cannot be read"),
         }
     }

@@ -15,8 +15,8 @@ use super::problem::{Body, Code, FieldError, Problem};
 use super::query::Query;
 use super::state::State;
 use super::wire::{
-    self, ChangedBody, CreateBody, DeletedBody, Disclosure, ExtendBody, ExtendedBody, HistoryBody, ReasonBody,
-    SessionBody, StatusBody,
+    self, ChangedBody, CreateBody, DeletedBody, Disclosure, ExtendBody, ExtendedBody, HistoryBody,
+    ReasonBody, SessionBody, StatusBody,
 };
 
 const CLIENT_ID_MAX_CHARS: usize = 256;
@@ -93,7 +93,9 @@ async fn created(state: &State, request: Create) -> Result<HttpResponse, Problem
         Created::KeyReused => {
             Err(Problem::new(Code::IdempotencyKeyReused, "the key was used with another body"))
         }
-        Created::Exists => Err(Problem::new(Code::SessionExists, "choose another id, or go on with this one")),
+        Created::Exists => {
+            Err(Problem::new(Code::SessionExists, "choose another id, or go on with this one"))
+        }
     }
 }
 

@@ -67,8 +67,7 @@ fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
         country: turns.settings.country.as_deref(),
     };
     let safety = &turns.knowledge.safety;
-    let spoken =
-        admitted.spoken.send(|| safety.reply(&Default::default(), &said, turns.entropy.u64()));
+    let spoken = admitted.spoken.send(|| safety.reply(&Default::default(), &said, turns.entropy.u64()));
     Words {
         text: spoken.text,
         decision: spoken.decision.to_owned(),

@@ -127,7 +127,9 @@ fn course(session: &Session, assessment: &Assessment) -> Course {
         (
             Action::Continue,
             Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
-        ) if session.successor_of.is_some() && session.turn_count == 0 => Course::Stand(Standing::WelcomeBack),
+        ) if session.successor_of.is_some() && session.turn_count == 0 => {
+            Course::Stand(Standing::WelcomeBack)
+        }
         (
             Action::Continue,
             Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,

@@ -7,8 +7,8 @@ use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::safety::{Level, Safety, Screening};
 use crate::store::{Idempotency, Lane};
 
-use super::spoken::Spoken;
 use super::Refused;
+use super::spoken::Spoken;
 
 /// The longest text of a turn, in characters.
 pub const TEXT_MAX_CHARS: usize = 8_000;

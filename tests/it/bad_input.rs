@@ -15,7 +15,10 @@ async fn nothing_is_stored(server: &Server) {
 }
 
 fn assert_resources(problem: &Value) {
-    assert!(problem["resources"].as_array().is_some_and(|lines| !lines.is_empty()), "every refusal has lines");
+    assert!(
+        problem["resources"].as_array().is_some_and(|lines| !lines.is_empty()),
+        "every refusal has lines"
+    );
 }
 
 fn fields(problem: &Value) -> Vec<String> {
@@ -76,8 +79,26 @@ async fn the_id_in_the_path_and_in_the_body_must_agree() {
 async fn nasty_strings_are_taken_as_they_are() {
     let server = Server::start().await;
     let nasty = [
-        "\0", "\u{1}\u{2}", "🙂🙂🏽👩‍👩‍👧", "\u{202e}drow", "ﷺ", "ñ", "' OR 1=1 --", "<script>alert(1)</script>", "{{7*7}}",
-        "%s%n", "\u{feff}", "﷽﷽", "null", "\\", "\"", "\u{2028}", "a\u{300}\u{301}\u{302}", "   ", "", "...",
+        "\0",
+        "\u{1}\u{2}",
+        "🙂🙂🏽👩‍👩‍👧",
+        "\u{202e}drow",
+        "ﷺ",
+        "ñ",
+        "' OR 1=1 --",
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+        "%s%n",
+        "\u{feff}",
+        "﷽﷽",
+        "null",
+        "\\",
+        "\"",
+        "\u{2028}",
+        "a\u{300}\u{301}\u{302}",
+        "   ",
+        "",
+        "...",
     ];
     for (n, text) in nasty.iter().enumerate() {
         let turn = server.input(&format!("s{n}"), text).await.ok();
@@ -86,7 +107,8 @@ async fn nasty_strings_are_taken_as_they_are() {
     }
     let lone = br#"{"session_id":"lone","user_input":"half \ud83d a smile"}"#.to_vec();
     assert_eq!(server.post_bytes(INPUT, lone).await.ok()["turn"], 1);
-    let deep = format!(r#"{{"session_id":"d","user_input":"a","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    let deep =
+        format!(r#"{{"session_id":"d","user_input":"a","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
     server.post_bytes(INPUT, deep).await.problem(400, "invalid_json");
     let wide = format!(r#"{{"session_id":"w","user_input":"a","x":[{}0]}}"#, "0,".repeat(50_000));
     server.post_bytes(INPUT, wide).await.ok();
@@ -120,7 +142,14 @@ async fn create_refuses_what_it_can_not_keep() {
 #[tokio::test]
 async fn unknown_paths_ids_and_methods() {
     let server = Server::start().await;
-    for path in ["/nothing", "/api/v1/session/a/b/c", "/session/unknown", "/session/a%00b", "/session/%ff", "/api/v2/input"] {
+    for path in [
+        "/nothing",
+        "/api/v1/session/a/b/c",
+        "/session/unknown",
+        "/session/a%00b",
+        "/session/%ff",
+        "/api/v2/input",
+    ] {
         server.get(path).await.problem(404, "not_found");
     }
     for action in ["pause", "resume", "complete"] {
@@ -162,12 +191,18 @@ async fn answers_carry_an_id_and_the_security_headers() {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(answer.header("x-frame-options"), Some("DENY"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert!(answer.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
+    assert!(
+        answer.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
+    );
     let bad = server.request(Method::GET, "/livez").header("x-request-id", "a b\"c");
     let made = server.send(bad).await;
     assert_eq!(made.header("x-request-id").map(str::len), Some(32));
     let problem = server.get("/nothing").await;
-    assert!(problem.json()["instance"].as_str().is_some_and(|id| id.ends_with(problem.header("x-request-id").unwrap_or("-"))));
+    assert!(
+        problem.json()["instance"]
+            .as_str()
+            .is_some_and(|id| id.ends_with(problem.header("x-request-id").unwrap_or("-")))
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ async fn fifty_at_once_to_one_session_become_turns_one_to_fifty() {
     let history = server.history("s").await;
     let stored: Vec<u64> = history.iter().filter_map(|exchange| exchange["turn"].as_u64()).collect();
     assert_eq!(stored, (1..=50).rev().collect::<Vec<_>>());
-    let inputs: BTreeSet<&str> = history.iter().filter_map(|exchange| exchange["client_input"].as_str()).collect();
+    let inputs: BTreeSet<&str> =
+        history.iter().filter_map(|exchange| exchange["client_input"].as_str()).collect();
     assert_eq!(inputs, texts.iter().map(String::as_str).collect(), "every message is stored once");
     for answer in &answers {
         let turn = answer.json();

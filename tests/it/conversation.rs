@@ -70,15 +70,33 @@ async fn a_client_who_works_along_finishes_stage_one_with_all_criteria() {
     assert!((12..=25).contains(&walked.turns.len()), "{} turns", walked.turns.len());
     assert_voice(&walked.turns);
     let session = &walked.session;
-    assert_eq!((session["current_substate"].as_str(), session["status"].as_str()), (Some("stage_1_complete"), Some("completed")));
+    assert_eq!(
+        (session["current_substate"].as_str(), session["status"].as_str()),
+        (Some("stage_1_complete"), Some("completed"))
+    );
     for (criterion, met) in session["completion_criteria"].as_object().expect("an object") {
         assert_eq!(met, true, "{criterion}");
     }
     let last = walked.turns.last().expect("turns");
-    assert_eq!((&last["navigation"]["decision"], &last["navigation"]["rag_query"]), (&"transition".into(), &"dr_q_transition".into()));
-    let mut decisions: Vec<&str> = walked.turns.iter().filter_map(|turn| turn["navigation"]["decision"].as_str()).collect();
+    assert_eq!(
+        (&last["navigation"]["decision"], &last["navigation"]["rag_query"]),
+        (&"transition".into(), &"dr_q_transition".into())
+    );
+    let mut decisions: Vec<&str> =
+        walked.turns.iter().filter_map(|turn| turn["navigation"]["decision"].as_str()).collect();
     decisions.dedup();
-    for decision in ["clarify_goal", "build_vision", "ask_permission", "provide_education", "explore_problem", "assess_readiness", "ask_alpha_permission", "alpha_jaw", "link_vision", "compare_progress"] {
+    for decision in [
+        "clarify_goal",
+        "build_vision",
+        "ask_permission",
+        "provide_education",
+        "explore_problem",
+        "assess_readiness",
+        "ask_alpha_permission",
+        "alpha_jaw",
+        "link_vision",
+        "compare_progress",
+    ] {
         assert!(decisions.contains(&decision), "{decision} is missing from {decisions:?}");
     }
 }
@@ -103,7 +121,9 @@ async fn a_silent_client_comes_to_an_end_within_the_caps() {
 #[tokio::test]
 async fn a_client_who_refuses_everything_is_never_led_into_the_relaxation() {
     let server = Server::start().await;
-    let walked = walk(&server, "s", 80, |n, _| ["No", "no, I don't want that", "I am not ready"][n % 3].to_owned()).await;
+    let walked =
+        walk(&server, "s", 80, |n, _| ["No", "no, I don't want that", "I am not ready"][n % 3].to_owned())
+            .await;
     for turn in &walked.turns {
         let decision = turn["navigation"]["decision"].as_str().unwrap_or_default();
         assert!(!decision.starts_with("alpha_"), "{decision}");

@@ -10,7 +10,11 @@ use crate::server::Server;
 const INTENT: &str = "I am going to kill myself tonight";
 
 fn assert_crisis(turn: &Value) {
-    assert!(["high", "crisis"].contains(&turn["safety"]["level"].as_str().unwrap_or_default()), "{}", turn["safety"]);
+    assert!(
+        ["high", "crisis"].contains(&turn["safety"]["level"].as_str().unwrap_or_default()),
+        "{}",
+        turn["safety"]
+    );
     assert_eq!((&turn["responder"], &turn["status"]), (&json!("crisis"), &json!("paused")));
     assert_eq!(turn["navigation"]["decision"], "crisis_support");
     assert!(turn["safety"]["resources"].as_array().is_some_and(|lines| !lines.is_empty()));
@@ -133,9 +137,15 @@ async fn the_crisis_lines_follow_the_country_of_the_session() {
     let british = json!({"session_id": "gb", "metadata": {"country": "GB"}});
     server.create(&british).await.ok();
     let lines = server.input("gb", INTENT).await.ok()["safety"]["resources"].clone();
-    assert!(lines.as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "GB")), "{lines}");
+    assert!(
+        lines.as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "GB")),
+        "{lines}"
+    );
     let lines = server.input("nowhere", INTENT).await.ok()["safety"]["resources"].clone();
-    assert!(lines.as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "DE")), "{lines}");
+    assert!(
+        lines.as_array().is_some_and(|lines| lines.iter().any(|line| line["country"] == "DE")),
+        "{lines}"
+    );
     let refused = server.input("no good id", "hello").await.problem(422, "invalid_request");
     assert_eq!(refused["resources"][0]["country"], "DE");
 }
@@ -146,7 +156,10 @@ async fn the_same_crisis_message_with_a_key_is_stored_once() {
     let first = server.input_with_key("s", INTENT, "k").await.ok();
     let again = server.input_with_key("s", INTENT, "k").await.ok();
     assert_eq!(again["therapist_response"], first["therapist_response"]);
-    assert_eq!((&again["replayed"], server.session("s").await["turn_count"].as_u64()), (&json!(true), Some(1)));
+    assert_eq!(
+        (&again["replayed"], server.session("s").await["turn_count"].as_u64()),
+        (&json!(true), Some(1))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,7 +181,8 @@ async fn no_read_shows_a_session_going_on_in_danger() {
             let list = server.get("/sessions?limit=50").await.ok();
             let rows = list["sessions"].as_array().cloned().unwrap_or_default();
             for seen in rows.iter().chain([&status]) {
-                let in_danger = ["high", "crisis"].contains(&seen["safety_level"].as_str().unwrap_or_default());
+                let in_danger =
+                    ["high", "crisis"].contains(&seen["safety_level"].as_str().unwrap_or_default());
                 assert!(!(in_danger && seen["status"] == "active"), "{seen}");
             }
         }

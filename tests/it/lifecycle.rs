@@ -30,7 +30,10 @@ async fn a_completed_session_says_a_closing_word_and_can_not_be_resumed() {
     server.input("s", "hello").await.ok();
     assert_eq!(server.post("/session/s/complete", &json!({})).await.ok()["status"], "completed");
     let closing = server.input("s", "thank you").await.ok();
-    assert_eq!((&closing["navigation"]["decision"], &closing["status"]), (&json!("closing"), &json!("completed")));
+    assert_eq!(
+        (&closing["navigation"]["decision"], &closing["status"]),
+        (&json!("closing"), &json!("completed"))
+    );
     server.post("/session/s/resume", &json!({})).await.problem(409, "lifecycle_refused");
     let crisis = server.input("s", "I am going to kill myself tonight").await.ok();
     assert_eq!((&crisis["responder"], &crisis["status"]), (&json!("crisis"), &json!("completed")));

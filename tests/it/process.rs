@@ -95,16 +95,27 @@ async fn killed_between_turns_it_goes_on_at_turn_two_with_all_that_it_knew() {
     for field in ["step", "completion_criteria", "turn_count", "created_at", "meta", "protocol", "revision"] {
         assert_eq!(before[field], after[field], "{field}");
     }
-    let second = input(&client, &process.url, "s", "I see myself laughing with my friends").await.expect("answered");
+    let second =
+        input(&client, &process.url, "s", "I see myself laughing with my friends").await.expect("answered");
     assert_eq!((&first["turn"], &second["turn"]), (&json!(1), &json!(2)));
 }
 
 /// Acknowledged turns by session: number and reply.
 type Acknowledged = Arc<Mutex<BTreeMap<String, Vec<(u64, String)>>>>;
 
-async fn load(client: reqwest::Client, url: String, name: String, round: usize, done: Arc<AtomicBool>, acknowledged: Acknowledged) {
+async fn load(
+    client: reqwest::Client,
+    url: String,
+    name: String,
+    round: usize,
+    done: Arc<AtomicBool>,
+    acknowledged: Acknowledged,
+) {
     while !done.load(Ordering::Relaxed) {
-        let Some(turn) = input(&client, &url, &name, &format!("I want to feel calm in round {round}")).await else { return };
+        let Some(turn) = input(&client, &url, &name, &format!("I want to feel calm in round {round}")).await
+        else {
+            return;
+        };
         let number = turn["turn"].as_u64().expect("a number");
         let reply = turn["therapist_response"].as_str().expect("a text").to_owned();
         acknowledged.lock().entry(name.clone()).or_default().push((number, reply));
@@ -124,11 +135,24 @@ async fn killed_under_load_twenty_times_no_acknowledged_turn_is_lost_or_doubled(
             assert_complete(&client, &process.url, &name, &acknowledged).await;
             let usable = input(&client, &process.url, &name, "I am back").await.expect("usable at once");
             let reply = usable["therapist_response"].as_str().expect("a text").to_owned();
-            acknowledged.lock().entry(name).or_default().push((usable["turn"].as_u64().expect("a number"), reply));
+            acknowledged
+                .lock()
+                .entry(name)
+                .or_default()
+                .push((usable["turn"].as_u64().expect("a number"), reply));
         }
         let done = Arc::new(AtomicBool::new(false));
         let loads: Vec<_> = (0..SESSIONS)
-            .map(|n| tokio::spawn(load(client.clone(), process.url.clone(), format!("s{n}"), round, Arc::clone(&done), Arc::clone(&acknowledged))))
+            .map(|n| {
+                tokio::spawn(load(
+                    client.clone(),
+                    process.url.clone(),
+                    format!("s{n}"),
+                    round,
+                    Arc::clone(&done),
+                    Arc::clone(&acknowledged),
+                ))
+            })
             .collect();
         tokio::time::sleep(Duration::from_millis(30 + 7 * round as u64)).await;
         process.kill();
@@ -185,7 +209,8 @@ async fn sigterm_lets_running_turns_finish_and_exits_with_zero() {
         answered.extend(turn.await.expect("not panicked"));
     }
     let status = tokio::task::spawn_blocking(move || process.child.wait().expect("it ends"));
-    let status = tokio::time::timeout(Duration::from_secs(15), status).await.expect("in time").expect("joined");
+    let status =
+        tokio::time::timeout(Duration::from_secs(15), status).await.expect("in time").expect("joined");
     assert_eq!(status.code(), Some(0));
     let process = Process::start(home.path(), &[]);
     for turn in answered {
@@ -221,7 +246,10 @@ fn a_wrong_configuration_stops_the_start_with_every_problem() {
     for arguments in [&["serve"][..], &["sessions", "list"], &[]] {
         let refused = run(home.path(), &wrong, arguments);
         let said = text(&refused.stderr);
-        assert!(!refused.status.success() && said.contains("HISTORY_MAX") && said.contains("SESSION_TTL"), "{said}");
+        assert!(
+            !refused.status.success() && said.contains("HISTORY_MAX") && said.contains("SESSION_TTL"),
+            "{said}"
+        );
     }
 }
 
@@ -233,11 +261,9 @@ async fn sessions_are_listed_shown_and_deleted_with_and_without_a_server() {
         input(&client, &process.url, id, "hello").await.expect("answered");
     }
     let url = process.url.clone();
-    let online = [("ATTUNE_URL", url.as_str())];
     let home_path = home.path().to_owned();
     tokio::task::spawn_blocking(move || {
-        let online = [(online[0].0, url.as_str())];
-        assert_commands(&home_path, &online, "a");
+        assert_commands(&home_path, &[("ATTUNE_URL", url.as_str())], "a");
         process.kill();
         assert_commands(&home_path, &[("ATTUNE_URL", "http://127.0.0.1:1")], "b");
     })
@@ -283,12 +309,20 @@ fn the_doctor_finds_nothing_on_a_sound_machine_and_much_on_a_spoilt_one() {
 fn the_shipped_protocol_is_sound_and_a_broken_one_is_told_why() {
     let home = directory();
     let shipped = run(home.path(), &[], &["protocol", "check"]);
-    assert!(shipped.status.success() && text(&shipped.stdout).contains("18 steps"), "{}", text(&shipped.stdout));
+    assert!(
+        shipped.status.success() && text(&shipped.stdout).contains("18 steps"),
+        "{}",
+        text(&shipped.stdout)
+    );
     let source = include_str!("../../prompts/protocols/trt-stage-1.toml");
     let broken = home.path().join("broken.toml");
     std::fs::write(&broken, source.replacen("to = \"vision\"", "to = \"nowhere\"", 1)).expect("writable");
     let checked = run(home.path(), &[], &["protocol", "check", broken.to_str().expect("plain")]);
-    assert!(!checked.status.success() && text(&checked.stdout).contains("nowhere"), "{}", text(&checked.stdout));
+    assert!(
+        !checked.status.success() && text(&checked.stdout).contains("nowhere"),
+        "{}",
+        text(&checked.stdout)
+    );
 }
 
 #[test]
@@ -310,18 +344,29 @@ async fn no_word_of_a_person_reaches_the_logs() {
     let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().expect("it starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+    let url =
+        line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
     let process = Process { child, url };
     let marker = "zebrafinch";
-    for words in [format!("{marker} I want to feel calm"), format!("{marker} I am going to kill myself tonight")] {
+    for words in
+        [format!("{marker} I want to feel calm"), format!("{marker} I am going to kill myself tonight")]
+    {
         input(&client, &process.url, "s", &words).await.expect("answered");
     }
     let bad = format!("{{\"session_id\":\"s\",\"user_input\":{{\"{marker}\":1}}}}");
     for body in [bad, format!("{marker}"), format!("{{\"user_input\":\"{marker}\"")] {
-        let request = client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
+        let request =
+            client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
         request.body(body).send().await.expect("answered");
     }
-    let metrics = client.get(format!("{}/metrics", process.url)).send().await.expect("answered").text().await.expect("text");
+    let metrics = client
+        .get(format!("{}/metrics", process.url))
+        .send()
+        .await
+        .expect("answered")
+        .text()
+        .await
+        .expect("text");
     process.signal("-TERM");
     let mut process = process;
     process.child.wait().expect("it ends");

@@ -42,7 +42,8 @@ async fn create_takes_a_client_with_metadata_and_a_custom_id() {
 #[tokio::test]
 async fn both_input_routes_answer_with_every_key_that_clients_read() {
     let server = Server::start().await;
-    let body = json!({"session_id": "a", "user_input": "I feel anxious all the time", "extra": {"old": true}});
+    let body =
+        json!({"session_id": "a", "user_input": "I feel anxious all the time", "extra": {"old": true}});
     let by_body = server.post("/api/v1/input", &body).await.ok();
     let path = "/api/v1/session/a/input";
     let by_path = server.post(path, &json!({"user_input": "I want to feel calm"})).await.ok();

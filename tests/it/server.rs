@@ -50,7 +50,12 @@ impl Answer {
     /// The body of a problem, with everything that every problem has.
     pub fn problem(&self, status: u16, error: &str) -> Value {
         let body = self.json();
-        assert_eq!((self.status.as_u16(), body["error"].as_str()), (status, Some(error)), "{}", body["detail"]);
+        assert_eq!(
+            (self.status.as_u16(), body["error"].as_str()),
+            (status, Some(error)),
+            "{}",
+            body["detail"]
+        );
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
         for field in ["type", "title", "detail", "instance", "message", "timestamp"] {
             assert!(body[field].is_string(), "{field} is missing");
@@ -154,7 +159,8 @@ impl Server {
 
     pub async fn input_with_key(&self, session: &str, text: &str, key: &str) -> Answer {
         let body = json!({ "session_id": session, "user_input": text });
-        self.send(self.request(Method::POST, "/api/v1/input").header("idempotency-key", key).json(&body)).await
+        self.send(self.request(Method::POST, "/api/v1/input").header("idempotency-key", key).json(&body))
+            .await
     }
 
     pub async fn create(&self, body: &Value) -> Answer {

@@ -119,7 +119,18 @@ fn foreign_types_stay_where_they_belong() {
 fn the_domain_is_pure() {
     for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("domain/")) {
         let text = code(&text);
-        for impure in ["async ", ".await", "std::io", "std::fs", "std::env", "tokio", "SystemTime", "Instant", "tracing", "rand::"] {
+        for impure in [
+            "async ",
+            ".await",
+            "std::io",
+            "std::fs",
+            "std::env",
+            "tokio",
+            "SystemTime",
+            "Instant",
+            "tracing",
+            "rand::",
+        ] {
             assert!(!text.contains(impure), "{path} holds {impure}");
         }
     }
@@ -181,7 +192,8 @@ fn the_configuration_table_in_the_docs_equals_the_code() {
     let rows: Vec<String> = VARIABLES
         .iter()
         .map(|variable| {
-            let default = if variable.default.is_empty() { "-".to_owned() } else { format!("`{}`", variable.default) };
+            let default =
+                if variable.default.is_empty() { "-".to_owned() } else { format!("`{}`", variable.default) };
             format!("| `{}` | {default} | {} |", variable.name, variable.help)
         })
         .collect();
@@ -234,7 +246,8 @@ fn every_behaviour_of_the_seeds_names_a_test_that_is_there_or_says_later() {
         .map(|path| fs::read_to_string(path).expect("readable"))
         .collect();
     let seeds = read("docs/seeds.md");
-    let rows: Vec<&str> = seeds.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| behaviour")).collect();
+    let rows: Vec<&str> =
+        seeds.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| behaviour")).collect();
     assert!(rows.len() > 20);
     for row in rows {
         let shown = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim();
