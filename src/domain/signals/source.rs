@@ -67,6 +67,12 @@ pub(super) struct FactRule {
     pub take: Take,
     #[serde(default)]
     pub prefix: String,
+    /// Words with which a main clause begins, at which the fact ends ...
+    #[serde(default)]
+    pub until: Vec<String>,
+    /// ... but after these words they belong to it.
+    #[serde(default)]
+    pub joints: Vec<String>,
     /// How a phrase is said in a text, where not as it stands.
     #[serde(default)]
     pub forms: BTreeMap<String, String>,
