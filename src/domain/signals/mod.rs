@@ -82,3 +82,6 @@ impl Signals {
         &self.found
     }
 }
+
+#[cfg(test)]
+mod tests;

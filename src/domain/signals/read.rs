@@ -62,7 +62,7 @@ impl Lexicon {
             let next = tokens.get(at + 1).map_or(UNKNOWN, |token| token.word);
             let Some(token) = tokens.get_mut(at) else { break };
             let begins = self.roles.breaks.contains(&token.word)
-                || (token.word == self.roles.and && self.roles.and_breaks.contains(&next));
+                || (self.roles.soft_breaks.contains(&token.word) && self.roles.subjects.contains(&next));
             added += u32::from(begins);
             token.clause += added;
         }
@@ -170,6 +170,9 @@ impl Page<'_> {
             return Some(format!("{}{said}", rule.prefix));
         }
         let part = self.uncapitalised(before_main_clause(part, rule));
+        if rule.words_max.is_some_and(|most| part.split(' ').count() > most) {
+            return None;
+        }
         self.lexicon.reflection.reflect(&part).map(|said| format!("{}{said}", rule.prefix))
     }
 
@@ -276,7 +279,7 @@ fn stands(phrase: &Phrase, tokens: &[Token], at: usize) -> bool {
     let same = found
         .iter()
         .zip(&phrase.words)
-        .all(|(token, &word)| (word == UNKNOWN || token.word == word) && Some(token.clause) == clause);
+        .all(|(token, &word)| token.word == word && Some(token.clause) == clause);
     let outside = |token: Option<&Token>| token.map(|token| token.clause) != clause;
     let begins = || outside(at.checked_sub(1).and_then(|before| tokens.get(before)));
     let ends = || outside(tokens.get(at + phrase.words.len()));
