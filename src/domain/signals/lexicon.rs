@@ -175,22 +175,34 @@ fn faults(source: &Source) -> Vec<Fault> {
         if texts.is_empty() {
             faults.push(Fault::new(&at, "has no words"));
         }
-        for text in texts.into_iter().filter(|text| !is_phrase(text)) {
-            faults
-                .push(Fault::new(&at, format!("'{text}' is no phrase: lower-case words, one space between")));
-        }
+        faults
+            .extend(texts.into_iter().filter_map(|text| Some(Fault::new(&at, phrase_fault(source, text)?))));
     }
+    faults.extend(unknown_signals(source));
+    faults
+}
+
+fn phrase_fault(source: &Source, text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let wordlike = |c: char| !c.is_uppercase() && (c.is_alphanumeric() || !c.is_ascii() || c == '\'');
+    if words.iter().any(|word| word.is_empty() || !word.chars().all(wordlike)) {
+        return Some(format!("'{text}' is no phrase: lower-case words, one space between"));
+    }
+    let across = words.iter().skip(1).any(|word| source.breaks.iter().any(|begins| begins == word));
+    across.then(|| format!("'{text}' can never be found: a clause begins inside it"))
+}
+
+fn unknown_signals(source: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
     let mut known: BTreeSet<&str> = source.rules.iter().map(|rule| rule.signal.as_str()).collect();
     known.extend([WORDS, MANY_WORDS]);
     for derived in &source.derived {
+        let at = format!("derived {}", derived.signal);
         for literal in derived.when.literals() {
             match &literal.subject {
                 Subject::Signal(name) if known.contains(name.as_str()) => {}
                 Subject::Signal(name) | Subject::Flag(name) | Subject::Fact(name) | Subject::Full(name) => {
-                    faults.push(Fault::new(
-                        format!("derived {}", derived.signal),
-                        format!("'{name}' is not found before it"),
-                    ));
+                    faults.push(Fault::new(&at, format!("'{name}' is not found before it")));
                 }
             }
         }
@@ -200,11 +212,4 @@ fn faults(source: &Source) -> Vec<Fault> {
         faults.push(Fault::new("categories", format!("'{signal}' is no signal")));
     }
     faults
-}
-
-fn is_phrase(text: &str) -> bool {
-    text.split(' ').all(|word| !word.is_empty())
-        && text
-            .chars()
-            .all(|c| !c.is_uppercase() && (c.is_alphanumeric() || !c.is_ascii() || "' ".contains(c)))
 }

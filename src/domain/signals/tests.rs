@@ -80,6 +80,7 @@ const SEEN: &[(&str, &str, bool)] = &[
     ("my boss keeps shouting", "problem", true),
     ("the divorce", "problem", true),
     ("no stress", "problem", false),
+    ("my daughter died last year", "problem", true),
     // Body.
     ("in my chest", "body_place", true),
     ("my back hurts", "body_place", true),
@@ -159,7 +160,7 @@ fn everything_found_names_its_rule() {
     let signals = read("I want to feel calm");
     let rule =
         |signal: &str| signals.found().iter().find(|found| found.signal == signal).map(|f| f.rule.as_str());
-    assert_eq!(rule("goal_said"), Some("goal.wanting"));
+    assert_eq!(rule("wants"), Some("goal.wanting"));
     assert_eq!(rule("goal"), Some("derived"));
 }
 
@@ -263,24 +264,19 @@ fn a_faulty_lexicon_is_refused_with_all_its_faults() {
     let broken = ENGLISH
         .replacen("id = \"goal.adjective\"", "id = \"goal.noun\"", 1)
         .replacen("phrases = [\"chest\",", "phrases = [\"Chest\",", 1)
+        .replacen("phrases = [\"not ready\",", "phrases = [\"not if ready\",", 1)
         .replacen("when = [\"says_no|refuses|stop\"", "when = [\"says_noo|refuses|stop\"", 1);
     let faults: Vec<String> =
-        Lexicon::parse(&broken).expect_err("three faults").iter().map(ToString::to_string).collect();
-    for expected in ["rule goal.noun: its id stands twice", "'Chest' is no phrase", "'says_noo'"] {
+        Lexicon::parse(&broken).expect_err("four faults").iter().map(ToString::to_string).collect();
+    for expected in [
+        "rule goal.noun: its id stands twice",
+        "'Chest' is no phrase",
+        "'not if ready' can never",
+        "'says_noo'",
+    ] {
         assert!(faults.iter().any(|fault| fault.contains(expected)), "{expected} in {faults:?}");
     }
     assert!(Lexicon::parse(&format!("surprise = 1\n{ENGLISH}")).is_err());
-}
-
-#[test]
-fn no_phrase_runs_over_a_word_that_begins_a_clause() {
-    // Such a phrase could never be found.
-    let lexicon = lexicon();
-    for phrase in lexicon.phrases.iter().flatten() {
-        let inner = phrase.words.get(1..).unwrap_or_default();
-        let rule = &lexicon.rules[phrase.rule].id;
-        assert!(!inner.iter().any(|word| lexicon.roles.breaks.contains(word)), "a phrase of {rule}");
-    }
 }
 
 proptest! {

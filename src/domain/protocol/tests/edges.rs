@@ -10,6 +10,8 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("goal", "to feel better", "vision"),
     ("goal", "I feel anxious all the time", "goal_redirect"),
     ("goal", "my chest is tight", "goal_redirect"),
+    ("goal", "My husband keeps criticising me and I feel worthless", "goal_redirect"),
+    ("goal", "My daughter died last year and I cry every day", "goal_redirect"),
     ("goal", "not feeling great", "goal"),
     ("goal", "hello", "goal"),
     ("goal_redirect", "I'd like more confidence", "vision"),
@@ -158,6 +160,27 @@ fn a_first_word_is_read_at_the_start_and_a_greeting_is_asked_for_the_goal() {
             "{text:?}"
         );
     }
+}
+
+#[test]
+fn who_told_something_is_heard_before_the_next_question() {
+    let room = Room::stage_1();
+    let place = room.asked("goal");
+    let told = room.decide(&place, "the neighbours moved out in May");
+    assert_eq!(told.texts, ["heard", "goal_again"]);
+    assert_eq!(room.decide(&place, "how does this work?").texts, ["goal_again"]);
+    let last = room.walk(&place, &["so", "so", "the neighbours moved out in May"]);
+    assert_eq!(last.texts, ["heard", "vision"], "and not waved aside on the way out");
+}
+
+#[test]
+fn something_new_without_a_place_is_asked_for_afresh() {
+    let room = Room::stage_1();
+    let mut place = room.asked("readiness");
+    place.facts.insert("body_place".to_owned(), "face".to_owned());
+    let asked = room.decide(&place, "yes");
+    assert_eq!(asked.texts, ["round_opens", "location_new"]);
+    assert!(!asked.place.facts.contains_key("body_place"));
 }
 
 #[test]
