@@ -89,10 +89,18 @@ fn input_after_the_end_is_closed_kindly_and_stays_complete() {
 
 #[test]
 fn a_fact_is_cut_to_its_length() {
+    let form = format!("\"my back\" = \"{}\"", "x".repeat(5_000));
+    let long = signals::ENGLISH.replace("\"my back\" = \"back\"", &form);
+    let room = Room { protocol: stage_1(), lexicon: Lexicon::parse(&long).expect("a long form is a form") };
+    let decision = room.decide(&room.asked("location"), "my back");
+    assert_eq!(decision.place.facts["body_place"].chars().count(), 200);
+}
+
+#[test]
+fn a_long_answer_is_not_said_back() {
     let room = Room::stage_1();
-    let long = format!("I want {}", "x".repeat(5_000));
-    let decision = room.decide(&room.asked("goal"), &long);
-    assert!(decision.place.facts.values().all(|fact| fact.chars().count() <= 200));
+    let decision = room.decide(&room.asked("goal"), &format!("I want {}", "x".repeat(5_000)));
+    assert_eq!((decision.place.step.as_str(), decision.place.facts.len()), ("vision", 0));
 }
 
 #[test]
