@@ -1,5 +1,6 @@
 //! The engine and the shipped protocol, taken through the table.
 
+mod asides;
 mod check;
 mod edges;
 mod general;
