@@ -31,3 +31,7 @@ impl Scripted {
         Reply { text: spoken.join(" ") }
     }
 }
+
+#[cfg(test)]
+#[path = "scripted_tests.rs"]
+mod tests;

@@ -83,6 +83,7 @@ impl Protocol {
             let keys = aside.says.iter().filter(|says| *says != CHOICES);
             said.extend(keys.map(|key| (format!("aside {}", aside.name), key.as_str())));
         }
+        said.extend(self.head.heard.iter().map(|heard| ("heard".to_owned(), heard.says.as_str())));
         let standings = [Standing::Closing, Standing::Hold, Standing::WelcomeBack];
         said.extend(standings.map(|standing| ("file".to_owned(), standing.as_str())));
         said
@@ -193,7 +194,11 @@ impl Protocol {
     }
 
     fn keeps(&self) -> impl Iterator<Item = &str> {
-        let rules = self.steps.iter().flat_map(|step| &step.rules).flat_map(|rule| &rule.keeps);
+        let rules = self
+            .steps
+            .iter()
+            .flat_map(|step| &step.rules)
+            .flat_map(|rule| rule.keeps.iter().chain(&rule.forgets));
         rules.chain(self.notices.iter().flat_map(|notice| &notice.keeps)).map(String::as_str)
     }
 
@@ -207,6 +212,7 @@ impl Protocol {
             guards.extend(step.marks.iter().map(|mark| (format!("{}, mark", at(step)), &mark.when)));
         }
         guards.extend(self.asides.iter().map(|aside| (format!("aside {}", aside.name), &aside.when)));
+        guards.extend(self.head.heard.iter().map(|heard| ("heard".to_owned(), &heard.when)));
         guards.extend(self.notices.iter().map(|notice| ("notice".to_owned(), &notice.when)));
         guards
     }

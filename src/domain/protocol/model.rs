@@ -34,6 +34,16 @@ pub struct Head {
     pub facts: Vec<String>,
     /// Counters by name, each with its limit.
     pub counters: BTreeMap<String, u32>,
+    /// How an answer is met that no rule understood.
+    pub heard: Option<Heard>,
+}
+
+/// What is said before the next question, so that nobody is passed over who told something.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    pub when: Guard,
+    pub says: String,
 }
 
 /// A place in the protocol: a question, and what may follow its answer.
@@ -96,6 +106,9 @@ pub struct Rule {
     pub sets: Vec<String>,
     #[serde(default)]
     pub clears: Vec<String>,
+    /// Facts that no longer hold.
+    #[serde(default)]
+    pub forgets: Vec<String>,
     /// Facts that are taken over from what was noticed.
     #[serde(default)]
     pub keeps: Vec<String>,

@@ -86,6 +86,7 @@ impl<'a> Walk<'a> {
         self.why.push(format!("rule {}", rule.name));
         self.place.flags.extend(rule.sets.iter().cloned());
         self.place.flags.retain(|flag| !rule.clears.contains(flag));
+        self.place.facts.retain(|fact, _| !rule.forgets.contains(fact));
         self.keep(&rule.keeps);
         self.place.counters.retain(|counter, _| !rule.resets.contains(counter));
         if let Some(counter) = &rule.spends {
@@ -104,6 +105,9 @@ impl<'a> Walk<'a> {
     /// Ends the turn by asking the step's next question, or by its way out when there is none.
     pub(super) fn again(mut self, step: &Step) -> Decision {
         self.why.push("no rule held".to_owned());
+        let heard =
+            self.protocol.head.heard.as_ref().filter(|heard| self.is_asked() && self.holds(&heard.when));
+        self.texts.extend(heard.map(|heard| heard.says.clone()));
         self.ask_again(step, None)
     }
 

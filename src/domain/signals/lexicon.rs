@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Derived, Emotion, FactRule, Source};
-use super::tokens::{UNKNOWN, Vocabulary};
+use super::tokens::Vocabulary;
 use crate::domain::fault::Fault;
 use crate::domain::guard::Subject;
 
@@ -37,7 +37,6 @@ pub(super) struct Rule {
 
 #[derive(Debug)]
 pub(super) struct Phrase {
-    /// `UNKNOWN` stands for any word.
     pub words: Vec<u32>,
     pub rule: usize,
     pub anchor: Anchor,
@@ -58,8 +57,8 @@ pub(super) struct Roles {
     pub close_negators: BTreeSet<u32>,
     pub lifts: BTreeSet<u32>,
     pub breaks: BTreeSet<u32>,
-    pub and: u32,
-    pub and_breaks: BTreeSet<u32>,
+    pub soft_breaks: BTreeSet<u32>,
+    pub subjects: BTreeSet<u32>,
     pub stronger: BTreeSet<u32>,
     pub weaker: BTreeSet<u32>,
 }
@@ -104,10 +103,10 @@ fn compile(source: Source) -> Lexicon {
         close_negators: numbers(&source.close_negators),
         lifts: numbers(&source.lifts),
         breaks: numbers(&source.breaks),
-        and_breaks: numbers(&source.and_breaks),
+        soft_breaks: numbers(&source.soft_breaks),
+        subjects: numbers(&source.subjects),
         stronger: numbers(&source.stronger),
         weaker: numbers(&source.weaker),
-        and: vocabulary.learn("and"),
     };
     let phrases = phrases(&source, &mut vocabulary);
     let compiled = source.rules.into_iter().map(|raw| Rule {
@@ -140,9 +139,10 @@ fn phrases(source: &Source, vocabulary: &mut Vocabulary) -> Vec<Phrase> {
         let kinds =
             [(&raw.phrases, Anchor::Anywhere), (&raw.starts, Anchor::Start), (&raw.answers, Anchor::Whole)];
         for (texts, anchor) in kinds {
-            phrases.extend(texts.iter().map(|text| {
-                let number = |word| if word == "_" { UNKNOWN } else { vocabulary.learn(word) };
-                Phrase { words: text.split(' ').map(number).collect(), rule, anchor }
+            phrases.extend(texts.iter().map(|text| Phrase {
+                words: text.split(' ').map(|word| vocabulary.learn(word)).collect(),
+                rule,
+                anchor,
             }));
         }
     }
@@ -175,22 +175,34 @@ fn faults(source: &Source) -> Vec<Fault> {
         if texts.is_empty() {
             faults.push(Fault::new(&at, "has no words"));
         }
-        for text in texts.into_iter().filter(|text| !is_phrase(text)) {
-            faults
-                .push(Fault::new(&at, format!("'{text}' is no phrase: lower-case words, one space between")));
-        }
+        faults
+            .extend(texts.into_iter().filter_map(|text| Some(Fault::new(&at, phrase_fault(source, text)?))));
     }
+    faults.extend(unknown_signals(source));
+    faults
+}
+
+fn phrase_fault(source: &Source, text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let wordlike = |c: char| !c.is_uppercase() && (c.is_alphanumeric() || !c.is_ascii() || c == '\'');
+    if words.iter().any(|word| word.is_empty() || !word.chars().all(wordlike)) {
+        return Some(format!("'{text}' is no phrase: lower-case words, one space between"));
+    }
+    let across = words.iter().skip(1).any(|word| source.breaks.iter().any(|begins| begins == word));
+    across.then(|| format!("'{text}' can never be found: a clause begins inside it"))
+}
+
+fn unknown_signals(source: &Source) -> Vec<Fault> {
+    let mut faults = Vec::new();
     let mut known: BTreeSet<&str> = source.rules.iter().map(|rule| rule.signal.as_str()).collect();
     known.extend([WORDS, MANY_WORDS]);
     for derived in &source.derived {
+        let at = format!("derived {}", derived.signal);
         for literal in derived.when.literals() {
             match &literal.subject {
                 Subject::Signal(name) if known.contains(name.as_str()) => {}
                 Subject::Signal(name) | Subject::Flag(name) | Subject::Fact(name) | Subject::Full(name) => {
-                    faults.push(Fault::new(
-                        format!("derived {}", derived.signal),
-                        format!("'{name}' is not found before it"),
-                    ));
+                    faults.push(Fault::new(&at, format!("'{name}' is not found before it")));
                 }
             }
         }
@@ -200,12 +212,4 @@ fn faults(source: &Source) -> Vec<Fault> {
         faults.push(Fault::new("categories", format!("'{signal}' is no signal")));
     }
     faults
-}
-
-fn is_phrase(text: &str) -> bool {
-    !text.starts_with('_')
-        && text.split(' ').all(|word| !word.is_empty())
-        && text
-            .chars()
-            .all(|c| !c.is_uppercase() && (c.is_alphanumeric() || !c.is_ascii() || "' _".contains(c)))
 }

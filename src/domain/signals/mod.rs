@@ -44,7 +44,7 @@ pub struct Signals {
 }
 
 /// Emotions by group.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct EmotionalState {
     /// Groups in the order in which they were named.
     pub categories: Vec<String>,
@@ -82,3 +82,6 @@ impl Signals {
         &self.found
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::lexicon::{Anchor, Lexicon, MANY_WORDS, Phrase, Rule, WORDS};
-use super::source::Take;
+use super::source::{FactRule, Take};
 use super::tokens::{Token, UNKNOWN, tokens};
 use super::{Detection, EmotionalState, Found, Signals};
 use crate::domain::guard::Subject;
@@ -12,6 +12,8 @@ use crate::domain::guard::Subject;
 const NEGATION_REACH: usize = 6;
 /// From so many words on a text says something.
 const MANY: usize = 4;
+/// How far a clause is looked at, in words to each side; a longer one is not said back anyway.
+const CLAUSE_MAX: usize = 40;
 /// The most phrases that the wire shows of one kind.
 const SHOWN_MAX: usize = 10;
 
@@ -60,7 +62,7 @@ impl Lexicon {
             let next = tokens.get(at + 1).map_or(UNKNOWN, |token| token.word);
             let Some(token) = tokens.get_mut(at) else { break };
             let begins = self.roles.breaks.contains(&token.word)
-                || (token.word == self.roles.and && self.roles.and_breaks.contains(&next));
+                || (self.roles.soft_breaks.contains(&token.word) && self.roles.subjects.contains(&next));
             added += u32::from(begins);
             token.clause += added;
         }
@@ -167,14 +169,35 @@ impl Page<'_> {
             let said = rule.forms.get(&phrase).unwrap_or(&phrase);
             return Some(format!("{}{said}", rule.prefix));
         }
-        self.lexicon.reflection.reflect(part).map(|said| format!("{}{said}", rule.prefix))
+        let part = self.uncapitalised(before_main_clause(part, rule));
+        if rule.words_max.is_some_and(|most| part.split(' ').count() > most) {
+            return None;
+        }
+        self.lexicon.reflection.reflect(&part).map(|said| format!("{}{said}", rule.prefix))
+    }
+
+    /// A word that the rules know is no name, so its capital is only that of a sentence's beginning.
+    fn uncapitalised<'t>(&self, part: &'t str) -> Cow<'t, str> {
+        let end = part.find(' ').unwrap_or(part.len());
+        let (first, rest) = part.split_at(end);
+        let lower = first.to_lowercase();
+        let known = self.lexicon.vocabulary.number(&lower) != UNKNOWN;
+        if known && lower != first { Cow::Owned(lower + rest) } else { Cow::Borrowed(part) }
     }
 
     /// The first and the last word of a word's clause, a conjunction at its head left out.
     fn clause(&self, at: usize) -> Option<(usize, usize)> {
         let clause = self.tokens.get(at)?.clause;
-        let head = self.tokens.get(..at)?.iter().rev().take_while(|token| token.clause == clause).count();
-        let tail = self.tokens.get(at..)?.iter().take_while(|token| token.clause == clause).count();
+        let head = self
+            .tokens
+            .get(..at)?
+            .iter()
+            .rev()
+            .take(CLAUSE_MAX)
+            .take_while(|token| token.clause == clause)
+            .count();
+        let tail =
+            self.tokens.get(at..)?.iter().take(CLAUSE_MAX).take_while(|token| token.clause == clause).count();
         Some((at - head, at + tail - 1))
     }
 
@@ -228,6 +251,27 @@ impl Page<'_> {
     }
 }
 
+/// `when he calls I freeze` without what comes after the call. The rule's own words are never cut.
+fn before_main_clause<'t>(part: &'t str, rule: &FactRule) -> &'t str {
+    let mut before = "";
+    for (number, (at, word)) in part
+        .split(' ')
+        .scan(0, |at, word| {
+            let start = *at;
+            *at += word.len() + 1;
+            Some((start, word))
+        })
+        .enumerate()
+    {
+        let is = |list: &[String], word: &str| list.iter().any(|listed| listed.eq_ignore_ascii_case(word));
+        if number > 2 && is(&rule.until, word) && !is(&rule.joints, before) {
+            return part.get(..at).unwrap_or(part).trim_end();
+        }
+        before = word;
+    }
+    part
+}
+
 /// Whether a phrase stands at a word: all its words in one clause, and at its anchor.
 fn stands(phrase: &Phrase, tokens: &[Token], at: usize) -> bool {
     let Some(found) = tokens.get(at..at + phrase.words.len()) else { return false };
@@ -235,7 +279,7 @@ fn stands(phrase: &Phrase, tokens: &[Token], at: usize) -> bool {
     let same = found
         .iter()
         .zip(&phrase.words)
-        .all(|(token, &word)| (word == UNKNOWN || token.word == word) && Some(token.clause) == clause);
+        .all(|(token, &word)| token.word == word && Some(token.clause) == clause);
     let outside = |token: Option<&Token>| token.map(|token| token.clause) != clause;
     let begins = || outside(at.checked_sub(1).and_then(|before| tokens.get(before)));
     let ends = || outside(tokens.get(at + phrase.words.len()));

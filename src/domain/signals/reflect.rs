@@ -22,7 +22,7 @@ impl Reflection {
             if self.awkward.contains(&lower) {
                 return None;
             }
-            let word = self.pairs.get(&lower).cloned().unwrap_or_else(|| as_written(word, &lower));
+            let word = self.pairs.get(&lower).cloned().unwrap_or_else(|| as_written(word, lower));
             let word = match (said.last().map(String::as_str), word.as_str()) {
                 (Some("you"), "am") => "are".to_owned(),
                 (Some("you"), "was") => "were".to_owned(),
@@ -42,10 +42,9 @@ impl Reflection {
     }
 }
 
-/// A name keeps its capital; a shout and the first word of a sentence do not.
-fn as_written(word: &str, lower: &str) -> String {
-    let inner_capital = word.chars().skip(1).any(char::is_uppercase);
-    if inner_capital || word.chars().count() == 1 { lower.to_owned() } else { word.to_owned() }
+/// A name keeps its capital; a shout does not.
+fn as_written(word: &str, lower: String) -> String {
+    if word.chars().skip(1).any(char::is_uppercase) { lower } else { word.to_owned() }
 }
 
 fn cut<'t>(text: &'t str, end: &str) -> Option<&'t str> {

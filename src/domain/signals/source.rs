@@ -17,8 +17,9 @@ pub(super) struct Source {
     pub lifts: Vec<String>,
     /// Words with which a clause begins.
     pub breaks: Vec<String>,
-    /// Words before which "and" begins a clause.
-    pub and_breaks: Vec<String>,
+    /// Words with which a clause begins where one of `subjects` follows.
+    pub soft_breaks: Vec<String>,
+    pub subjects: Vec<String>,
     pub stronger: Vec<String>,
     pub weaker: Vec<String>,
     /// Words that make a fact unfit to be said back.
@@ -43,7 +44,7 @@ pub(super) struct Source {
 pub(super) struct RawRule {
     pub id: String,
     pub signal: String,
-    /// Found anywhere. `_` stands for any one word.
+    /// Found anywhere.
     #[serde(default)]
     pub phrases: Vec<String>,
     /// Found where a clause begins.
@@ -67,6 +68,14 @@ pub(super) struct FactRule {
     pub take: Take,
     #[serde(default)]
     pub prefix: String,
+    /// A fact of more words is not kept.
+    pub words_max: Option<usize>,
+    /// Words with which a main clause begins, at which the fact ends ...
+    #[serde(default)]
+    pub until: Vec<String>,
+    /// ... but after these words they belong to it.
+    #[serde(default)]
+    pub joints: Vec<String>,
     /// How a phrase is said in a text, where not as it stands.
     #[serde(default)]
     pub forms: BTreeMap<String, String>,
