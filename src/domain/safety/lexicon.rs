@@ -123,7 +123,9 @@ impl Lexicon {
             }
             let run = &pieces[at..at + run];
             if !self.push_spelled_out(folded, run, &mut tokens) {
-                run.iter().for_each(|piece| self.push_word(folded, piece, &mut tokens));
+                for piece in run {
+                    self.push_word(folded, piece, &mut tokens);
+                }
             }
             at += run.len();
         }

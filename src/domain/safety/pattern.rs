@@ -83,7 +83,7 @@ impl Pattern {
                 Op::Any | Op::End | Op::Done => sieve = u64::MAX,
                 Op::Word(word) if is_second => sieve |= hole(*word),
                 Op::OneOf(words) if is_second => {
-                    sieve |= words.iter().fold(0, |holes, &word| holes | hole(word))
+                    sieve |= words.iter().fold(0, |holes, &word| holes | hole(word));
                 }
                 Op::Word(_) | Op::OneOf(_) => {
                     if !consumed.contains(&at) {
