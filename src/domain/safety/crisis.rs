@@ -293,13 +293,14 @@ impl Speech<'_> {
         if answer == Answer::Refusal {
             self.place.refusals = self.place.refusals.saturating_add(1);
         }
-        self.say(if hurt { "hurt" } else { answer.texts() });
+        let topic = self.next_topic();
+        self.say(if hurt { "hurt" } else { self.heard(answer).texts() });
         if entering && !hurt {
             self.say("emergency");
-        } else if self.place.imminent && !hurt {
+        } else if self.reminds(topic) && !hurt {
             self.say("now_imminent");
         }
-        match self.next_topic() {
+        match topic {
             Some(topic) => self.ask(topic),
             None => self.stay(),
         }
@@ -307,6 +308,17 @@ impl Speech<'_> {
         if names_line || self.place.replies.is_multiple_of(LINE_EVERY) {
             self.say("line");
         }
+    }
+
+    /// A yes or no that answers no question is not thanked for as one.
+    fn heard(&self, answer: Answer) -> Answer {
+        let answers_nothing = self.place.awaiting.is_none() && matches!(answer, Answer::Yes | Answer::No);
+        if answers_nothing { Answer::Other } else { answer }
+    }
+
+    /// Whether to remind of the emergency number: always while there is something to ask, then every other time.
+    fn reminds(&self, topic: Option<Topic>) -> bool {
+        self.place.imminent && (topic.is_some() || self.place.replies.is_multiple_of(2))
     }
 
     fn next_topic(&self) -> Option<Topic> {

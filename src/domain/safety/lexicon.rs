@@ -4,6 +4,7 @@
 //! a text that holds none of them is read as it stands.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// A word's number. [`UNKNOWN`] is every word that no rule speaks of.
 pub(super) type Word = u16;
@@ -14,6 +15,8 @@ pub(super) const NUMBER: Word = 1;
 
 /// The longest run of single letters that is tried as words, in letters.
 const RUN_MAX: usize = 40;
+/// The longest word that is looked for in such a run, in letters.
+const RUN_WORD_MAX: usize = 12;
 /// The longest word that the rules may know, in bytes.
 pub(super) const WORD_MAX: usize = 24;
 
@@ -35,14 +38,37 @@ pub(super) struct Token {
     pub end: usize,
 }
 
+type Spellings = HashMap<Box<str>, Box<[Word]>, BuildHasherDefault<Fnv>>;
+
+/// FNV-1a. The keys are our own and few, so nobody can crowd a bucket, and words are short.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The known words and the spellings that mean them.
 #[derive(Default)]
 pub(super) struct Lexicon {
     names: Vec<Box<str>>,
-    entries: HashMap<Box<str>, Box<[Word]>>,
+    entries: Spellings,
     /// Known words with each run of a letter squeezed to one.
-    squeezed: HashMap<Box<str>, Box<[Word]>>,
-    /// Words that are looked for behind asterisks.
+    squeezed: Spellings,
+    /// Words that are looked for behind asterisks, and in two pieces.
     masked: Vec<(Box<str>, Word)>,
 }
 
@@ -90,12 +116,18 @@ impl Lexicon {
         let mut at = 0;
         while let Some(piece) = pieces.get(at) {
             let run = letters_in_a_row(&pieces[at..]);
-            if run >= 3 && self.push_spelled_out(folded, &pieces[at..at + run], &mut tokens) {
-                at += run;
+            if run < 3 {
+                self.push_word(folded, piece, &mut tokens);
+                at += 1;
                 continue;
             }
-            self.push_word(folded, piece, &mut tokens);
-            at += 1;
+            let run = &pieces[at..at + run];
+            if !self.push_spelled_out(folded, run, &mut tokens) {
+                for piece in run {
+                    self.push_word(folded, piece, &mut tokens);
+                }
+            }
+            at += run.len();
         }
         tokens
     }
@@ -152,7 +184,7 @@ impl Lexicon {
     }
 
     #[expect(clippy::unused_self, reason = "ties the answer's lifetime to the lexicon")]
-    fn entry_of<'a>(&'a self, map: &'a HashMap<Box<str>, Box<[Word]>>, spelling: &str) -> &'a [Word] {
+    fn entry_of<'a>(&'a self, map: &'a Spellings, spelling: &str) -> &'a [Word] {
         map.get(spelling).map_or(&[], |words| words)
     }
 
@@ -163,17 +195,16 @@ impl Lexicon {
             .map_or(&[], |(_, word)| std::slice::from_ref(word))
     }
 
-    /// `sui cide`: two unknown pieces that together are a known word.
+    /// `sui cide`: two unknown pieces that together are one of the masked words.
     fn joined_with_last(&self, folded: &str, piece: &Piece, tokens: &mut [Token]) -> bool {
         let Some(last) = tokens.last_mut() else { return false };
         let length = last.end - last.start + piece.end - piece.start;
         if last.word != UNKNOWN || piece.before != Boundary::None || !(4..=WORD_MAX).contains(&length) {
             return false;
         }
-        let mut joined = String::with_capacity(length);
-        joined.push_str(&folded[last.start..last.end]);
-        joined.push_str(&folded[piece.start..piece.end]);
-        let Some(&[word]) = self.entries.get(joined.as_str()).map(|words| &**words) else { return false };
+        let (head, tail) = (&folded[last.start..last.end], &folded[piece.start..piece.end]);
+        let is_joined = |word: &str| word.len() == length && word.starts_with(head) && word.ends_with(tail);
+        let Some(&(_, word)) = self.masked.iter().find(|(word, _)| is_joined(word)) else { return false };
         last.word = word;
         last.end = piece.end;
         true
@@ -186,33 +217,39 @@ impl Lexicon {
             .flat_map(|piece| folded[piece.start..piece.end].chars())
             .map(|c| letter_for(c, 'i'))
             .collect();
-        let Some(words) = self.segment(&letters) else { return false };
-        let Some((first, last)) = run.first().zip(run.last()) else { return false };
+        let words = if letters.is_ascii() { self.segment(&letters) } else { Vec::new() };
+        let Some((first, last)) = run.first().zip(run.last()).filter(|_| !words.is_empty()) else {
+            return false;
+        };
         push_all(&words, &Piece { before: first.before, start: first.start, end: last.end }, tokens);
         true
     }
 
-    /// Splits letters into known words, the fewest of them; `None` where that leaves a rest.
-    fn segment(&self, letters: &str) -> Option<Vec<Word>> {
-        if !letters.is_ascii() {
-            return None;
-        }
-        let mut best: Vec<Option<(usize, usize)>> = vec![None; letters.len() + 1];
-        best[0] = Some((0, 0));
+    /// Splits letters into known words at the least cost, where a letter that belongs to none costs two words. Empty
+    /// where no word of three letters comes out: single letters alone are no disguise.
+    fn segment(&self, letters: &str) -> Vec<Word> {
+        let mut best = vec![(0, 0)];
         for end in 1..=letters.len() {
-            best[end] = (end.saturating_sub(WORD_MAX)..end)
+            let single = (best[end - 1].0 + 2, end - 1);
+            let longer = (end.saturating_sub(RUN_WORD_MAX)..end.saturating_sub(1))
                 .filter(|&start| self.entries.contains_key(&letters[start..end]))
-                .filter_map(|start| best[start].map(|(count, _)| (count + 1, start)))
-                .min();
+                .map(|start| (best[start].0 + 1, start));
+            best.push(longer.chain([single]).min().unwrap_or(single));
         }
-        // Single letters alone ("i i i") are no disguise.
-        best[letters.len()].filter(|&(count, _)| count * 3 <= letters.len() + 1)?;
         let mut cuts = vec![letters.len()];
         while let Some(&end) = cuts.last().filter(|&&end| end > 0) {
-            cuts.push(best[end]?.1);
+            cuts.push(best[end].1);
         }
         cuts.reverse();
-        Some(cuts.windows(2).flat_map(|cut| self.find(&letters[cut[0]..cut[1]]).to_vec()).collect())
+        let is_word = |cut: &[usize]| cut[1] - cut[0] >= 3;
+        if !cuts.windows(2).any(is_word) {
+            return Vec::new();
+        }
+        cuts.windows(2).flat_map(|cut| self.words_of(&letters[cut[0]..cut[1]])).collect()
+    }
+
+    fn words_of(&self, spelling: &str) -> Vec<Word> {
+        self.entries.get(spelling).map_or_else(|| vec![UNKNOWN], |words| words.to_vec())
     }
 }
 

@@ -73,6 +73,29 @@ impl Pattern {
         Ok(first)
     }
 
+    /// Which words can stand second in a match, as a sieve of 64 holes; a word that does not fall through cannot.
+    pub(super) fn second_words(&self) -> u64 {
+        let (mut sieve, mut open, mut consumed) = (0, vec![(0, false)], Vec::new());
+        while let Some((at, is_second)) = open.pop() {
+            match &self.ops[at] {
+                Op::Split(one, other) => open.extend([(*one, is_second), (*other, is_second)]),
+                Op::Jump(to) => open.push((*to, is_second)),
+                Op::Any | Op::End | Op::Done => sieve = u64::MAX,
+                Op::Word(word) if is_second => sieve |= hole(*word),
+                Op::OneOf(words) if is_second => {
+                    sieve |= words.iter().fold(0, |holes, &word| holes | hole(word));
+                }
+                Op::Word(_) | Op::OneOf(_) => {
+                    if !consumed.contains(&at) {
+                        consumed.push(at);
+                        open.push((at + 1, true));
+                    }
+                }
+            }
+        }
+        sieve
+    }
+
     /// Where a match that begins at `start` ends. `work` counts the operations done.
     pub(super) fn end_of_match(&self, tokens: &[Token], start: usize, work: &mut u64) -> Option<usize> {
         self.run(tokens, (start, start), 0, work)
@@ -164,6 +187,11 @@ impl Pattern {
             self.ops[exit] = Op::Jump(after);
         }
     }
+}
+
+/// The hole of a word in a sieve.
+pub(super) const fn hole(word: Word) -> u64 {
+    1 << (word % 64)
 }
 
 impl Op {

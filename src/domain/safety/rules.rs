@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Fault, Faults, read_toml};
 use super::level::Level;
 use super::lexicon::{Lexicon, Token, WORD_MAX, Word};
-use super::pattern::{Classes, Pattern};
+use super::pattern::{Classes, Pattern, hole};
 
 const FILE: &str = "rules";
 
@@ -150,13 +150,20 @@ pub(super) struct Match {
     pub end: usize,
 }
 
+/// A pattern that can begin with a word, and what can stand behind it.
+#[derive(Clone, Copy)]
+struct Candidate {
+    pattern: usize,
+    second_words: u64,
+}
+
 /// The compiled rules of one language.
 pub struct Rules {
     pub(super) lexicon: Lexicon,
     pub(super) all: Vec<Rule>,
     patterns: Vec<(Meaning, Pattern)>,
     /// For each word, the patterns that can begin with it.
-    beginning_with: Vec<Vec<usize>>,
+    beginning_with: Vec<Vec<Candidate>>,
     /// Words behind which a negation no longer reaches.
     pub(super) scope_ends: BTreeSet<Word>,
     pub(super) others: BTreeSet<Word>,
@@ -183,8 +190,10 @@ impl Rules {
         let mut found = Vec::new();
         for (start, token) in tokens.iter().enumerate() {
             let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
-            for &candidate in candidates {
-                let (meaning, pattern) = &self.patterns[candidate];
+            let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
+            for candidate in candidates.iter().filter(|candidate| candidate.second_words & next != 0) {
+                *work += 1;
+                let (meaning, pattern) = &self.patterns[candidate.pattern];
                 if let Some(end) = pattern.end_of_match(tokens, start, work) {
                     found.push(Match { meaning: *meaning, start, end });
                 }
@@ -272,20 +281,20 @@ impl<'a> Compiler<'a> {
                 .and_then(|pattern| Ok((pattern.first_words()?, pattern)))
                 .map_err(|problem| format!("\"{source}\" {problem}"));
             if let Some((first, pattern)) = self.faults.keep(place, parsed) {
-                self.index(&first);
+                self.index(&first, pattern.second_words());
                 self.made.patterns.push((meaning, pattern));
             }
         }
     }
 
-    fn index(&mut self, first: &[Word]) {
-        let nth = self.made.patterns.len();
+    fn index(&mut self, first: &[Word], second_words: u64) {
+        let candidate = Candidate { pattern: self.made.patterns.len(), second_words };
         for &word in first {
             let word = usize::from(word);
             if self.made.beginning_with.len() <= word {
                 self.made.beginning_with.resize_with(word + 1, Vec::new);
             }
-            self.made.beginning_with[word].push(nth);
+            self.made.beginning_with[word].push(candidate);
         }
     }
 

@@ -115,6 +115,11 @@ impl<'a> Context<'a> {
         for one in found {
             context.mark(*one);
         }
+        // Whatever else is seen in the words of something that is long past lies as far back.
+        let aged: Vec<Match> = found.iter().filter(|found| context.is_aged(found)).copied().collect();
+        for past in aged {
+            context.mark(Match { meaning: Meaning::Idiom(Tier::History.level()), ..past });
+        }
         // A negation inside of a phrase that is none ("can not", "why not") does not count.
         for none in found.iter().filter(|found| found.meaning == Meaning::NotNegation) {
             context.negated[none.start + 1..=none.end].fill(false);
@@ -239,6 +244,10 @@ impl<'a> Context<'a> {
             .take_while(|&at| self.tokens[at].before < wall)
             .find_map(verdict)
             .unwrap_or(false)
+    }
+
+    fn is_aged(&self, found: &Match) -> bool {
+        matches!(found.meaning, Meaning::Rule(nth) if self.rules.all[nth].ages) && self.is_long_ago(*found)
     }
 
     fn is_long_ago(&self, found: Match) -> bool {

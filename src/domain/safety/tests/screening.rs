@@ -60,3 +60,157 @@ fn what_should_not_pause_does_not_pause() {
     let wrong = wrong(|meant, found| !meant.pauses() && found.pauses());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn hundreds_of_sentences_of_each_kind_are_tried() {
+    let sentences = sentences();
+    for level in Level::ALL {
+        assert!(
+            sentences.iter().filter(|(_, sentence)| sentence.level == level).count() >= 70,
+            "{}",
+            level.as_str()
+        );
+    }
+}
+
+#[test]
+fn hurting_oneself_is_caught_and_sending_something_is_not() {
+    let safety = safety();
+    assert_eq!(safety.screen("I keep hurting myself").level, Level::High);
+    assert_eq!(safety.screen("send it").level, Level::None);
+}
+
+#[test]
+fn danger_at_the_end_of_a_long_text_is_seen() {
+    let long = "Today I went for a walk and thought about work. ".repeat(5_000) + "I want to kill myself";
+    assert_eq!(safety().screen(&long).level, Level::High);
+}
+
+#[test]
+fn a_danger_beside_an_idiom_is_still_danger() {
+    let safety = safety();
+    for text in [
+        "this homework is killing me and I want to kill myself",
+        "my friend wants to die and so do I, I want to kill myself",
+        "I would never kill myself. That was a lie. I am going to kill myself tonight",
+        "just kidding. I want to die",
+    ] {
+        assert!(safety.screen(text).level.pauses());
+    }
+}
+
+#[test]
+fn only_somebody_elses_danger_is_third_person() {
+    let safety = safety();
+    assert!(safety.screen("my sister is suicidal").third_person);
+    assert!(!safety.screen("my sister is suicidal and I want to die too").third_person);
+    assert!(!safety.screen("I want to die").third_person);
+    assert!(!safety.screen("hello").third_person);
+}
+
+#[test]
+fn what_is_told_of_it_holds_the_words_found_and_the_level() {
+    let told = safety().screen("I WANT to d1e").self_harm();
+    assert!(told.detected);
+    assert_eq!(told.severity, "high");
+    assert!(told.phrases_found.contains(&"want to die".to_owned()));
+    let none = safety().screen("hello").self_harm();
+    assert_eq!((none.detected, none.phrases_found.len(), none.severity.as_str()), (false, 0, "none"));
+}
+
+/// What a text costs, in operations of the matcher.
+fn work(rules: &Rules, unit: &str, bytes: usize) -> u64 {
+    rules.screen_counted(&unit.repeat(bytes / unit.len())).1
+}
+
+#[test]
+fn twice_the_text_is_at_most_twice_the_work() {
+    let safety = safety();
+    for unit in [
+        "i want to ",
+        "i ",
+        "not ",
+        "kill myself ",
+        "how many pills ",
+        "my friend ",
+        "k ",
+        "i want to die. ",
+        "x",
+        "a*",
+    ] {
+        let (half, whole) = (work(&safety.rules, unit, 4_096), work(&safety.rules, unit, 8_192));
+        assert!(whole <= 2 * half + 5_000, "{unit:?}: {half} then {whole}");
+        assert!(whole <= 8_192 * 400, "{unit:?}: {whole}");
+    }
+}
+
+#[test]
+fn an_ordinary_text_costs_little() {
+    let text =
+        "I had a long day at work and my shoulders feel quite tight. When I came home I noticed my jaw.";
+    let (screening, work) = safety().rules.screen_counted(text);
+    assert_eq!(screening.level, Level::None);
+    assert!(work < 5_000, "{work}");
+}
+
+const RULES: &str = include_str!("../../../../prompts/safety/rules.en.toml");
+
+#[test]
+fn faulty_rules_are_refused_and_every_fault_is_told() {
+    let twice = RULES.replacen("id = \"plan.last_day\"", "id = \"plan.intent\"", 1);
+    assert!(matches!(Rules::parse(&twice).err().as_deref(), Some([Fault::Wrong { .. }])));
+    let unknown = RULES.replacen("negatable = false", "negateable = false", 1);
+    assert!(matches!(Rules::parse(&unknown).err().as_deref(), Some([Fault::Unreadable { .. }])));
+    for bad in ["_2 die", "die?", "(die", "die)", "a|b", "@nothing", "DIE", "_9 die", "die .*", "?", "( )"] {
+        let source = format!("{RULES}\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"{bad}\"]\n");
+        assert!(Rules::parse(&source).is_err(), "{bad}");
+    }
+    let both = twice + "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"(\", \")\"]\n";
+    assert_eq!(Rules::parse(&both).err().map(|faults| faults.len()), Some(3));
+}
+
+#[test]
+fn a_class_that_names_itself_is_refused() {
+    let source = RULES.replacen("[classes]", "[classes]\nloop = [\"a @loop\"]", 1)
+        + "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"@loop\"]\n";
+    assert!(Rules::parse(&source).is_err());
+}
+
+#[test]
+fn every_country_has_a_way_to_reach_somebody_and_the_finder_stands_for_the_rest() {
+    let resources = safety().resources;
+    for country in ["US", "CA", "GB", "IE", "AU", "NZ", "IN", "DE", "FR", "ES", "IT", "NL"] {
+        let lines = resources.for_country(Some(country));
+        assert_eq!(lines[0].country, country);
+        assert_eq!(resources.for_country(Some(&country.to_lowercase())), lines);
+        assert!(lines.iter().any(|line| line.hours.contains("24/7")), "{country}");
+    }
+    for unknown in [None, Some("ZZ"), Some(""), Some("united states")] {
+        assert_eq!(resources.for_country(unknown)[0].country, "international");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_whatever_stops_the_screen_or_the_dialogue(text in ".{0,200}", seed: u64, replies in 0_u32..9) {
+        EMBEDDED.with(|safety| {
+            let screening = safety.screen(&text);
+            let place = CrisisPlace { replies, ..CrisisPlace::default() };
+            let said = Said { text: &text, screening: &screening, level: screening.level.max(Level::High), country: Some(&text) };
+            let reply = safety.reply(&place, &said, seed);
+            assert!(!reply.text.is_empty() && reply.level >= Level::High);
+        });
+    }
+
+    #[test]
+    fn words_around_an_explicit_statement_do_not_hide_it(before in "[a-z ]{0,30}", after in "[a-z ]{0,30}") {
+        EMBEDDED.with(|safety| {
+            let text = format!("{before}. I want to kill myself. {after}");
+            assert!(safety.screen(&text).level.pauses());
+        });
+    }
+}
+
+thread_local! {
+    static EMBEDDED: Safety = safety();
+}
