@@ -19,8 +19,8 @@ use attune::store::{
 };
 
 pub const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
-pub const HOUR: Duration = Duration::from_secs(3_600);
-pub const DAY: Duration = Duration::from_secs(86_400);
+pub const HOUR: Duration = Duration::from_hours(1);
+pub const DAY: Duration = Duration::from_hours(24);
 /// Longer than any test waits for what does come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,7 +32,7 @@ pub fn limits() -> Limits {
         history_max: 50,
         recent_max: 5,
         rate_limit: 0,
-        rate_window: Duration::from_secs(60),
+        rate_window: Duration::from_mins(1),
         danger_limit: 60,
         lease_ttl: Duration::from_secs(10),
         claim_ttl: Duration::from_secs(1),

@@ -133,13 +133,12 @@ impl Store for EmbeddedStore {
         let claimed = key.clone();
         let attach: Command = Box::new(move |writer| writer.claim(&claimed, id, call, ClaimReply(reply)));
         channel.send(attach).await?;
-        let claim = match tokio::time::timeout(wait, &mut answer).await {
-            Ok(claim) => claim.unwrap_or_else(|_| Err(self.state.silence())),
-            Err(_) => {
-                let retry_after = channel.ask(move |writer| Ok(writer.give_up(&key, id, call))).await?;
-                // What was handed over meanwhile was answered before the giving up was.
-                answer.try_recv().unwrap_or(Ok(Claim::Busy { retry_after }))
-            }
+        let claim = if let Ok(claim) = tokio::time::timeout(wait, &mut answer).await {
+            claim.unwrap_or_else(|_| Err(self.state.silence()))
+        } else {
+            let retry_after = channel.ask(move |writer| Ok(writer.give_up(&key, id, call))).await?;
+            // What was handed over meanwhile was answered before the giving up was.
+            answer.try_recv().unwrap_or(Ok(Claim::Busy { retry_after }))
         };
         withdrawal.ticket = None;
         claim

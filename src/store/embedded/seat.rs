@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::store::{Abandon, BeginId, Idempotency, Lane, Lease, Limits, StoredReply};
 
 /// The window of the lane of danger.
-const DANGER_WINDOW: std::time::Duration = std::time::Duration::from_secs(60);
+const DANGER_WINDOW: std::time::Duration = std::time::Duration::from_mins(1);
 /// No queue and no crowd of joiners grows beyond this, danger or not.
 const WAITERS_MAX: usize = 10_000;
 
@@ -259,7 +259,7 @@ impl<C: Claimer> Seat<C> {
             self.give_back(&request);
             return Arrival::Busy;
         }
-        if self.is_full(request.lane, self.queue.len(), limits) {
+        if is_full(request.lane, self.queue.len(), limits) {
             self.give_back(&request);
             return Arrival::Full;
         }
@@ -274,18 +274,11 @@ impl<C: Claimer> Seat<C> {
     /// Waits beside the running turn of the same key. False when too many do.
     pub fn join(&mut self, request: Request, ticket: u64, limits: &Limits) -> bool {
         self.joiners.retain(|joiner| !is_gone(joiner.claimer.as_ref()));
-        if self.is_full(request.lane, self.joiners.len(), limits) {
+        if is_full(request.lane, self.joiners.len(), limits) {
             return false;
         }
         self.joiners.push(Joiner { ticket, request, claimer: None });
         true
-    }
-
-    fn is_full(&self, lane: Lane, waiting: usize, limits: &Limits) -> bool {
-        match lane {
-            Lane::Ordinary => waiting >= limits.queue_max.min(WAITERS_MAX),
-            Lane::Danger => waiting >= WAITERS_MAX,
-        }
     }
 
     /// Attaches a claim to its ticket.
@@ -330,10 +323,10 @@ impl<C: Claimer> Seat<C> {
                 if let Some((used, reply)) = reply {
                     self.answer_joiners(&used.key, &reply, now.plus(limits.claim_ttl), &mut woken);
                 }
-                self.inherit(holder.request, false);
+                self.inherit(&holder.request, false);
             }
-            End::Abandoned(Abandon::Failed) => self.inherit(holder.request, true),
-            End::Abandoned(Abandon::Stopped) | End::Died => self.inherit(holder.request, false),
+            End::Abandoned(Abandon::Failed) => self.inherit(&holder.request, true),
+            End::Abandoned(Abandon::Stopped) | End::Died => self.inherit(&holder.request, false),
         }
         woken.extend(self.hand_over(lease, limits, now));
         woken
@@ -360,15 +353,15 @@ impl<C: Claimer> Seat<C> {
 
     /// The first who joined an unfinished turn takes its place at the head, and its permit; with nobody there the
     /// permit goes back where it is due.
-    fn inherit(&mut self, ended: Request, is_given_back: bool) {
-        if let Some(heir) = self.heir_of(ended.clone()) {
+    fn inherit(&mut self, ended: &Request, is_given_back: bool) {
+        if let Some(heir) = self.heir_of(ended) {
             self.queue.push_front(heir);
         } else if is_given_back {
-            self.give_back(&ended);
+            self.give_back(ended);
         }
     }
 
-    fn heir_of(&mut self, ended: Request) -> Option<Waiter<C>> {
+    fn heir_of(&mut self, ended: &Request) -> Option<Waiter<C>> {
         let key = ended.idempotency.as_ref()?.key;
         let place = self.joiners.iter().position(|joiner| {
             body_under(&joiner.request, &key).is_some() && !is_gone(joiner.claimer.as_ref())
@@ -381,16 +374,11 @@ impl<C: Claimer> Seat<C> {
     fn hand_over(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> Option<Woken<C>> {
         self.prune();
         let Waiter { ticket, request, claimer } = self.queue.pop_front()?;
-        match claimer {
-            Some((call, claimer)) => {
-                self.hold(request, lease, now.plus(limits.lease_ttl), Some(ticket), Some(call));
-                Some(Woken::Handed(claimer))
-            }
-            None => {
-                self.hold(request, lease, now.plus(limits.claim_ttl), Some(ticket), None);
-                None
-            }
-        }
+        // Somebody who is there has the whole time; one who has not come yet has to come soon.
+        let (call, claimer) = claimer.unzip();
+        let ttl = if claimer.is_some() { limits.lease_ttl } else { limits.claim_ttl };
+        self.hold(request, lease, now.plus(ttl), Some(ticket), call);
+        claimer.map(Woken::Handed)
     }
 
     fn hold(
@@ -445,10 +433,17 @@ impl<C: Claimer> Seat<C> {
 
     fn drop_waiter(&mut self, place: usize) {
         let Some(waiter) = self.queue.remove(place) else { return };
-        match self.heir_of(waiter.request.clone()) {
+        match self.heir_of(&waiter.request) {
             Some(heir) => self.queue.insert(place, heir),
             None => self.give_back(&waiter.request),
         }
+    }
+}
+
+fn is_full(lane: Lane, waiting: usize, limits: &Limits) -> bool {
+    match lane {
+        Lane::Ordinary => waiting >= limits.queue_max.min(WAITERS_MAX),
+        Lane::Danger => waiting >= WAITERS_MAX,
     }
 }
 

@@ -173,14 +173,14 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let Self { tables, limits, memory, .. } = self;
         let mut draft = Draft { change: Change::new(tables, limits), hot: &memory.hot, kept: HashMap::new() };
-        let made = make(&mut draft)?;
+        let outcome = make(&mut draft)?;
         let Draft { change, kept, .. } = draft;
         memory.is_written = true;
         change.commit().inspect_err(|reason| memory.failed = Some(reason.clone()))?;
         for (key, record) in kept {
             memory.keep(key, record);
         }
-        Ok(made)
+        Ok(outcome)
     }
 
     #[cfg(test)]
