@@ -143,7 +143,8 @@ async fn what_was_answered_lies_in_the_files_at_once() {
     desk.raise("s", Level::Crisis).await;
     let killed = adapter.killed();
     assert_eq!(Desk::of(&killed).session("s").await.level, Level::Crisis);
-    desk.turn_of("other", &running).await;
+    assert!(adapter.store().renew(&key("other"), running.lease).await.expect("it is there"));
+    assert!(!killed.store().renew(&key("other"), running.lease).await.expect("it is there"));
 }
 
 #[tokio::test]

@@ -151,13 +151,14 @@ impl Run {
     /// Never two live leases on one session.
     fn got(&mut self, session: usize, id: BeginId, begun: Begun) {
         let now = self.now();
-        let same = |turn: &Turn| turn.session == session && turn.begun.lease == begun.lease;
-        if self.known.turns.iter().any(same) {
+        let until = now.plus(begun.lease_ttl);
+        let same = |turn: &&mut Turn| turn.session == session && turn.begun.lease == begun.lease;
+        if let Some(turn) = self.known.turns.iter_mut().find(same) {
+            turn.until = until; // A repeat: the lease stands for its whole time from here.
             return;
         }
         let rival = |turn: &Turn| turn.session == session && !turn.is_over && now < turn.until;
         assert!(!self.known.turns.iter().any(rival), "two leases live at once");
-        let until = now.plus(begun.lease_ttl);
         let permit_at = self.known.permits.remove(&id.0).unwrap_or(now);
         self.known.turns.push(Turn { session, begun, permit_at, until, is_over: false });
     }

@@ -83,7 +83,7 @@ impl State {
     }
 
     pub fn next_call(&self) -> Call {
-        self.calls.fetch_add(1, Ordering::Relaxed)
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Why there is no answer.

@@ -87,10 +87,11 @@ impl Writer {
         let key = &request.session;
         Ok(match self.seat(key).standing(request.id, now) {
             None => None,
-            Some(Standing::Holds(_)) => match self.begun(key)? {
-                Holds::Begun(begun) => Some(Gate::Begun(begun)),
-                Holds::Gone(successor) => Some(Gate::Gone { successor }),
-            },
+            Some(Standing::Holds(lease)) => {
+                let limits = self.limits.clone();
+                self.seat(key).take_up(&limits, now);
+                Some(self.begin_now(key, lease)?)
+            }
             Some(Standing::Queued(id, quota)) => {
                 Some(Gate::Queued(Ticket { session: key.clone(), id, quota }))
             }

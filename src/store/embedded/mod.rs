@@ -91,10 +91,10 @@ impl Drop for EmbeddedStore {
     /// Without close: what was accepted is still finished, and the directory is free when this returns.
     fn drop(&mut self) {
         self.channel.write().take();
-        self.published.close();
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join();
         }
+        self.published.close();
     }
 }
 
@@ -234,10 +234,11 @@ impl Store for EmbeddedStore {
                 Ok(())
             })
             .await;
-        self.published.close();
         let writer = self.writer.lock().take();
         // The thread ends by itself; its join alone would block.
         let joined = tokio::task::spawn_blocking(move || writer.map(JoinHandle::join)).await;
+        // After the thread's end: it publishes what it wrote last.
+        self.published.close();
         closed.and(joined.map(|_| ()).map_err(|_| self.state.silence()))
     }
 

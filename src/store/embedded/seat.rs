@@ -24,6 +24,8 @@ pub(super) trait Claimer {
 
 /// Which call of claim holds a ticket: a late withdrawal by an earlier call must not end a later one.
 pub(super) type Call = u64;
+/// Stands for a repeated begin that found its lease handed over.
+const BY_BEGIN: Call = 0;
 
 /// What a turn asked for. It moves from the queue to the lease, and its permit with it.
 #[derive(Debug, Clone)]
@@ -160,6 +162,14 @@ impl<C> Seat<C> {
 
     pub fn holds(&self, lease: Lease, now: Timestamp) -> bool {
         self.holder.as_ref().is_some_and(|holder| holder.lease == lease && now < holder.deadline)
+    }
+
+    /// A repeated begin finds its lease with its whole time, also where nobody had claimed it yet.
+    pub fn take_up(&mut self, limits: &Limits, now: Timestamp) {
+        if let Some(holder) = &mut self.holder {
+            holder.deadline = now.plus(limits.lease_ttl);
+            holder.call.get_or_insert(BY_BEGIN);
+        }
     }
 
     pub fn renew(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> bool {
