@@ -166,7 +166,7 @@ async fn turn(store: &dyn Store, key: &SessionKey, number: u64) {
     session.turn_count += 1;
     session.last_interaction = now;
     // Every tenth comes with a key.
-    let reply = (number % 10 == 0).then(|| (idempotency, Arc::from(vec![b'r'; 2_000])));
+    let reply = number.is_multiple_of(10).then(|| (idempotency, Arc::from(vec![b'r'; 2_000])));
     let commit = Commit {
         key: key.clone(),
         lease: begun.lease,

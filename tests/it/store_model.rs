@@ -298,18 +298,15 @@ impl Run {
         for (at, id) in SESSIONS.into_iter().enumerate() {
             let desk = Desk::of(&self.adapter);
             let stand = self.known.stand.get(&at).copied().unwrap_or_default();
-            match desk.read(id).await {
-                Some(read) => {
-                    let session = read.session;
-                    assert!(!(session.level.pauses() && session.status.is_going_on()));
-                    assert_eq!(session.level, self.known.level, "only clearing lowers a level");
-                    assert_eq!(session.turn_count, stand);
-                    assert_eq!(desk.turns(id).await, (1..=stand).collect::<Vec<_>>());
-                }
-                None => {
-                    assert!(stand == 0 || self.may_be_gone(at), "an acknowledged turn is missing");
-                    self.known.stand.remove(&at);
-                }
+            if let Some(read) = desk.read(id).await {
+                let session = read.session;
+                assert!(!(session.level.pauses() && session.status.is_going_on()));
+                assert_eq!(session.level, self.known.level, "only clearing lowers a level");
+                assert_eq!(session.turn_count, stand);
+                assert_eq!(desk.turns(id).await, (1..=stand).collect::<Vec<_>>());
+            } else {
+                assert!(stand == 0 || self.may_be_gone(at), "an acknowledged turn is missing");
+                self.known.stand.remove(&at);
             }
             self.check_limit(at);
         }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::seat::{Call, Claimer};
+use super::waiting::{Call, Claimer};
 use super::writer::Writer;
 use crate::domain::id::SessionKey;
 use crate::store::{Claim, Lease, StoreError};

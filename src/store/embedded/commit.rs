@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::draft::Draft;
 use super::record::{LastCommit, Record, ReplyRecord, encode};
-use super::seat::End;
 use super::tables::{self, Due};
-use super::writer::{Draft, Writer};
+use super::waiting::End;
+use super::writer::Writer;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
@@ -156,7 +157,7 @@ impl Draft<'_> {
 
     fn put_reply(&mut self, commit: &Commit, record: &Record, now: Timestamp) {
         let Some((used, reply)) = &commit.reply else { return };
-        let expires_at = now.plus(self.limits().idempotency_ttl).min(record.expires_at.max(now));
+        let expires_at = record.reply_ends(self.limits(), now);
         let stored = ReplyRecord { body: used.body, expires_at, reply: Arc::clone(reply) };
         let key = tables::reply(&commit.key, &used.key);
         self.change.insert_due(expires_at, &Due::Reply(key.clone()));

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::command::{ClaimReply, Reply, Unclaimed, answer, answer_with};
 use super::record::{Record, ReplyRecord};
-use super::seat::{Arrival, Call, Claimed, End, Request, Standing, Woken};
+
 use super::tables::{self, value_of};
+use super::waiting::{Arrival, Call, Claimed, End, Request, Standing, Woken};
 use super::writer::Writer;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::{Permit, Quota};

@@ -10,6 +10,7 @@
 mod command;
 mod commit;
 mod counters;
+mod draft;
 mod gate;
 mod index;
 mod lifecycle;
@@ -20,6 +21,7 @@ mod record;
 mod removal;
 mod seat;
 mod tables;
+mod waiting;
 mod writer;
 
 use std::path::Path;
@@ -33,7 +35,7 @@ use parking_lot::Mutex;
 
 use self::command::{Channel, ClaimReply, Command, State};
 use self::reads::{Published, View};
-use self::seat::Call;
+use self::waiting::Call;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
     Lease, Limits, ListPage, ListQuery, Raise, Raised, Receipt, Remaining, Snapshot, Store, StoreError,

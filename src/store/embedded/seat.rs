@@ -7,36 +7,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::id::{ClientKey, SessionKey};
+use super::waiting::{Arrival, Call, Claimed, Claimer, End, Request, Standing, Woken};
 use crate::domain::quota::{Permit, Quota, Window};
 use crate::domain::time::Timestamp;
-use crate::store::{Abandon, BeginId, Idempotency, Lane, Lease, Limits, StoredReply};
+use crate::store::{Abandon, BeginId, Lane, Lease, Limits, StoredReply};
 
 /// The window of the lane of danger.
 const DANGER_WINDOW: std::time::Duration = std::time::Duration::from_mins(1);
 /// No queue and no crowd of joiners grows beyond this, danger or not.
 const WAITERS_MAX: usize = 10_000;
 
-/// How a waiter is answered, and whether it is still there to be answered.
-pub(super) trait Claimer {
-    fn is_gone(&self) -> bool;
-}
-
-/// Which call of claim holds a ticket: a late withdrawal by an earlier call must not end a later one.
-pub(super) type Call = u64;
-/// Stands for a repeated begin that found its lease handed over.
+/// Stands for a repeated begin that found its lease.
 const BY_BEGIN: Call = 0;
-
-/// What a turn asked for. It moves from the queue to the lease, and its permit with it.
-#[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub begin: BeginId,
-    pub lane: Lane,
-    pub client: ClientKey,
-    pub predecessor: Option<SessionKey>,
-    pub idempotency: Option<Idempotency>,
-    pub permit: Permit,
-}
 
 #[derive(Debug)]
 struct Holder {
@@ -54,13 +36,8 @@ struct Waiter<C> {
     ticket: u64,
     request: Request,
     claimer: Option<(Call, C)>,
-}
-
-#[derive(Debug)]
-struct Joiner<C> {
-    ticket: u64,
-    request: Request,
-    claimer: Option<(Call, C)>,
+    /// Whether more than one answer names the ticket.
+    is_repeated: bool,
 }
 
 /// Kept for a joiner for as long as a hand-over would be.
@@ -75,7 +52,7 @@ struct Done {
 pub(super) struct Seat<C> {
     holder: Option<Holder>,
     queue: VecDeque<Waiter<C>>,
-    joiners: Vec<Joiner<C>>,
+    joiners: Vec<Waiter<C>>,
     /// A reply for joiners that had not claimed yet when the turn was done.
     done: Vec<Done>,
     ordinary: Window,
@@ -84,50 +61,6 @@ pub(super) struct Seat<C> {
     pub unsaved: bool,
     /// Where the seat stands in the writer's list of deadlines.
     pub watched: Option<Timestamp>,
-}
-
-/// Where a repeated begin finds itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    Holds(Lease),
-    Queued(u64, Quota),
-    Joined(u64, Quota),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
-    Holds,
-    Queued,
-    Busy,
-    Full,
-}
-
-/// What a claim finds.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Claimed<C> {
-    /// It was handed over already.
-    Holds(C),
-    Replay(C, StoredReply),
-    Waits,
-    /// No such ticket, or no longer.
-    Unknown(C),
-}
-
-/// Somebody who is to be told something.
-#[derive(Debug)]
-pub(super) enum Woken<C> {
-    /// The lease is theirs.
-    Handed(C),
-    Replayed(C, StoredReply),
-}
-
-/// How a turn ended.
-#[derive(Debug, Clone)]
-pub(super) enum End {
-    Committed(Option<(Idempotency, StoredReply)>),
-    Abandoned(Abandon),
-    /// Its lease ran out, or its session was deleted.
-    Died,
 }
 
 impl<C> Seat<C> {
@@ -164,11 +97,16 @@ impl<C> Seat<C> {
         self.holder.as_ref().is_some_and(|holder| holder.lease == lease && now < holder.deadline)
     }
 
+    /// Whether a repeated begin has the lease: then the first answer's loss is no reason to end it.
+    pub fn is_taken_up(&self, lease: Lease) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.lease == lease && holder.call == Some(BY_BEGIN))
+    }
+
     /// A repeated begin finds its lease with its whole time, also where nobody had claimed it yet.
     pub fn take_up(&mut self, limits: &Limits, now: Timestamp) {
         if let Some(holder) = &mut self.holder {
             holder.deadline = now.plus(limits.lease_ttl);
-            holder.call.get_or_insert(BY_BEGIN);
+            holder.call = Some(BY_BEGIN);
         }
     }
 
@@ -201,15 +139,17 @@ impl<C> Seat<C> {
     }
 
     /// Where the same call of begin stands already.
-    pub fn standing(&self, begin: BeginId, now: Timestamp) -> Option<Standing> {
+    pub fn standing(&mut self, begin: BeginId, now: Timestamp) -> Option<Standing> {
         let holder = self.holder.as_ref().filter(|holder| holder.request.begin == begin);
         if let Some(holder) = holder.filter(|holder| now < holder.deadline) {
             return Some(Standing::Holds(holder.lease));
         }
-        if let Some(waiter) = self.queue.iter().find(|waiter| waiter.request.begin == begin) {
+        if let Some(waiter) = self.queue.iter_mut().find(|waiter| waiter.request.begin == begin) {
+            waiter.is_repeated = true;
             return Some(Standing::Queued(waiter.ticket, waiter.request.permit.quota));
         }
-        let joiner = self.joiners.iter().find(|joiner| joiner.request.begin == begin)?;
+        let joiner = self.joiners.iter_mut().find(|joiner| joiner.request.begin == begin)?;
+        joiner.is_repeated = true;
         Some(Standing::Joined(joiner.ticket, joiner.request.permit.quota))
     }
 
@@ -277,7 +217,7 @@ impl<C: Claimer> Seat<C> {
             Lane::Danger => self.queue.iter().take_while(|w| w.request.lane == Lane::Danger).count(),
             Lane::Ordinary => self.queue.len(),
         };
-        self.queue.insert(place, Waiter { ticket, request, claimer: None });
+        self.queue.insert(place, Waiter { ticket, request, claimer: None, is_repeated: false });
         Arrival::Queued
     }
 
@@ -287,7 +227,7 @@ impl<C: Claimer> Seat<C> {
         if is_full(request.lane, self.joiners.len(), limits) {
             return false;
         }
-        self.joiners.push(Joiner { ticket, request, claimer: None });
+        self.joiners.push(Waiter { ticket, request, claimer: None, is_repeated: false });
         true
     }
 
@@ -349,7 +289,7 @@ impl<C: Claimer> Seat<C> {
         until: Timestamp,
         woken: &mut Vec<Woken<C>>,
     ) {
-        let same = |joiner: &mut Joiner<C>| body_under(&joiner.request, key).is_some();
+        let same = |joiner: &mut Waiter<C>| body_under(&joiner.request, key).is_some();
         for joiner in self.joiners.extract_if(.., same) {
             let reply = Arc::clone(reply);
             match joiner.claimer {
@@ -376,14 +316,15 @@ impl<C: Claimer> Seat<C> {
         let place = self.joiners.iter().position(|joiner| {
             body_under(&joiner.request, &key).is_some() && !is_gone(joiner.claimer.as_ref())
         })?;
-        let Joiner { ticket, request, claimer } = self.joiners.remove(place);
-        let request = Request { permit: ended.permit, lane: ended.lane, ..request };
-        Some(Waiter { ticket, request, claimer })
+        let mut heir = self.joiners.remove(place);
+        heir.request.permit = ended.permit;
+        heir.request.lane = ended.lane;
+        Some(heir)
     }
 
     fn hand_over(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> Option<Woken<C>> {
         self.prune();
-        let Waiter { ticket, request, claimer } = self.queue.pop_front()?;
+        let Waiter { ticket, request, claimer, .. } = self.queue.pop_front()?;
         // Somebody who is there has the whole time; one who has not come yet has to come soon.
         let (call, claimer) = claimer.unzip();
         let ttl = if claimer.is_some() { limits.lease_ttl } else { limits.claim_ttl };
@@ -419,12 +360,15 @@ impl<C: Claimer> Seat<C> {
     /// named where it had been handed over to that ticket: it is the caller's to abandon.
     pub fn withdraw(&mut self, ticket: u64, call: Option<Call>) -> Option<Lease> {
         let may = |own: Option<Call>| own.is_none() || own == call;
-        let is_it = |at: u64, by: Option<&(Call, C)>| at == ticket && may(by.map(|(own, _)| *own));
-        if let Some(place) = self.queue.iter().position(|w| is_it(w.ticket, w.claimer.as_ref())) {
+        let is_it = |waiter: &Waiter<C>| {
+            let is_lost = call.is_some() || !waiter.is_repeated;
+            waiter.ticket == ticket && is_lost && may(waiter.claimer.as_ref().map(|(own, _)| *own))
+        };
+        if let Some(place) = self.queue.iter().position(is_it) {
             self.drop_waiter(place);
             return None;
         }
-        self.joiners.retain(|joiner| !is_it(joiner.ticket, joiner.claimer.as_ref()));
+        self.joiners.retain(|joiner| !is_it(joiner));
         self.done.retain(|done| done.ticket != ticket);
         let holder = self.holder.as_ref().filter(|holder| holder.ticket == Some(ticket));
         holder.filter(|holder| may(holder.call)).map(|holder| holder.lease)

@@ -3,7 +3,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::quota::Permit;
+use crate::domain::id::ClientKey;
+use crate::store::Idempotency;
 
 /// Somebody who can leave.
 #[derive(Debug, Clone, Default)]
