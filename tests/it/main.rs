@@ -1,4 +1,12 @@
 //! The integration tests: one binary, the program that people run.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unchecked_time_subtraction,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on should say so by its panic; a test spawns as it likes"
+)]
 
 mod bad_input;
 mod concurrency;

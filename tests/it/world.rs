@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,8 +20,8 @@ use attune::store::{
 };
 
 pub const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
-pub const HOUR: Duration = Duration::from_secs(3_600);
-pub const DAY: Duration = Duration::from_secs(86_400);
+pub const HOUR: Duration = Duration::from_hours(1);
+pub const DAY: Duration = Duration::from_hours(24);
 /// Longer than any test waits for what does come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,7 +33,7 @@ pub fn limits() -> Limits {
         history_max: 50,
         recent_max: 5,
         rate_limit: 0,
-        rate_window: Duration::from_secs(60),
+        rate_window: Duration::from_mins(1),
         danger_limit: 60,
         lease_ttl: Duration::from_secs(10),
         claim_ttl: Duration::from_secs(1),
@@ -64,11 +65,14 @@ pub struct Embedded {
 
 pub const FINGERPRINT: [u8; 16] = [1; 16];
 
+/// No two openings deal out the same leases, as no two processes do.
+static OPENINGS: AtomicU64 = AtomicU64::new(0);
+
 pub fn options(limits: &Limits, clock: &ManualClock) -> OpenOptions {
     OpenOptions {
         limits: limits.clone(),
         clock: Arc::new(clock.clone()),
-        entropy: Arc::new(Entropy::seeded(7)),
+        entropy: Arc::new(Entropy::seeded(OPENINGS.fetch_add(1, Ordering::SeqCst))),
         secret_fingerprint: FINGERPRINT,
         cache_bytes: 8 << 20,
     }
@@ -190,12 +194,12 @@ pub fn reply(text: &str) -> StoredReply {
 /// The requests of one client, `c`, in as few words as possible.
 pub struct Desk<'a, A: Adapter> {
     pub adapter: &'a A,
-    ids: std::sync::atomic::AtomicU64,
+    ids: AtomicU64,
 }
 
 impl<'a, A: Adapter> Desk<'a, A> {
     pub fn of(adapter: &'a A) -> Self {
-        Self { adapter, ids: std::sync::atomic::AtomicU64::new(1) }
+        Self { adapter, ids: AtomicU64::new(1) }
     }
 
     pub fn store(&self) -> &'a dyn Store {
@@ -203,7 +207,7 @@ impl<'a, A: Adapter> Desk<'a, A> {
     }
 
     pub fn request(&self, id: &str) -> Begin {
-        let begin = self.ids.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let begin = self.ids.fetch_add(1, Ordering::SeqCst);
         Begin {
             id: BeginId(begin.into()),
             session: key(id),

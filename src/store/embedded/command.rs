@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::seat::{Call, Claimer};
+use super::waiting::{Call, Claimer};
 use super::writer::Writer;
 use crate::domain::id::SessionKey;
 use crate::store::{Claim, Lease, StoreError};
@@ -40,7 +40,7 @@ pub(super) enum Unclaimed {
 
 pub(super) fn answer<T: Send + 'static>(reply: Reply<T>, value: Result<T, StoreError>) -> Answer {
     Box::new(move |synced| {
-        let _ = reply.send(synced.and_then(|()| value));
+        let _ = reply.send(synced.and(value));
         None
     })
 }
@@ -52,7 +52,7 @@ pub(super) fn answer_with<T: Send + 'static>(
     brings: Option<Unclaimed>,
 ) -> Answer {
     Box::new(move |synced| {
-        let is_lost = reply.send(synced.and_then(|()| value)).is_err();
+        let is_lost = reply.send(synced.and(value)).is_err();
         brings.filter(|_| is_lost)
     })
 }
@@ -83,7 +83,7 @@ impl State {
     }
 
     pub fn next_call(&self) -> Call {
-        self.calls.fetch_add(1, Ordering::Relaxed)
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Why there is no answer.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::draft::Draft;
 use super::record::{LastCommit, Record, ReplyRecord, encode};
-use super::seat::End;
 use super::tables::{self, Due};
-use super::writer::{Draft, Writer};
+use super::waiting::End;
+use super::writer::Writer;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
@@ -38,7 +39,7 @@ impl Writer {
             return self.reloaded(&commit.key, memory).map(Committed::Changed);
         }
         check_shape(&commit, stored.as_ref().map(|record| &*record.session))?;
-        self.write(commit, stored, &memory, now)
+        self.write(commit, stored.as_ref(), &memory, now)
     }
 
     fn reloaded(&mut self, key: &SessionKey, memory: SafetyMemory) -> Result<Box<Reloaded>, StoreError> {
@@ -48,7 +49,7 @@ impl Writer {
     fn write(
         &mut self,
         commit: Commit,
-        stored: Option<Record>,
+        stored: Option<&Record>,
         memory: &SafetyMemory,
         now: Timestamp,
     ) -> Result<Committed, StoreError> {
@@ -59,10 +60,10 @@ impl Writer {
         self.change(|draft| {
             let raised = raised_by(&commit, memory, now);
             draft.remember(&commit.session.client, memory, &raised, Some(&commit.key), now)?;
-            let mut record = record_of(&commit, stored.as_ref(), &raised, draft.limits(), now);
+            let mut record = record_of(&commit, stored, &raised, draft.limits(), now);
             record.permits = permits;
             draft.trim(&commit.key, &mut record);
-            let record = draft.put(&commit.key, stored.as_ref(), record)?;
+            let record = draft.put(&commit.key, stored, record)?;
             if stored.is_none() {
                 draft.point(&commit.key, &record.session)?;
             }
@@ -100,11 +101,13 @@ fn check_shape(commit: &Commit, stored: Option<&Session>) -> Result<(), StoreErr
     Err(StoreError::Corrupt("a commit that does not follow the stored turn, or names another".to_owned()))
 }
 
-/// The client's memory with what this turn found. A level from before the last clearing raises nothing.
+/// The client's memory with what this turn found. A level that it merely carries from before the last clearing raises
+/// nothing.
 fn raised_by(commit: &Commit, memory: &SafetyMemory, now: Timestamp) -> SafetyMemory {
     let session = &commit.session;
     let mut raised = memory.clone();
-    if session.level > commit.decided_under || session.safety_epoch >= memory.cleared_epoch {
+    let is_found = session.level > commit.decided_under || !commit.why.is_empty();
+    if is_found || session.safety_epoch >= memory.cleared_epoch {
         raised.raise(session.level, &commit.why, now);
     }
     raised
@@ -154,7 +157,7 @@ impl Draft<'_> {
 
     fn put_reply(&mut self, commit: &Commit, record: &Record, now: Timestamp) {
         let Some((used, reply)) = &commit.reply else { return };
-        let expires_at = now.plus(self.limits().idempotency_ttl).min(record.expires_at.max(now));
+        let expires_at = record.reply_ends(self.limits(), now);
         let stored = ReplyRecord { body: used.body, expires_at, reply: Arc::clone(reply) };
         let key = tables::reply(&commit.key, &used.key);
         self.change.insert_due(expires_at, &Due::Reply(key.clone()));

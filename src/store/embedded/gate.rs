@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::command::{ClaimReply, Reply, Unclaimed, answer, answer_with};
 use super::record::{Record, ReplyRecord};
-use super::seat::{Arrival, Call, Claimed, End, Request, Standing, Woken};
+
 use super::tables::{self, value_of};
+use super::waiting::{Arrival, Call, Claimed, End, Request, Standing, Woken};
 use super::writer::Writer;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::{Permit, Quota};
@@ -87,10 +88,11 @@ impl Writer {
         let key = &request.session;
         Ok(match self.seat(key).standing(request.id, now) {
             None => None,
-            Some(Standing::Holds(_)) => match self.begun(key)? {
-                Holds::Begun(begun) => Some(Gate::Begun(begun)),
-                Holds::Gone(successor) => Some(Gate::Gone { successor }),
-            },
+            Some(Standing::Holds(lease)) => {
+                let limits = self.limits.clone();
+                self.seat(key).take_up(&limits, now);
+                Some(self.begin_now(key, lease)?)
+            }
             Some(Standing::Queued(id, quota)) => {
                 Some(Gate::Queued(Ticket { session: key.clone(), id, quota }))
             }

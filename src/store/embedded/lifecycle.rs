@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::{Record, ReplyRecord, align, encode};
+use super::draft::Draft;
+use super::record::{CreateKey, Record, ReplyRecord, align, encode};
 use super::tables::{self, Due, key_of, value_of};
-use super::writer::{Draft, Writer};
+use super::writer::Writer;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::{Event, Session};
@@ -34,11 +35,13 @@ impl Writer {
         session.align(&self.memory_of(&session.client)?, now);
         self.change(|draft| {
             let mut record = Record::fresh(session, draft.limits(), now);
-            record.create_key = request.idempotency.as_ref().map(|used| used.key);
+            let expires_at = record.reply_ends(draft.limits(), now);
+            let key_of = |used: &Idempotency| CreateKey { key: used.key, expires_at };
+            record.created_by = request.idempotency.as_ref().map(key_of);
             let record = draft.put(&key, None, record)?;
             draft.point(&key, &record.session)?;
             if let Some(used) = &request.idempotency {
-                draft.put_create(used, (request.reply)(&record.session), &record, now);
+                draft.put_create(used, (request.reply)(&record.session), expires_at);
             }
             Ok(Created::Created(record.session))
         })
@@ -117,14 +120,7 @@ impl Writer {
 }
 
 impl Draft<'_> {
-    fn put_create(
-        &mut self,
-        used: &Idempotency,
-        reply: crate::store::StoredReply,
-        record: &Record,
-        now: Timestamp,
-    ) {
-        let expires_at = now.plus(self.limits().idempotency_ttl).min(record.expires_at.max(now));
+    fn put_create(&mut self, used: &Idempotency, reply: crate::store::StoredReply, expires_at: Timestamp) {
         let stored = ReplyRecord { body: used.body, expires_at, reply };
         self.change.insert_due(expires_at, &Due::Create(used.key));
         let table = &self.change.tables.creates;

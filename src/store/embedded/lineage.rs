@@ -1,8 +1,9 @@
 //! Lines of sessions: which successor answers in the place of one that is gone.
 
+use super::draft::Draft;
 use super::record::Record;
 use super::tables::{self, value_of};
-use super::writer::{Draft, Writer};
+use super::writer::Writer;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::Session;
 use crate::store::StoreError;

@@ -10,6 +10,7 @@
 mod command;
 mod commit;
 mod counters;
+mod draft;
 mod gate;
 mod index;
 mod lifecycle;
@@ -20,6 +21,7 @@ mod record;
 mod removal;
 mod seat;
 mod tables;
+mod waiting;
 mod writer;
 
 use std::path::Path;
@@ -33,7 +35,7 @@ use parking_lot::Mutex;
 
 use self::command::{Channel, ClaimReply, Command, State};
 use self::reads::{Published, View};
-use self::seat::Call;
+use self::waiting::Call;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
     Lease, Limits, ListPage, ListQuery, Raise, Raised, Receipt, Remaining, Snapshot, Store, StoreError,
@@ -91,10 +93,10 @@ impl Drop for EmbeddedStore {
     /// Without close: what was accepted is still finished, and the directory is free when this returns.
     fn drop(&mut self) {
         self.channel.write().take();
-        self.published.close();
         if let Some(writer) = self.writer.lock().take() {
             let _ = writer.join();
         }
+        self.published.close();
     }
 }
 
@@ -133,13 +135,12 @@ impl Store for EmbeddedStore {
         let claimed = key.clone();
         let attach: Command = Box::new(move |writer| writer.claim(&claimed, id, call, ClaimReply(reply)));
         channel.send(attach).await?;
-        let claim = match tokio::time::timeout(wait, &mut answer).await {
-            Ok(claim) => claim.unwrap_or_else(|_| Err(self.state.silence())),
-            Err(_) => {
-                let retry_after = channel.ask(move |writer| Ok(writer.give_up(&key, id, call))).await?;
-                // What was handed over meanwhile was answered before the giving up was.
-                answer.try_recv().unwrap_or(Ok(Claim::Busy { retry_after }))
-            }
+        let claim = if let Ok(claim) = tokio::time::timeout(wait, &mut answer).await {
+            claim.unwrap_or_else(|_| Err(self.state.silence()))
+        } else {
+            let retry_after = channel.ask(move |writer| Ok(writer.give_up(&key, id, call))).await?;
+            // What was handed over meanwhile was answered before the giving up was.
+            answer.try_recv().unwrap_or(Ok(Claim::Busy { retry_after }))
         };
         withdrawal.ticket = None;
         claim
@@ -235,10 +236,11 @@ impl Store for EmbeddedStore {
                 Ok(())
             })
             .await;
-        self.published.close();
         let writer = self.writer.lock().take();
         // The thread ends by itself; its join alone would block.
         let joined = tokio::task::spawn_blocking(move || writer.map(JoinHandle::join)).await;
+        // After the thread's end: it publishes what it wrote last.
+        self.published.close();
         closed.and(joined.map(|_| ()).map_err(|_| self.state.silence()))
     }
 

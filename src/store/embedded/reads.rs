@@ -109,7 +109,7 @@ impl View {
         let mut rows = Vec::new();
         let mut next = None;
         for (seen, entry) in self.index_from(query, facet).enumerate() {
-            let (place, marks) = self.candidate(entry, query, facet)?;
+            let (place, marks) = candidate(entry, query, facet)?;
             if query.active_since.is_some_and(|since| place.last_interaction < since) {
                 break;
             }
@@ -164,18 +164,6 @@ impl View {
         self.disk.range(&self.tables.index, (begin, end))
     }
 
-    fn candidate(
-        &self,
-        entry: fjall::Guard,
-        query: &ListQuery,
-        facet: Facet,
-    ) -> Result<(Cursor, UserValue), StoreError> {
-        let (key, marks) = pair_of(entry)?;
-        let prefix = tables::of_facet(&query.org, facet).len();
-        let (last_interaction, id) = tables::parse_index(&key, prefix)?;
-        Ok((Cursor { last_interaction, id }, marks))
-    }
-
     /// The session, where it counts and is asked for as it counts now.
     fn row(
         &self,
@@ -202,6 +190,17 @@ impl View {
     }
 }
 
+fn candidate(
+    entry: fjall::Guard,
+    query: &ListQuery,
+    facet: Facet,
+) -> Result<(Cursor, UserValue), StoreError> {
+    let (key, marks) = pair_of(entry)?;
+    let prefix = tables::of_facet(&query.org, facet).len();
+    let (last_interaction, id) = tables::parse_index(&key, prefix)?;
+    Ok((Cursor { last_interaction, id }, marks))
+}
+
 fn page_of(mut exchanges: Vec<Exchange>, limit: usize, trimmed: bool) -> HistoryPage {
     let has_more = exchanges.len() > limit;
     exchanges.truncate(limit);
@@ -214,11 +213,10 @@ fn narrowest(query: &ListQuery, totals: &Totals) -> Facet {
     match (query.status, query.level) {
         (None, None) => Facet::All,
         (Some(status), None) => Facet::Status(status),
-        (None, Some(level)) => Facet::Level(level),
         (Some(status), Some(level)) if totals.of(Some(status), None) <= totals.of(None, Some(level)) => {
             Facet::Status(status)
         }
-        (Some(_), Some(level)) => Facet::Level(level),
+        (Some(_) | None, Some(level)) => Facet::Level(level),
     }
 }
 

@@ -56,7 +56,14 @@ pub(super) struct Record {
     /// The wire name of where the last turn stood; empty before the first.
     pub substate: String,
     /// Under which a repeated create finds its reply.
-    pub create_key: Option<[u8; 16]>,
+    pub created_by: Option<CreateKey>,
+}
+
+/// A create's idempotency key. Once its reply has gone, another session may be created by the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CreateKey {
+    pub key: [u8; 16],
+    pub expires_at: Timestamp,
 }
 
 /// What a commit whose answer was lost is answered with.
@@ -92,7 +99,7 @@ impl Record {
             permits: Vec::new(),
             last_commit: None,
             substate: String::new(),
-            create_key: None,
+            created_by: None,
         };
         record.slide(limits, now);
         record.due_at = record.next_due(limits);
@@ -136,6 +143,12 @@ impl Record {
 
     pub fn remaining(&self, memory: &SafetyMemory, now: Timestamp) -> Remaining {
         if self.is_held(memory) { Remaining::Held } else { Remaining::For(self.expires_at.since(now)) }
+    }
+
+    /// When a reply that is stored now goes: with its time, at the latest with the session.
+    pub fn reply_ends(&self, limits: &Limits, now: Timestamp) -> Timestamp {
+        let ends = now.plus(limits.idempotency_ttl);
+        if self.session.level.pauses() { ends } else { ends.min(self.expires_at) }
     }
 
     /// When no turn has come for so long, the sweep expires it.

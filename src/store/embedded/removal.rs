@@ -1,9 +1,10 @@
 //! Removing a session with all that is its own, and the sweep that does so when its time has come.
 
-use super::record::{Record, ReplyRecord};
-use super::seat::End;
+use super::draft::Draft;
+use super::record::{CreateKey, Record, ReplyRecord};
 use super::tables::{self, Due, Tables, key_of, pair_of, value_of};
-use super::writer::{Draft, Writer};
+use super::waiting::End;
+use super::writer::Writer;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::Level;
 use crate::domain::session::{Event, Party};
@@ -17,9 +18,9 @@ impl Writer {
     pub fn delete(&mut self, key: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         let Some((record, _)) = self.live(key)? else { return Ok(None) };
         let exchanges = count_under(&self.tables.exchanges, key)?;
-        let created = record.create_key.map(|used| value_of(&self.tables.creates, &used)).transpose()?;
+        let created = stored_create(&self.tables, &record)?;
         let replies = count_under(&self.tables.replies, key)?;
-        let stored_replies = replies + u64::from(created.flatten().is_some());
+        let stored_replies = replies + u64::from(created.is_some());
         self.change(|draft| draft.purge(key, &record))?;
         let verified = self.is_gone(key, &record)?;
         self.seat(key).forget_permits();
@@ -30,10 +31,6 @@ impl Writer {
     /// Reads again.
     fn is_gone(&self, key: &SessionKey, record: &Record) -> Result<bool, StoreError> {
         let tables = &self.tables;
-        let created = match record.create_key {
-            Some(used) => value_of(&tables.creates, &used)?,
-            None => None,
-        };
         let due = tables::due(record.due_at, &Due::Session(key.clone()));
         let last = record.session.last_interaction;
         let listed = tables::index(&key.org, tables::Facet::All, last, &key.id);
@@ -41,7 +38,7 @@ impl Writer {
             && value_of(&tables.clients, &tables::client(&record.session.client, key))?.is_none()
             && value_of(&tables.expiry, &due)?.is_none()
             && value_of(&tables.index, &listed)?.is_none()
-            && created.is_none()
+            && stored_create(tables, record)?.is_none()
             && count_under(&tables.exchanges, key)? == 0
             && count_under(&tables.replies, key)? == 0)
     }
@@ -130,11 +127,9 @@ impl Draft<'_> {
             self.change.remove_due(ReplyRecord::decode(&value)?.expires_at, &due);
             self.change.batch.remove(&tables.replies, key);
         }
-        if let Some(used) = record.create_key
-            && let Some(value) = value_of(&tables.creates, &used)?
-        {
-            self.change.remove_due(ReplyRecord::decode(&value)?.expires_at, &Due::Create(used));
-            self.change.batch.remove(&tables.creates, used);
+        if let Some(used) = stored_create(tables, record)? {
+            self.change.remove_due(used.expires_at, &Due::Create(used.key));
+            self.change.batch.remove(&tables.creates, used.key);
         }
         self.unpoint(key, &record.session)?;
         self.remove(key, record);
@@ -188,6 +183,14 @@ impl Draft<'_> {
         }
         Ok(())
     }
+}
+
+/// The key under which the session's own create is still answered.
+fn stored_create(tables: &Tables, record: &Record) -> Result<Option<CreateKey>, StoreError> {
+    let Some(used) = record.created_by else { return Ok(None) };
+    let Some(bytes) = value_of(&tables.creates, &used.key)? else { return Ok(None) };
+    let is_own = ReplyRecord::decode(&bytes)?.expires_at == used.expires_at;
+    Ok(is_own.then_some(used))
 }
 
 fn count_under(table: &fjall::Keyspace, key: &SessionKey) -> Result<u64, StoreError> {

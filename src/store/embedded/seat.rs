@@ -7,34 +7,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::id::{ClientKey, SessionKey};
+use super::waiting::{Arrival, Call, Claimed, Claimer, End, Request, Standing, Woken};
 use crate::domain::quota::{Permit, Quota, Window};
 use crate::domain::time::Timestamp;
-use crate::store::{Abandon, BeginId, Idempotency, Lane, Lease, Limits, StoredReply};
+use crate::store::{Abandon, BeginId, Lane, Lease, Limits, StoredReply};
 
 /// The window of the lane of danger.
-const DANGER_WINDOW: std::time::Duration = std::time::Duration::from_secs(60);
+const DANGER_WINDOW: std::time::Duration = std::time::Duration::from_mins(1);
 /// No queue and no crowd of joiners grows beyond this, danger or not.
 const WAITERS_MAX: usize = 10_000;
 
-/// How a waiter is answered, and whether it is still there to be answered.
-pub(super) trait Claimer {
-    fn is_gone(&self) -> bool;
-}
-
-/// Which call of claim holds a ticket: a late withdrawal by an earlier call must not end a later one.
-pub(super) type Call = u64;
-
-/// What a turn asked for. It moves from the queue to the lease, and its permit with it.
-#[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub begin: BeginId,
-    pub lane: Lane,
-    pub client: ClientKey,
-    pub predecessor: Option<SessionKey>,
-    pub idempotency: Option<Idempotency>,
-    pub permit: Permit,
-}
+/// Stands for a repeated begin that found its lease.
+const BY_BEGIN: Call = 0;
 
 #[derive(Debug)]
 struct Holder {
@@ -52,13 +36,8 @@ struct Waiter<C> {
     ticket: u64,
     request: Request,
     claimer: Option<(Call, C)>,
-}
-
-#[derive(Debug)]
-struct Joiner<C> {
-    ticket: u64,
-    request: Request,
-    claimer: Option<(Call, C)>,
+    /// Whether more than one answer names the ticket.
+    is_repeated: bool,
 }
 
 /// Kept for a joiner for as long as a hand-over would be.
@@ -73,7 +52,7 @@ struct Done {
 pub(super) struct Seat<C> {
     holder: Option<Holder>,
     queue: VecDeque<Waiter<C>>,
-    joiners: Vec<Joiner<C>>,
+    joiners: Vec<Waiter<C>>,
     /// A reply for joiners that had not claimed yet when the turn was done.
     done: Vec<Done>,
     ordinary: Window,
@@ -82,50 +61,6 @@ pub(super) struct Seat<C> {
     pub unsaved: bool,
     /// Where the seat stands in the writer's list of deadlines.
     pub watched: Option<Timestamp>,
-}
-
-/// Where a repeated begin finds itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    Holds(Lease),
-    Queued(u64, Quota),
-    Joined(u64, Quota),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
-    Holds,
-    Queued,
-    Busy,
-    Full,
-}
-
-/// What a claim finds.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Claimed<C> {
-    /// It was handed over already.
-    Holds(C),
-    Replay(C, StoredReply),
-    Waits,
-    /// No such ticket, or no longer.
-    Unknown(C),
-}
-
-/// Somebody who is to be told something.
-#[derive(Debug)]
-pub(super) enum Woken<C> {
-    /// The lease is theirs.
-    Handed(C),
-    Replayed(C, StoredReply),
-}
-
-/// How a turn ended.
-#[derive(Debug, Clone)]
-pub(super) enum End {
-    Committed(Option<(Idempotency, StoredReply)>),
-    Abandoned(Abandon),
-    /// Its lease ran out, or its session was deleted.
-    Died,
 }
 
 impl<C> Seat<C> {
@@ -162,6 +97,19 @@ impl<C> Seat<C> {
         self.holder.as_ref().is_some_and(|holder| holder.lease == lease && now < holder.deadline)
     }
 
+    /// Whether a repeated begin has the lease: then the first answer's loss is no reason to end it.
+    pub fn is_taken_up(&self, lease: Lease) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.lease == lease && holder.call == Some(BY_BEGIN))
+    }
+
+    /// A repeated begin finds its lease with its whole time, also where nobody had claimed it yet.
+    pub fn take_up(&mut self, limits: &Limits, now: Timestamp) {
+        if let Some(holder) = &mut self.holder {
+            holder.deadline = now.plus(limits.lease_ttl);
+            holder.call = Some(BY_BEGIN);
+        }
+    }
+
     pub fn renew(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> bool {
         let holds = self.holds(lease, now);
         if let Some(holder) = self.holder.as_mut().filter(|_| holds) {
@@ -191,15 +139,17 @@ impl<C> Seat<C> {
     }
 
     /// Where the same call of begin stands already.
-    pub fn standing(&self, begin: BeginId, now: Timestamp) -> Option<Standing> {
+    pub fn standing(&mut self, begin: BeginId, now: Timestamp) -> Option<Standing> {
         let holder = self.holder.as_ref().filter(|holder| holder.request.begin == begin);
         if let Some(holder) = holder.filter(|holder| now < holder.deadline) {
             return Some(Standing::Holds(holder.lease));
         }
-        if let Some(waiter) = self.queue.iter().find(|waiter| waiter.request.begin == begin) {
+        if let Some(waiter) = self.queue.iter_mut().find(|waiter| waiter.request.begin == begin) {
+            waiter.is_repeated = true;
             return Some(Standing::Queued(waiter.ticket, waiter.request.permit.quota));
         }
-        let joiner = self.joiners.iter().find(|joiner| joiner.request.begin == begin)?;
+        let joiner = self.joiners.iter_mut().find(|joiner| joiner.request.begin == begin)?;
+        joiner.is_repeated = true;
         Some(Standing::Joined(joiner.ticket, joiner.request.permit.quota))
     }
 
@@ -259,7 +209,7 @@ impl<C: Claimer> Seat<C> {
             self.give_back(&request);
             return Arrival::Busy;
         }
-        if self.is_full(request.lane, self.queue.len(), limits) {
+        if is_full(request.lane, self.queue.len(), limits) {
             self.give_back(&request);
             return Arrival::Full;
         }
@@ -267,25 +217,18 @@ impl<C: Claimer> Seat<C> {
             Lane::Danger => self.queue.iter().take_while(|w| w.request.lane == Lane::Danger).count(),
             Lane::Ordinary => self.queue.len(),
         };
-        self.queue.insert(place, Waiter { ticket, request, claimer: None });
+        self.queue.insert(place, Waiter { ticket, request, claimer: None, is_repeated: false });
         Arrival::Queued
     }
 
     /// Waits beside the running turn of the same key. False when too many do.
     pub fn join(&mut self, request: Request, ticket: u64, limits: &Limits) -> bool {
         self.joiners.retain(|joiner| !is_gone(joiner.claimer.as_ref()));
-        if self.is_full(request.lane, self.joiners.len(), limits) {
+        if is_full(request.lane, self.joiners.len(), limits) {
             return false;
         }
-        self.joiners.push(Joiner { ticket, request, claimer: None });
+        self.joiners.push(Waiter { ticket, request, claimer: None, is_repeated: false });
         true
-    }
-
-    fn is_full(&self, lane: Lane, waiting: usize, limits: &Limits) -> bool {
-        match lane {
-            Lane::Ordinary => waiting >= limits.queue_max.min(WAITERS_MAX),
-            Lane::Danger => waiting >= WAITERS_MAX,
-        }
     }
 
     /// Attaches a claim to its ticket.
@@ -330,10 +273,10 @@ impl<C: Claimer> Seat<C> {
                 if let Some((used, reply)) = reply {
                     self.answer_joiners(&used.key, &reply, now.plus(limits.claim_ttl), &mut woken);
                 }
-                self.inherit(holder.request, false);
+                self.inherit(&holder.request, false);
             }
-            End::Abandoned(Abandon::Failed) => self.inherit(holder.request, true),
-            End::Abandoned(Abandon::Stopped) | End::Died => self.inherit(holder.request, false),
+            End::Abandoned(Abandon::Failed) => self.inherit(&holder.request, true),
+            End::Abandoned(Abandon::Stopped) | End::Died => self.inherit(&holder.request, false),
         }
         woken.extend(self.hand_over(lease, limits, now));
         woken
@@ -346,7 +289,7 @@ impl<C: Claimer> Seat<C> {
         until: Timestamp,
         woken: &mut Vec<Woken<C>>,
     ) {
-        let same = |joiner: &mut Joiner<C>| body_under(&joiner.request, key).is_some();
+        let same = |joiner: &mut Waiter<C>| body_under(&joiner.request, key).is_some();
         for joiner in self.joiners.extract_if(.., same) {
             let reply = Arc::clone(reply);
             match joiner.claimer {
@@ -360,37 +303,33 @@ impl<C: Claimer> Seat<C> {
 
     /// The first who joined an unfinished turn takes its place at the head, and its permit; with nobody there the
     /// permit goes back where it is due.
-    fn inherit(&mut self, ended: Request, is_given_back: bool) {
-        if let Some(heir) = self.heir_of(ended.clone()) {
+    fn inherit(&mut self, ended: &Request, is_given_back: bool) {
+        if let Some(heir) = self.heir_of(ended) {
             self.queue.push_front(heir);
         } else if is_given_back {
-            self.give_back(&ended);
+            self.give_back(ended);
         }
     }
 
-    fn heir_of(&mut self, ended: Request) -> Option<Waiter<C>> {
+    fn heir_of(&mut self, ended: &Request) -> Option<Waiter<C>> {
         let key = ended.idempotency.as_ref()?.key;
         let place = self.joiners.iter().position(|joiner| {
             body_under(&joiner.request, &key).is_some() && !is_gone(joiner.claimer.as_ref())
         })?;
-        let Joiner { ticket, request, claimer } = self.joiners.remove(place);
-        let request = Request { permit: ended.permit, lane: ended.lane, ..request };
-        Some(Waiter { ticket, request, claimer })
+        let mut heir = self.joiners.remove(place);
+        heir.request.permit = ended.permit;
+        heir.request.lane = ended.lane;
+        Some(heir)
     }
 
     fn hand_over(&mut self, lease: Lease, limits: &Limits, now: Timestamp) -> Option<Woken<C>> {
         self.prune();
-        let Waiter { ticket, request, claimer } = self.queue.pop_front()?;
-        match claimer {
-            Some((call, claimer)) => {
-                self.hold(request, lease, now.plus(limits.lease_ttl), Some(ticket), Some(call));
-                Some(Woken::Handed(claimer))
-            }
-            None => {
-                self.hold(request, lease, now.plus(limits.claim_ttl), Some(ticket), None);
-                None
-            }
-        }
+        let Waiter { ticket, request, claimer, .. } = self.queue.pop_front()?;
+        // Somebody who is there has the whole time; one who has not come yet has to come soon.
+        let (call, claimer) = claimer.unzip();
+        let ttl = if claimer.is_some() { limits.lease_ttl } else { limits.claim_ttl };
+        self.hold(request, lease, now.plus(ttl), Some(ticket), call);
+        claimer.map(Woken::Handed)
     }
 
     fn hold(
@@ -421,12 +360,15 @@ impl<C: Claimer> Seat<C> {
     /// named where it had been handed over to that ticket: it is the caller's to abandon.
     pub fn withdraw(&mut self, ticket: u64, call: Option<Call>) -> Option<Lease> {
         let may = |own: Option<Call>| own.is_none() || own == call;
-        let is_it = |at: u64, by: Option<&(Call, C)>| at == ticket && may(by.map(|(own, _)| *own));
-        if let Some(place) = self.queue.iter().position(|w| is_it(w.ticket, w.claimer.as_ref())) {
+        let is_it = |waiter: &Waiter<C>| {
+            let is_lost = call.is_some() || !waiter.is_repeated;
+            waiter.ticket == ticket && is_lost && may(waiter.claimer.as_ref().map(|(own, _)| *own))
+        };
+        if let Some(place) = self.queue.iter().position(is_it) {
             self.drop_waiter(place);
             return None;
         }
-        self.joiners.retain(|joiner| !is_it(joiner.ticket, joiner.claimer.as_ref()));
+        self.joiners.retain(|joiner| !is_it(joiner));
         self.done.retain(|done| done.ticket != ticket);
         let holder = self.holder.as_ref().filter(|holder| holder.ticket == Some(ticket));
         holder.filter(|holder| may(holder.call)).map(|holder| holder.lease)
@@ -445,10 +387,17 @@ impl<C: Claimer> Seat<C> {
 
     fn drop_waiter(&mut self, place: usize) {
         let Some(waiter) = self.queue.remove(place) else { return };
-        match self.heir_of(waiter.request.clone()) {
+        match self.heir_of(&waiter.request) {
             Some(heir) => self.queue.insert(place, heir),
             None => self.give_back(&waiter.request),
         }
+    }
+}
+
+fn is_full(lane: Lane, waiting: usize, limits: &Limits) -> bool {
+    match lane {
+        Lane::Ordinary => waiting >= limits.queue_max.min(WAITERS_MAX),
+        Lane::Danger => waiting >= WAITERS_MAX,
     }
 }
 

@@ -1,1 +1,152 @@
+//! What only the inside can arrange: a disk that fails, a writer that panics.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Command;
+use super::{EmbeddedStore, OpenOptions};
+use crate::clock::{Entropy, ManualClock};
+use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
+use crate::domain::time::Timestamp;
+use crate::store::{Begin, BeginId, Claim, Counter, Gate, Lane, Limits, Store, StoreError};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn limits() -> Limits {
+    Limits {
+        session_ttl: MINUTE,
+        session_max_age: MINUTE,
+        session_idle: None,
+        history_max: 5,
+        recent_max: 5,
+        rate_limit: 0,
+        rate_window: MINUTE,
+        danger_limit: 0,
+        lease_ttl: MINUTE,
+        claim_ttl: MINUTE,
+        lease_wait: MINUTE,
+        queue_max: 5,
+        idempotency_ttl: MINUTE,
+        memory_ttl: MINUTE,
+        daily_ttl: MINUTE,
+    }
+}
+
+fn open(directory: &std::path::Path) -> EmbeddedStore {
+    let options = OpenOptions {
+        limits: limits(),
+        clock: Arc::new(ManualClock::at(Timestamp::from_millis(1))),
+        entropy: Arc::new(Entropy::seeded(1)),
+        secret_fingerprint: [0; 16],
+        cache_bytes: 1 << 20,
+    };
+    EmbeddedStore::open(directory, options).expect("a new directory opens")
+}
+
+fn begin(id: u128) -> Begin {
+    Begin {
+        id: BeginId(id),
+        session: key(),
+        client: ClientKey::from_mac(b"c"),
+        predecessor: None,
+        lane: Lane::Ordinary,
+        idempotency: None,
+    }
+}
+
+fn key() -> SessionKey {
+    SessionKey::new(OrgId::default(), SessionId::parse("s").expect("an id"))
+}
+
+async fn send(store: &EmbeddedStore, command: Command) {
+    store.channel().expect("it is open").send(command).await.expect("it is there");
+}
+
+#[tokio::test]
+async fn after_a_failed_write_nothing_is_acknowledged_any_more() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    store.health().await.expect("it is well");
+    send(&store, Box::new(super::writer::Writer::fail)).await;
+    let reason = store.health().await.expect_err("it has failed");
+    assert!(matches!(&reason, StoreError::Away(_)));
+    assert_eq!(store.begin(begin(1)).await.expect_err("it has failed"), reason);
+    assert_eq!(store.read(&key()).await.expect_err("it has failed"), reason);
+    assert_eq!(store.sweep().await.expect_err("it has failed"), reason);
+    assert_eq!(store.close().await.expect_err("it has failed"), reason);
+}
+
+#[tokio::test]
+async fn what_shares_a_group_with_a_failure_is_not_acknowledged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    // The writer stands still, so that all that follows comes into one group.
+    send(&store, Box::new(move |_| stopped.recv().expect("the test goes on"))).await;
+    let org = OrgId::default();
+    let count = store.count(&org, vec![Counter::Input]);
+    let failure = send(&store, Box::new(super::writer::Writer::fail));
+    let go = async { stop.send(()).expect("the writer waits") };
+    let (counted, (), ()) = tokio::join!(count, failure, go);
+    assert!(matches!(counted, Err(StoreError::Away(_))));
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_leaves_nobody_hanging() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let Gate::Begun(_) = store.begin(begin(1)).await.expect("it is there") else { panic!("not begun") };
+    let Gate::Queued(ticket) = store.begin(begin(2)).await.expect("it is there") else {
+        panic!("not queued")
+    };
+    let fault = send(&store, Box::new(|_| panic!("a fault for the test")));
+    let (claim, ()) = tokio::join!(store.claim(ticket, MINUTE), fault);
+    assert!(matches!(claim, Err(StoreError::Away(_))));
+    assert!(matches!(store.health().await, Err(StoreError::Away(_))));
+}
+
+#[tokio::test]
+async fn a_lease_given_to_one_who_left_is_taken_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    send(&store, Box::new(move |_| stopped.recv().expect("the test goes on"))).await;
+    {
+        let mut leaving = store.begin(begin(1));
+        assert!(futures_util::poll!(&mut leaving).is_pending());
+    }
+    stop.send(()).expect("the writer waits");
+    match store.begin(begin(2)).await.expect("it is there") {
+        Gate::Begun(_) => {}
+        // It came into the same group, before the first one's absence was noticed.
+        Gate::Queued(ticket) => {
+            let claim = store.claim(ticket, MINUTE).await.expect("it is there");
+            assert!(matches!(claim, Claim::Begun(_)));
+        }
+        other => panic!("not begun but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_hand_over_to_one_who_leaves_at_that_moment_goes_to_the_next() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let Gate::Begun(holder) = store.begin(begin(1)).await.expect("it is there") else { panic!("not begun") };
+    let mut tickets = Vec::new();
+    for id in 2..4 {
+        match store.begin(begin(id)).await.expect("it is there") {
+            Gate::Queued(ticket) => tickets.push(ticket),
+            other => panic!("not queued but {other:?}"),
+        }
+    }
+    let (second, first) = (tickets.pop().expect("two"), tickets.pop().expect("two"));
+    let session = key();
+    {
+        let mut leaving = store.claim(first, MINUTE);
+        assert!(futures_util::poll!(&mut leaving).is_pending());
+        // Released and answered before it leaves: the lease lies in its hands, unread.
+        store.abandon(&session, holder.lease, crate::store::Abandon::Failed).await.expect("it is there");
+    }
+    let claim = store.claim(second, MINUTE).await.expect("it is there");
+    assert!(matches!(claim, Claim::Begun(_)));
+}

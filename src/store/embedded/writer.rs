@@ -10,11 +10,12 @@ use fjall::PersistMode;
 
 use super::command::{Answer, ClaimReply, Sent, State, Unclaimed};
 use super::counters::Counters;
+use super::draft::{Draft, load_memory, load_recent, load_record};
 use super::index::Change;
 use super::reads::Published;
-use super::record::{Record, decode_exchange, decode_memory};
+use super::record::Record;
 use super::seat::Seat;
-use super::tables::{self, Tables, away, pair_of, value_of};
+use super::tables::{Tables, away};
 use crate::clock::{Clock, Entropy};
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
@@ -60,8 +61,8 @@ pub(super) struct Memory {
 
 /// A session as it stands on disk, kept for its next turn.
 #[derive(Clone)]
-struct Hot {
-    record: Record,
+pub(super) struct Hot {
+    pub record: Record,
     recent: Option<Arc<Vec<Exchange>>>,
 }
 
@@ -161,7 +162,11 @@ impl Writer {
     /// Whoever was to get it has left.
     fn take_back(&mut self, unclaimed: Unclaimed) {
         match unclaimed {
-            Unclaimed::Lease(key, lease) => self.abandon(&key, lease, Abandon::Failed),
+            Unclaimed::Lease(key, lease) => {
+                if !self.seat(&key).is_taken_up(lease) {
+                    self.abandon(&key, lease, Abandon::Failed);
+                }
+            }
             Unclaimed::Ticket(key, ticket) => self.withdraw(&key, ticket, None),
         }
     }
@@ -173,14 +178,14 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let Self { tables, limits, memory, .. } = self;
         let mut draft = Draft { change: Change::new(tables, limits), hot: &memory.hot, kept: HashMap::new() };
-        let made = make(&mut draft)?;
+        let outcome = make(&mut draft)?;
         let Draft { change, kept, .. } = draft;
         memory.is_written = true;
         change.commit().inspect_err(|reason| memory.failed = Some(reason.clone()))?;
         for (key, record) in kept {
             memory.keep(key, record);
         }
-        Ok(made)
+        Ok(outcome)
     }
 
     #[cfg(test)]
@@ -309,93 +314,18 @@ impl Memory {
                 return;
             }
             let Some(key) = self.shelf.pop_front() else { return };
-            self.hot.remove(&key);
             let is_crowded = self.seats.len() > SEATS_MAX;
-            let may_go = |seat: &mut Seat<ClaimReply>| {
-                seat.is_idle(limits, now) || (is_crowded && seat.is_vacant(now))
+            let is_needed = |seat: &mut Seat<ClaimReply>| {
+                !(seat.is_idle(limits, now) || (is_crowded && seat.is_vacant(now)))
             };
-            if self.seats.get_mut(&key).is_some_and(may_go) {
-                self.seats.remove(&key);
-            } else if self.seats.contains_key(&key) {
+            if self.seats.get_mut(&key).is_some_and(is_needed) {
                 self.shelf.push_back(key);
+            } else {
+                self.seats.remove(&key);
+                self.hot.remove(&key);
             }
         }
     }
-}
-
-/// A change in the making: records that are read through it are as this change leaves them.
-pub(super) struct Draft<'a> {
-    pub change: Change<'a>,
-    hot: &'a HashMap<SessionKey, Hot>,
-    kept: HashMap<SessionKey, Option<Record>>,
-}
-
-impl Draft<'_> {
-    pub fn tables(&self) -> &Tables {
-        self.change.tables
-    }
-
-    pub fn limits(&self) -> &Limits {
-        self.change.limits
-    }
-
-    pub fn record(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-        if let Some(kept) = self.kept.get(key) {
-            return Ok(kept.clone());
-        }
-        match self.hot.get(key) {
-            Some(hot) => Ok(Some(hot.record.clone())),
-            None => load_record(self.tables(), key),
-        }
-    }
-
-    pub fn put(
-        &mut self,
-        key: &SessionKey,
-        old: Option<&Record>,
-        mut new: Record,
-    ) -> Result<Record, StoreError> {
-        self.change.put(key, old, &mut new)?;
-        self.kept.insert(key.clone(), Some(new.clone()));
-        Ok(new)
-    }
-
-    /// As [`Draft::put`], when its expiry entry has come.
-    pub fn put_again(
-        &mut self,
-        key: &SessionKey,
-        old: &Record,
-        mut new: Record,
-        due: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.change.put_again(key, old, &mut new, due)?;
-        self.kept.insert(key.clone(), Some(new));
-        Ok(())
-    }
-
-    pub fn remove(&mut self, key: &SessionKey, old: &Record) {
-        self.change.remove(key, old);
-        self.kept.insert(key.clone(), None);
-    }
-}
-
-fn load_record(tables: &Tables, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-    let bytes = value_of(&tables.sessions, &tables::session(key))?;
-    bytes.map(|bytes| Record::decode(&bytes)).transpose()
-}
-
-fn load_memory(tables: &Tables, client: &ClientKey) -> Result<SafetyMemory, StoreError> {
-    let bytes = value_of(&tables.memories, tables::memory(client))?;
-    Ok(bytes.map(|bytes| decode_memory(&bytes)).transpose()?.unwrap_or_default())
-}
-
-fn load_recent(tables: &Tables, key: &SessionKey, most: u32) -> Result<Vec<Exchange>, StoreError> {
-    let latest = tables.exchanges.prefix(tables::of_session(key)).rev().take(most as usize);
-    let mut recent = latest
-        .map(|guard| pair_of(guard).and_then(|(_, value)| decode_exchange(&value)))
-        .collect::<Result<Vec<_>, _>>()?;
-    recent.reverse();
-    Ok(recent)
 }
 
 enum Next {

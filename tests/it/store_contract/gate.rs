@@ -295,7 +295,7 @@ pub async fn a_waiter_is_told_that_the_session_went<A: Adapter>() {
     let desk = Desk::of(&adapter);
     desk.turn("s").await;
     let holder = desk.begun("s").await;
-    adapter.wind(Duration::from_secs(60)).await;
+    adapter.wind(Duration::from_mins(1)).await;
     adapter.wind(Duration::from_secs(0)).await;
     assert!(!adapter.store().renew(&key("s"), holder.lease).await.expect("it is there"));
     let holder = desk.begun("s").await;

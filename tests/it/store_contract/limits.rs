@@ -7,7 +7,7 @@ use attune::store::{Abandon, Gate, Limits};
 
 use crate::world::{Adapter, Desk, begun, key, limits, reply, used};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn of(rate_limit: u32) -> Limits {

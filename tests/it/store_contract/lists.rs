@@ -117,7 +117,7 @@ pub async fn parts_and_substates_are_found<A: Adapter>() {
     let begun = desk.begun("gamma").await;
     let mut commit = desk.commit_of("gamma", &begun);
     commit.session.client_id = Some("alphabet".to_owned());
-    commit.exchange.current_substate = "3.2_alpha_sequence".to_owned();
+    "3.2_alpha_sequence".clone_into(&mut commit.exchange.current_substate);
     desk.commit(commit).await;
     let part = |part: &str| ListQuery { part: Some(part.to_owned()), ..everything() };
     assert_eq!(desk.rows(part("alpha")).await, ["alpha-1", "gamma"]);
