@@ -42,7 +42,7 @@ pub trait Store: Send + Sync + 'static {
     /// Asks to work on a session: takes a permit and, when nobody else has it, the lease.
     ///
     /// A session that does not exist is begun without one and comes into being with its first commit. A session at
-    /// level high or crisis is always begun in the lane of danger.
+    /// level high or crisis, or that awaits the answer to a safety question, is always begun in the lane of danger.
     async fn begin(&self, request: Begin) -> Result<Gate, StoreError>;
 
     /// Waits with a ticket, `wait` at most, until the lease is handed over or the joined turn is done.
@@ -456,7 +456,7 @@ pub struct Limits {
     pub lease_ttl: Duration,
     /// How long a waiter may take to answer a hand-over. In process a hand-over cannot be lost, but its task may be gone.
     pub claim_ttl: Duration,
-    /// Zero: nobody waits.
+    /// Zero: nobody waits but those in danger.
     pub lease_wait: Duration,
     pub queue_max: usize,
     pub idempotency_ttl: Duration,
