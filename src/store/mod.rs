@@ -96,6 +96,12 @@ pub trait Store: Send + Sync + 'static {
     /// Expires idle sessions (each is told once, in the report) and removes what has outlived its TTL.
     async fn sweep(&self) -> Result<Swept, StoreError>;
 
+    /// Keeps the source of a protocol's version, so that the sessions begun under it can end under it.
+    async fn keep_protocol(&self, version: ProtocolVersion) -> Result<(), StoreError>;
+
+    /// Every version that was kept.
+    async fn protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError>;
+
     /// Whether the store can do its work now.
     async fn health(&self) -> Result<(), StoreError>;
 
@@ -427,6 +433,13 @@ impl Counter {
 pub struct DailyCounters {
     pub date: String,
     pub counts: BTreeMap<String, u64>,
+}
+
+/// A protocol's source, under the hash that its sessions name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtocolVersion {
+    pub hash: String,
+    pub source: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
