@@ -1,7 +1,7 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,7 +136,12 @@ pub fn open_store(
         secret_fingerprint: secret.fingerprint(),
         cache_bytes: CACHE_BYTES,
     };
-    Ok(Arc::new(EmbeddedStore::open(Path::new(&config.data), options)?))
+    Ok(Arc::new(EmbeddedStore::open(&store_directory(config), options)?))
+}
+
+/// The store has a directory of its own, beside the key file.
+pub fn store_directory(config: &Config) -> PathBuf {
+    config.data.join("store")
 }
 
 fn http_server(

@@ -110,7 +110,7 @@ fn key_file(config: &Config) -> Vec<Finding> {
     }
     let path = &config.key_file;
     let Ok(metadata) = std::fs::metadata(path) else {
-        return vec![if config.data.join("store").exists() {
+        return vec![if app::store_directory(config).exists() {
             Fault(
                 format!("key file: {} is not there, but the data are", path.display()),
                 "put the key file back from a copy: what is remembered for clients' safety hangs on it",
@@ -152,7 +152,7 @@ async fn store(config: &Config) -> Finding {
             )
         };
     }
-    if !config.data.join("store").exists() {
+    if !app::store_directory(config).exists() {
         return Well("store: empty, made at the first start".to_owned());
     }
     open_store(config).await

@@ -16,7 +16,10 @@ pub(super) async fn serve(config: &Config) -> Result<ExitCode, Failure> {
         tracing::warn!("{warning}");
     }
     let app = App::start(config).map_err(Failure::of)?;
-    say(banner(&app, config))?;
+    if let Err(failure) = say(banner(&app, config)) {
+        // Whoever started it may have closed its output; that is no reason not to serve.
+        tracing::warn!(%failure, "the greeting could not be shown");
+    }
     stop_signal().await?;
     tracing::info!("stopping: running turns may finish");
     if app.stop().await {

@@ -76,7 +76,7 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     match inner.classify() {
         serde_json::error::Category::Data => {
             let path = error.path().to_string();
-            let field = if path == "." { missing_field(inner).unwrap_or(path) } else { path };
+            let field = if path == "." { named_field(inner).unwrap_or(path) } else { path };
             Problem::invalid_fields(vec![FieldError { field, message: expectation(inner) }])
         }
         serde_json::error::Category::Io
@@ -89,8 +89,11 @@ fn not_json(error: &serde_json::Error) -> Problem {
     Problem::new(Code::InvalidJson, format!("not JSON at line {}, column {}", error.line(), error.column()))
 }
 
-fn missing_field(error: &serde_json::Error) -> Option<String> {
-    error.to_string().strip_prefix("missing field `")?.split('`').next().map(str::to_owned)
+/// The field of an error that belongs to the object and not to a value in it.
+fn named_field(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let rest = text.strip_prefix("missing field `").or_else(|| text.strip_prefix("duplicate field `"))?;
+    rest.split('`').next().map(str::to_owned)
 }
 
 /// What was expected, without the value that was found: it may be a person's words.

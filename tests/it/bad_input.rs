@@ -107,9 +107,11 @@ async fn nasty_strings_are_taken_as_they_are() {
     }
     let lone = br#"{"session_id":"lone","user_input":"half \ud83d a smile"}"#.to_vec();
     assert_eq!(server.post_bytes(INPUT, lone).await.ok()["turn"], 1);
-    let deep =
-        format!(r#"{{"session_id":"d","user_input":"a","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
-    server.post_bytes(INPUT, deep).await.problem(400, "invalid_json");
+    let nested = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!(r#"{{"session_id":"d","user_input":"a","x":{nested}}}"#);
+    server.post_bytes(INPUT, deep).await.ok();
+    let deep = format!(r#"{{"metadata":{{"a":{nested}}}}}"#);
+    server.post_bytes("/session/create", deep).await.problem(400, "invalid_json");
     let wide = format!(r#"{{"session_id":"w","user_input":"a","x":[{}0]}}"#, "0,".repeat(50_000));
     server.post_bytes(INPUT, wide).await.ok();
     let twice = server.post_bytes(INPUT, r#"{"session_id":"t","user_input":"a","user_input":"b"}"#).await;
