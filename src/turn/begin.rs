@@ -17,7 +17,7 @@ use super::{Refused, Tasks, Turns};
 const HOPS_MAX: usize = 4;
 
 pub(super) enum Start {
-    Working(Working),
+    Working(Box<Working>),
     Replay(StoredReply),
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn begin(turns: &Turns, admitted: &Admitted) -> Result<Start, R
             Passed::Begun(begun) => {
                 let working = working(turns, key.clone(), *begun);
                 if !at_fault(turns, &working) {
-                    return Ok(Start::Working(working));
+                    return Ok(Start::Working(Box::new(working)));
                 }
                 set_aside(turns, working).await?;
                 continue;

@@ -39,7 +39,7 @@ async fn walk(server: &Server, id: &str, turns_max: usize, say: impl Fn(usize, &
     for n in 0..turns_max {
         let turn = server.input(id, &say(n, &step)).await.ok();
         let session = server.session(id).await;
-        step = session["step"].as_str().unwrap_or_default().to_owned();
+        session["step"].as_str().unwrap_or_default().clone_into(&mut step);
         let completed = turn["status"] == "completed";
         turns.push(turn);
         if completed {

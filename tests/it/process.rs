@@ -354,7 +354,7 @@ async fn no_word_of_a_person_reaches_the_logs() {
         input(&client, &process.url, "s", &words).await.expect("answered");
     }
     let bad = format!("{{\"session_id\":\"s\",\"user_input\":{{\"{marker}\":1}}}}");
-    for body in [bad, format!("{marker}"), format!("{{\"user_input\":\"{marker}\"")] {
+    for body in [bad, marker.to_owned(), format!("{{\"user_input\":\"{marker}\"")] {
         let request =
             client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
         request.body(body).send().await.expect("answered");

@@ -52,16 +52,14 @@ fn layer(path: &str) -> &str {
 /// What each layer may use of the crate. `domain <- store, access, llm <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
-        "domain" => &["domain"],
-        "clock" => &["domain"],
+        "domain" | "clock" => &["domain"],
         "config" => &["store"],
         "access" => &["domain", "clock", "config", "store", "access"],
         "store" => &["domain", "clock", "store"],
         "llm" => &["domain", "llm"],
         "telemetry" => &["domain", "config"],
         "turn" => &["domain", "clock", "store", "access", "llm", "telemetry", "turn"],
-        "http" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http"],
-        "app" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http"],
+        "http" | "app" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http"],
         "cli" => &["domain", "clock", "config", "store", "access", "turn", "telemetry", "http", "app", "cli"],
         "main" | "lib" => &["cli"],
         other => panic!("{other} is no layer: say here what it may use"),
