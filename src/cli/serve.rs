@@ -15,7 +15,7 @@ pub(super) async fn serve(config: &Config) -> Result<ExitCode, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = App::start(config).map_err(Failure::of)?;
+    let app = App::start(config).await.map_err(Failure::of)?;
     if let Err(failure) = say(banner(&app, config)) {
         // Whoever started it may have closed its output; that is no reason not to serve.
         tracing::warn!(%failure, "the greeting could not be shown");

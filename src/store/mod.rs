@@ -42,7 +42,7 @@ pub trait Store: Send + Sync + 'static {
     /// Asks to work on a session: takes a permit and, when nobody else has it, the lease.
     ///
     /// A session that does not exist is begun without one and comes into being with its first commit. A session at
-    /// level high or crisis is always begun in the lane of danger.
+    /// level high or crisis, or that awaits the answer to a safety question, is always begun in the lane of danger.
     async fn begin(&self, request: Begin) -> Result<Gate, StoreError>;
 
     /// Waits with a ticket, `wait` at most, until the lease is handed over or the joined turn is done.
@@ -95,6 +95,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Expires idle sessions (each is told once, in the report) and removes what has outlived its TTL.
     async fn sweep(&self) -> Result<Swept, StoreError>;
+
+    /// Keeps the source of a protocol's version, so that the sessions begun under it can end under it.
+    async fn keep_protocol(&self, version: ProtocolVersion) -> Result<(), StoreError>;
+
+    /// Every version that was kept.
+    async fn protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError>;
 
     /// Whether the store can do its work now.
     async fn health(&self) -> Result<(), StoreError>;
@@ -429,6 +435,13 @@ pub struct DailyCounters {
     pub counts: BTreeMap<String, u64>,
 }
 
+/// A protocol's source, under the hash that its sessions name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtocolVersion {
+    pub hash: String,
+    pub source: String,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Set to expired by this sweep.
@@ -456,7 +469,7 @@ pub struct Limits {
     pub lease_ttl: Duration,
     /// How long a waiter may take to answer a hand-over. In process a hand-over cannot be lost, but its task may be gone.
     pub claim_ttl: Duration,
-    /// Zero: nobody waits.
+    /// Zero: nobody waits but those in danger.
     pub lease_wait: Duration,
     pub queue_max: usize,
     pub idempotency_ttl: Duration,

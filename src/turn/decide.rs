@@ -180,12 +180,13 @@ fn listed(rules: &[&str]) -> String {
 }
 
 fn stand(turns: &Turns, session: &mut Session, standing: Standing) -> Words {
-    let decision = turns.knowledge.protocol.stand(&session.place, standing);
+    let decision = turns.knowledge.version_of(&session.place).stand(&session.place, standing);
     say(turns, session, decision)
 }
 
 fn take_step(turns: &Turns, session: &mut Session, signals: &Signals, now: Timestamp) -> Words {
-    let decision = match navigate(&turns.knowledge.protocol, &session.place, signals) {
+    let protocol = turns.knowledge.version_of(&session.place);
+    let decision = match navigate(protocol, &session.place, signals) {
         Navigation::Decided(decision) => decision,
         Navigation::Open(options) => options.by_rule(),
     };

@@ -189,3 +189,24 @@ async fn no_read_shows_a_session_going_on_in_danger() {
     };
     tokio::join!(raising, reading);
 }
+
+#[tokio::test]
+async fn the_answer_to_a_safety_question_is_never_refused() {
+    let server = Server::with(&[("RATE_LIMIT_PER_MINUTE", "1")]).await;
+    let asked = server.input("s", "I feel hopeless and I wish I wasn't here").await.ok();
+    assert_eq!(
+        (&asked["navigation"]["decision"], &asked["status"]),
+        (&json!("safety_question"), &json!("active"))
+    );
+    assert!(asked["therapist_response"].as_str().is_some_and(|text| text.contains('?')));
+    server.input("other", "hello").await.ok();
+    server.input("other", "hello").await.problem(429, "rate_limited");
+    let answered = server.input("s", "yes").await.ok();
+    assert_crisis_level(&answered);
+    assert_crisis_level(&server.input("s", "I don't know").await.ok());
+}
+
+fn assert_crisis_level(turn: &Value) {
+    assert!(["high", "crisis"].contains(&turn["safety"]["level"].as_str().unwrap_or_default()));
+    assert_eq!((&turn["responder"], &turn["status"]), (&json!("crisis"), &json!("paused")));
+}

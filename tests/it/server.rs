@@ -89,6 +89,7 @@ impl Server {
         with_data.insert("ATTUNE_DATA".to_owned(), data.path().display().to_string());
         let config = Config::from_variables(with_data).expect("a sound configuration");
         let app = App::start_with(&config, Arc::new(clock.clone()), Arc::new(Entropy::seeded(7)))
+            .await
             .expect("the server starts");
         let base = format!("http://{}", app.addr);
         Self { app: Some(app), clock, client: reqwest::Client::new(), base, variables, data }
