@@ -83,6 +83,7 @@ impl Server {
         Self::run(all, data, ManualClock::at(start)).await
     }
 
+    #[expect(clippy::unused_async, reason = "it needs the runtime that only an async caller has")]
     async fn run(variables: BTreeMap<String, String>, data: Arc<TempDir>, clock: ManualClock) -> Self {
         let mut with_data = variables.clone();
         with_data.insert("ATTUNE_DATA".to_owned(), data.path().display().to_string());
@@ -129,7 +130,7 @@ impl Server {
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, self.url(path)).timeout(Duration::from_secs(60))
+        self.client.request(method, self.url(path)).timeout(Duration::from_mins(1))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
