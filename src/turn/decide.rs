@@ -21,7 +21,7 @@ pub(super) struct Decided {
     pub exchange: Exchange,
     pub reply: Reply,
     /// The level under which it was decided.
-    pub decided_under: Level,
+    pub under: Level,
     /// Rules by which it raises the level.
     pub why: Vec<String>,
     pub rose: bool,
@@ -74,7 +74,7 @@ pub(super) fn decide(turns: &Turns, admitted: &Admitted, working: &Working, arri
     reply.context.exchanges_total = before.turn_count;
     reply.processing_ms = turns.clock.now().since(arrived).as_secs_f64() * 1_000.0;
     Decided {
-        decided_under: session.level,
+        under: session.level,
         rose: session.level > before.level,
         completed: before.status != Status::Completed && session.status == Status::Completed,
         why: assessment.why,

@@ -5,7 +5,10 @@
     clippy::panic,
     clippy::unchecked_time_subtraction,
     clippy::disallowed_methods,
-    reason = "a test that cannot go on should say so by its panic; a test spawns as it likes"
+    clippy::duration_suboptimal_units,
+    clippy::assigning_clones,
+    clippy::match_same_arms,
+    reason = "a test that cannot go on should say so by its panic; and says things in its own way"
 )]
 
 mod bad_input;

@@ -83,7 +83,6 @@ impl Server {
         Self::run(all, data, ManualClock::at(start)).await
     }
 
-    #[expect(clippy::unused_async, reason = "it needs the runtime that only an async caller has")]
     async fn run(variables: BTreeMap<String, String>, data: Arc<TempDir>, clock: ManualClock) -> Self {
         let mut with_data = variables.clone();
         with_data.insert("ATTUNE_DATA".to_owned(), data.path().display().to_string());
