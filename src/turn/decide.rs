@@ -15,7 +15,6 @@ use super::input::Admitted;
 use super::reply::{Reply, Storage};
 
 /// A turn before it is stored.
-#[expect(clippy::struct_field_names, reason = "the name that the commit gives it")]
 pub(super) struct Decided {
     pub session: Session,
     pub exchange: Exchange,
