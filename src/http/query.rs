@@ -18,13 +18,11 @@ pub struct Query {
 
 impl Query {
     pub fn of(request: &HttpRequest) -> Self {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let mut query = Self { values: HashMap::new(), errors: Vec::new() };
-        if let Ok(pairs) = pairs {
-            query.values.extend(pairs.into_inner());
-        } else {
-            query.fault("query", "cannot be read");
+        if let Ok(pairs) = web::Query::<Vec<(String, String)>>::from_query(request.query_string()) {
+            return Self { values: pairs.into_inner().into_iter().collect(), errors: Vec::new() };
         }
+        let mut query = Self { values: HashMap::new(), errors: Vec::new() };
+        query.fault("query", "cannot be read");
         query
     }
 

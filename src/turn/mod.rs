@@ -142,7 +142,7 @@ async fn run(turns: Arc<Turns>, admitted: Admitted) -> Result<Answer, Refused> {
         danger::raise(&turns, &admitted).await;
     }
     let mut working = match begin::begin(&turns, &admitted).await? {
-        begin::Start::Working(working) => working,
+        begin::Start::Working(working) => *working,
         begin::Start::Replay(body) => return Ok(Answer { body, replayed: true, quota: None }),
     };
     for _ in 0..commit::ATTEMPTS_MAX {
