@@ -57,6 +57,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
     findings.push(knowledge());
     findings.push(clock(config));
     findings.push(disk(&config.data));
+    findings.extend(privacy(&config.data));
     findings.extend(key_file(config));
     findings.push(store(config).await);
     findings
@@ -102,6 +103,13 @@ fn disk(data: &Path) -> Finding {
         DISK_FAIL_BYTES..DISK_WARN_BYTES => Warning(line, "make room before it is full"),
         _ => Well(line),
     }
+}
+
+/// What people said lies in the directory as plain text.
+fn privacy(data: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(data).ok()?.permissions().mode();
+    let what = format!("data: others on this machine may read {}", data.display());
+    (mode & 0o077 != 0).then(|| Fault(what, "chmod 700 it"))
 }
 
 fn key_file(config: &Config) -> Vec<Finding> {

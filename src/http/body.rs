@@ -53,6 +53,9 @@ fn too_large(max_bytes: usize) -> Problem {
 
 /// No content type at all is taken for JSON; another one is refused.
 fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "send the body without Content-Encoding"));
+    }
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
     let value = value.to_str().unwrap_or_default();
     let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -106,8 +109,10 @@ fn expectation(error: &serde_json::Error) -> String {
         return "stands there twice".to_owned();
     }
     let expected = text.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
-    let expected = expected.split(" at line ").next().unwrap_or(expected);
-    format!("must be {expected}")
+    match expected.split(" at line ").next().unwrap_or(expected) {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number, not below zero".to_owned(),
+        expected => format!("must be {expected}"),
+    }
 }
 
 /// A deserializer that takes only objects where a struct is asked for: plain serde would take arrays too.

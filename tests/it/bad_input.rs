@@ -55,6 +55,9 @@ async fn every_refused_input_names_its_problem_and_carries_crisis_lines() {
     }
     let plain = server.request(Method::POST, INPUT).header("content-type", "text/plain").body("hello");
     assert_resources(&server.send(plain).await.problem(415, "unsupported_media_type"));
+    let packed = server.request(Method::POST, INPUT).header("content-encoding", "gzip").body("\u{1f}");
+    assert_resources(&server.send(packed).await.problem(415, "unsupported_media_type"));
+    assert_resources(&server.post("/api/v1/input/", &json!({})).await.problem(404, "not_found"));
     let huge = json!({"session_id": "s", "user_input": "a".repeat(300_000)});
     assert_resources(&server.post(INPUT, &huge).await.problem(413, "body_too_large"));
     let long = json!({"session_id": "s", "user_input": "word ".repeat(2_000)});

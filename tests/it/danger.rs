@@ -151,6 +151,16 @@ async fn the_crisis_lines_follow_the_country_of_the_session() {
 }
 
 #[tokio::test]
+async fn danger_under_a_reused_key_is_stored_all_the_same() {
+    let server = Server::start().await;
+    server.input_with_key("s", "hello", "k").await.ok();
+    let crisis = server.input_with_key("s", INTENT, "k").await.ok();
+    assert_crisis(&crisis);
+    assert_eq!((&crisis["turn"], &crisis["storage"]), (&json!(2), &json!("embedded")));
+    assert_eq!(server.history("s").await[0]["client_input"], INTENT);
+}
+
+#[tokio::test]
 async fn the_same_crisis_message_with_a_key_is_stored_once() {
     let server = Server::start().await;
     let first = server.input_with_key("s", INTENT, "k").await.ok();
