@@ -14,6 +14,8 @@ use super::pattern::{Classes, Pattern};
 const READ_MAX: usize = 400;
 /// Within how many words a bare yes or no has to begin.
 const BARE_WITHIN: usize = 3;
+/// Up to so many words a text does nothing but answer.
+const SHORT_WORDS: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,6 +87,12 @@ impl Answers {
             }
         }
         answers
+    }
+
+    /// What a text of a few words answers; a longer one says more than that.
+    pub(super) fn read_short(&self, text: &str) -> Option<Answer> {
+        let words = text.split_whitespace().take(SHORT_WORDS + 1).count();
+        (1..=SHORT_WORDS).contains(&words).then(|| self.read(text))
     }
 
     /// The first of [`Answer::ALL`] that the text shows.

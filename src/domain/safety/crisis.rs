@@ -166,7 +166,7 @@ impl CrisisTexts {
         seed: u64,
     ) -> CrisisReply {
         let answer = self.answers.read(said.text);
-        let level = level_after(said.level, place, answer);
+        let level = self.level_after(said.level, place, said.text);
         let country = said.country;
         let mut speech = Speech {
             texts: self,
@@ -182,7 +182,7 @@ impl CrisisTexts {
         if level.pauses() {
             speech.support(level, answer);
         } else {
-            speech.safety_question();
+            speech.safety_question(answer);
         }
         speech.place.resources_shown = true;
         CrisisReply {
@@ -198,26 +198,38 @@ impl CrisisTexts {
     /// thoughts of ending your life?".
     #[must_use]
     pub fn level_of_answer(&self, place: &CrisisPlace, text: &str) -> Level {
-        level_after(Level::None, place, self.answers.read(text))
+        self.level_after(Level::None, place, text)
     }
-}
 
-fn level_after(level: Level, place: &CrisisPlace, answer: Answer) -> Level {
-    match (answer, Topic::awaited(place)) {
-        (Answer::Yes, Some(topic)) => level.max(topic.level_of_yes()),
-        (
-            Answer::Yes
-            | Answer::AsksIfHuman
-            | Answer::Retraction
-            | Answer::Refusal
-            | Answer::Leaving
-            | Answer::Unsure
-            | Answer::No
-            | Answer::Thanks
-            | Answer::Silence
-            | Answer::Other,
-            _,
-        ) => level,
+    /// Whether a text is a short answer to the question that waits, and nothing besides.
+    pub(super) fn only_answers(&self, place: &CrisisPlace, text: &str) -> bool {
+        Topic::awaited(place).is_some()
+            && self.answers.read_short(text).is_some_and(|answer| match answer {
+                Answer::Retraction
+                | Answer::Refusal
+                | Answer::Unsure
+                | Answer::No
+                | Answer::Yes
+                | Answer::Thanks => true,
+                Answer::AsksIfHuman | Answer::Leaving | Answer::Silence | Answer::Other => false,
+            })
+    }
+
+    /// Whether a text says yes to the question whether somebody else is in danger now.
+    pub(super) fn tells_of_their_danger(&self, place: &CrisisPlace, text: &str) -> bool {
+        Topic::awaited(place) == Some(Topic::TheirDanger) && self.answers.read(text) == Answer::Yes
+    }
+
+    fn level_after(&self, level: Level, place: &CrisisPlace, text: &str) -> Level {
+        let Some(topic) = Topic::awaited(place) else { return level };
+        if self.answers.read(text) == Answer::Yes {
+            return level.max(topic.level_of_yes());
+        }
+        // "Maybe" to whether somebody thinks of suicide is no "no".
+        if self.answers.read_short(text) == Some(Answer::Unsure) {
+            return level.max(topic.level_of_yes().min(Level::High));
+        }
+        level
     }
 }
 
@@ -244,7 +256,13 @@ impl Speech<'_> {
         self.place.awaiting = Some(topic.texts().to_owned());
     }
 
-    fn safety_question(&mut self) {
+    fn safety_question(&mut self, answer: Answer) {
+        if answer == Answer::Yes && Topic::awaited(&self.place) == Some(Topic::TheirDanger) {
+            self.say("ack_yes");
+            self.say("third_person_help");
+            self.place.awaiting = None;
+            return;
+        }
         let third_person = self.screening.third_person;
         self.say(if third_person { "open_third_person" } else { "open_elevated" });
         if third_person {

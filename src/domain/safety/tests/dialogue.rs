@@ -294,3 +294,45 @@ fn a_dialogue_with_two_questions_or_an_unknown_name_is_refused() {
         assert!(CrisisTexts::parse(&source.replacen(was, is, 1)).is_err(), "{is}");
     }
 }
+
+#[test]
+fn a_maybe_to_the_safety_question_is_no_no() {
+    let safety = safety();
+    for (answer, level) in [("maybe", Level::High), ("sometimes", Level::High), ("no", Level::Elevated)] {
+        let mut walk = Walk::from(&safety, None, 3);
+        walk.hears("I can't go on like this");
+        assert_eq!(walk.hears(answer).level, level, "{answer}");
+    }
+}
+
+#[test]
+fn a_short_answer_to_a_safety_question_answers_nothing_else() {
+    let safety = safety();
+    for (answer, only) in [("no", true), ("No, I'm not", true), ("I'd rather not say", true), ("", false)] {
+        let mut walk = Walk::from(&safety, None, 3);
+        walk.hears("I can't go on like this");
+        let screening = safety.screen(answer);
+        let assessment = safety.assess(&mut walk.place, answer, &screening, walk.level);
+        assert_eq!(assessment.answers_only, only, "{answer}");
+        let later = safety.assess(&mut walk.place, answer, &screening, walk.level);
+        assert!(!later.answers_only, "the question waits no longer");
+    }
+    let mut walk = Walk::from(&safety, None, 3);
+    walk.hears("I can't go on like this");
+    let more = "no, I would like to feel calm at work again";
+    assert!(!safety.assess(&mut walk.place, more, &safety.screen(more), walk.level).answers_only);
+}
+
+#[test]
+fn a_yes_to_whether_somebody_else_is_in_danger_is_met_with_help_and_no_second_question() {
+    let safety = safety();
+    let mut walk = Walk::from(&safety, Some("GB"), 5);
+    let first = walk.hears("my sister told me she wants to kill herself");
+    let screening = safety.screen("yes");
+    let assessment = safety.assess(&mut walk.place, "yes", &screening, walk.level);
+    assert_eq!(assessment.action, Action::SafetyQuestion);
+    let second = walk.hears("yes");
+    assert!(second.text.contains("999") && second.level == Level::Elevated);
+    assert_eq!(questions(&second.text).len(), 0);
+    assert_ne!(first.text, second.text);
+}
