@@ -21,6 +21,8 @@ const SHORT_WORDS: usize = 6;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
     AsksIfHuman,
+    /// Help was called, or is on its way.
+    HelpComing,
     Retraction,
     Refusal,
     Leaving,
@@ -33,8 +35,9 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::AsksIfHuman,
+        Self::HelpComing,
         Self::Retraction,
         Self::Refusal,
         Self::Leaving,
@@ -50,6 +53,7 @@ impl Answer {
     pub(super) const fn texts(self) -> &'static str {
         match self {
             Self::AsksIfHuman => "ack_asks_if_human",
+            Self::HelpComing => "ack_help_coming",
             Self::Retraction => "ack_retraction",
             Self::Refusal => "ack_refusal",
             Self::Leaving => "ack_leaving",

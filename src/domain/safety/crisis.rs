@@ -32,6 +32,10 @@ pub struct CrisisPlace {
     pub refusals: u8,
     /// The imminent script has begun.
     pub imminent: bool,
+    /// Something has already been done or taken.
+    pub hurt: bool,
+    /// The person said that help was called or comes; the number is not pressed on them any more.
+    pub help_coming: bool,
     pub resources_shown: bool,
     /// Which variant of each text was said last.
     pub said: BTreeMap<String, u16>,
@@ -106,6 +110,7 @@ impl Topic {
     ];
     const DANGER: [Self; 4] = [Self::Plan, Self::Intent, Self::Means, Self::Time];
     const IMMINENT: [Self; 3] = [Self::AlreadyHurt, Self::Distance, Self::Company];
+    const HURT: [Self; 1] = [Self::Obstacle];
     const SUPPORT: [Self; 5] =
         [Self::Person, Self::Professional, Self::Obstacle, Self::Coping, Self::SafetyPlan];
 
@@ -211,7 +216,11 @@ impl CrisisTexts {
                 | Answer::No
                 | Answer::Yes
                 | Answer::Thanks => true,
-                Answer::AsksIfHuman | Answer::Leaving | Answer::Silence | Answer::Other => false,
+                Answer::AsksIfHuman
+                | Answer::HelpComing
+                | Answer::Leaving
+                | Answer::Silence
+                | Answer::Other => false,
             })
     }
 
@@ -288,7 +297,10 @@ impl Speech<'_> {
 
     /// The first reply: warmth, that this is an AI, a line, one direct question.
     fn open(&mut self) {
-        let (opening, topic) = if self.place.imminent {
+        let (opening, topic) = if self.screening.shows(Tier::Attempt) {
+            self.is_hurt();
+            ("open_crisis", Topic::Company)
+        } else if self.place.imminent {
             ("open_crisis", Topic::AlreadyHurt)
         } else if self.screening.shows(Tier::MethodAsked) && !self.screening.shows(Tier::Active) {
             ("open_method", Topic::MeaningOfMethod)
@@ -308,12 +320,16 @@ impl Speech<'_> {
 
     fn go_on(&mut self, answer: Answer, entering: bool) {
         let hurt = answer == Answer::Yes && Topic::awaited(&self.place) == Some(Topic::AlreadyHurt);
+        if hurt || self.screening.shows(Tier::Attempt) {
+            self.is_hurt();
+        }
+        self.place.help_coming |= answer == Answer::HelpComing;
         if answer == Answer::Refusal {
             self.place.refusals = self.place.refusals.saturating_add(1);
         }
         let topic = self.next_topic();
         self.say(if hurt { "hurt" } else { self.heard(answer).texts() });
-        if entering && !hurt {
+        if entering && !hurt && !self.place.help_coming {
             self.say("emergency");
         } else if self.reminds(topic) && !hurt {
             self.say("now_imminent");
@@ -328,23 +344,36 @@ impl Speech<'_> {
         }
     }
 
+    fn is_hurt(&mut self) {
+        self.place.hurt = true;
+        self.place.asked.insert(Topic::AlreadyHurt.texts().to_owned());
+    }
+
     /// A yes or no that answers no question is not thanked for as one.
     fn heard(&self, answer: Answer) -> Answer {
         let answers_nothing = self.place.awaiting.is_none() && matches!(answer, Answer::Yes | Answer::No);
         if answers_nothing { Answer::Other } else { answer }
     }
 
-    /// Whether to remind of the emergency number: always while there is something to ask, then every other time.
+    /// Whether to remind of the emergency number: always while there is something to ask, then every other time; not
+    /// when help is on its way.
     fn reminds(&self, topic: Option<Topic>) -> bool {
-        self.place.imminent && (topic.is_some() || self.place.replies.is_multiple_of(2))
+        self.place.imminent
+            && !self.place.help_coming
+            && (topic.is_some() || self.place.replies.is_multiple_of(2))
     }
 
     fn next_topic(&self) -> Option<Topic> {
+        if self.place.help_coming && self.place.imminent {
+            return None;
+        }
         let imminent: &[Topic] = if self.place.imminent { &Topic::IMMINENT } else { &[] };
         // Whoever is in danger now is not questioned about it any further, nor is one who keeps refusing.
         let spared = self.place.imminent || self.place.refusals >= REFUSALS_MAX;
         let danger: &[Topic] = if spared { &[] } else { &Topic::DANGER };
-        let mut topics = imminent.iter().chain(danger).chain(&Topic::SUPPORT);
+        // Whoever has taken something needs help to come, not what eases an evening.
+        let support: &[Topic] = if self.place.hurt { &Topic::HURT } else { &Topic::SUPPORT };
+        let mut topics = imminent.iter().chain(danger).chain(support);
         topics.find(|topic| !self.place.asked.contains(topic.texts())).copied()
     }
 
