@@ -310,7 +310,9 @@ impl Speech<'_> {
             ("open_high", Topic::Today)
         };
         self.say(opening);
-        if self.place.imminent {
+        if self.place.hurt {
+            self.say("hurt");
+        } else if self.place.imminent {
             self.say("emergency");
         }
         self.say("ai");
@@ -367,7 +369,11 @@ impl Speech<'_> {
         if self.place.help_coming && self.place.imminent {
             return None;
         }
-        let imminent: &[Topic] = if self.place.imminent { &Topic::IMMINENT } else { &[] };
+        let imminent: &[Topic] = match (self.place.imminent, self.place.hurt) {
+            (true, true) => &[Topic::Company],
+            (true, false) => &Topic::IMMINENT,
+            (false, _) => &[],
+        };
         // Whoever is in danger now is not questioned about it any further, nor is one who keeps refusing.
         let spared = self.place.imminent || self.place.refusals >= REFUSALS_MAX;
         let danger: &[Topic] = if spared { &[] } else { &Topic::DANGER };
@@ -379,6 +385,10 @@ impl Speech<'_> {
 
     fn stay(&mut self) {
         self.place.awaiting = None;
-        self.say(if self.place.imminent { "stay_crisis" } else { "stay_high" });
+        self.say(match (self.place.imminent, self.place.help_coming) {
+            (true, true) => "stay_help_coming",
+            (true, false) => "stay_crisis",
+            (false, _) => "stay_high",
+        });
     }
 }

@@ -29,7 +29,8 @@ const SEEN: &[(&str, &str, bool)] = &[
     ("I want to feel nothing", "goal", false),
     ("I want to make him suffer", "goal", false),
     ("I want to feel calm", "grave", false),
-    ("I want to kill time less", "goal", false),
+    ("I want to poison my neighbour", "goal", false),
+    ("I hope she dies", "goal", false),
     // At any step.
     ("this is stupid", "resists", true),
     ("leave me alone", "resists", true),
@@ -315,4 +316,11 @@ proptest! {
         let once = read(&text).cleaned_input;
         prop_assert_eq!(read(&once).cleaned_input, once);
     }
+}
+
+#[test]
+fn a_hope_is_said_back_only_where_it_follows_a_wish() {
+    assert_eq!(read("I hope to sleep again").fact("goal"), Some("to sleep"));
+    assert_eq!(read("I hope it gets better").fact("goal"), None);
+    assert_eq!(read("I want is peace").fact("goal"), Some("peace"));
 }

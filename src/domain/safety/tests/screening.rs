@@ -55,14 +55,8 @@ fn no_danger_is_graded_too_low() {
 
 /// Lines of the held-out data that the rules grade otherwise than a reader does, each with what they find. A sentence
 /// here is no class, or has an innocent twin: it stays until a rule is found that costs no false alarm.
-const OTHERWISE: [(usize, Level); 6] = [
-    (6, Level::None),
-    (9, Level::None),
-    (18, Level::None),
-    (21, Level::Elevated),
-    (50, Level::Elevated),
-    (71, Level::High),
-];
+const OTHERWISE: [(usize, Level); 5] =
+    [(6, Level::None), (18, Level::None), (21, Level::Elevated), (50, Level::Elevated), (71, Level::High)];
 
 #[test]
 fn the_held_out_sentences_are_graded_as_labelled_but_for_the_known_ones() {
