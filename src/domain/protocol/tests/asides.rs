@@ -108,6 +108,9 @@ fn who_pushes_back_is_not_pushed_and_keeps_the_place() {
         assert_eq!((decision.decision.as_str(), decision.place.step.as_str()), ("address_resistance", step));
         assert_eq!(decision.texts, ["resistance"], "and nothing is asked");
     }
+    let mut vague = room.asked("vision");
+    vague.flags.insert("goal_vague".to_owned());
+    assert_eq!(room.decide(&vague, "this is a waste of time").decision, "address_resistance");
     let in_alpha = room.decide(&room.asked("alpha"), "this is stupid");
     assert_eq!(in_alpha.place.step, "compare", "in the relaxation it ends it");
 }
@@ -131,6 +134,8 @@ fn another_language_is_named_and_the_question_asked_again() {
     let decision = room.decide(&room.asked("goal"), "ich möchte mich ruhiger fühlen");
     assert_eq!((decision.decision.as_str(), decision.texts[0].as_str()), ("name_language", "only_english"));
     assert_eq!(decision.place.step, "goal");
+    let first = room.decide(&room.protocol.start(), "ich möchte mich ruhiger fühlen");
+    assert_eq!(first.texts, ["only_english", "goal"], "also in the first message");
 }
 
 #[test]
