@@ -20,6 +20,10 @@ const LINE_EVERY: u32 = 3;
 /// Where the crisis dialogue stands in a session. Bounded: its keys are the dialogue's own names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the dialogue, each stored by its name"
+)]
 pub struct CrisisPlace {
     /// How many replies the dialogue gave.
     pub replies: u32,
