@@ -54,7 +54,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Well(format!("configuration: listens on {}", config.addr))];
     let unknown = config.warnings.iter();
     findings.extend(unknown.map(|warning| Warning(warning.clone(), "correct the name, or remove it")));
-    findings.push(knowledge());
+    findings.extend(knowledge());
     findings.push(clock(config));
     findings.push(disk(&config.data));
     findings.extend(privacy(&config.data));
@@ -63,11 +63,19 @@ async fn findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn knowledge() -> Finding {
-    match Knowledge::embedded() {
-        Ok(_) => Well("protocol, texts and safety data".to_owned()),
-        Err(error) => Fault(error.to_string(), "this binary is spoilt: install it again"),
+fn knowledge() -> Vec<Finding> {
+    let knowledge = match Knowledge::embedded() {
+        Ok(knowledge) => knowledge,
+        Err(error) => return vec![Fault(error.to_string(), "this binary is spoilt: install it again")],
+    };
+    let well = Well("protocol, texts and safety data".to_owned());
+    let unchecked: Vec<&str> = knowledge.safety.resources.unchecked().collect();
+    if unchecked.is_empty() {
+        return vec![well];
     }
+    let mend =
+        "call the lines of the countries you serve, then note the month in prompts/safety/resources.toml";
+    vec![well, Warning(format!("crisis lines: nobody has noted a check of {}", unchecked.join(", ")), mend)]
 }
 
 fn clock(config: &Config) -> Finding {

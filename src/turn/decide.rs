@@ -127,6 +127,10 @@ fn course(session: &Session, assessment: &Assessment) -> Course {
         (
             Action::Continue,
             Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
+        ) if assessment.answers_only => Course::Stand(Standing::SafetyAnswered),
+        (
+            Action::Continue,
+            Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
         ) if session.successor_of.is_some() && session.turn_count == 0 => {
             Course::Stand(Standing::WelcomeBack)
         }

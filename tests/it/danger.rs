@@ -220,3 +220,21 @@ fn assert_crisis_level(turn: &Value) {
     assert!(["high", "crisis"].contains(&turn["safety"]["level"].as_str().unwrap_or_default()));
     assert_eq!((&turn["responder"], &turn["status"]), (&json!("crisis"), &json!("paused")));
 }
+
+#[tokio::test]
+async fn an_answer_to_the_safety_question_is_none_to_the_protocols_own() {
+    let server = Server::start().await;
+    server.input("s", "I want to feel calm").await.ok();
+    let before = server.session("s").await;
+    let asked = server.input("s", "I can't go on like this").await.ok();
+    assert_eq!(asked["navigation"]["decision"], "safety_question");
+    let answered = server.input("s", "no").await.ok();
+    assert_eq!(answered["navigation"]["decision"], "safety_answered");
+    let after = server.session("s").await;
+    for field in ["step", "completion_criteria", "body_question_count"] {
+        assert_eq!(before[field], after[field], "{field} rests");
+    }
+    server.input("s", "I can't go on like this").await.ok();
+    let maybe = server.input("s", "maybe").await.ok();
+    assert_eq!((&maybe["safety"]["level"], &maybe["status"]), (&json!("high"), &json!("paused")));
+}
