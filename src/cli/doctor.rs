@@ -117,7 +117,7 @@ fn disk(data: &Path) -> Finding {
 fn privacy(data: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(data).ok()?.permissions().mode();
     let what = format!("data: others on this machine may read {}", data.display());
-    (mode & 0o077 != 0).then(|| Fault(what, "chmod 700 it"))
+    (mode & 0o077 != 0).then_some(Fault(what, "chmod 700 it"))
 }
 
 fn key_file(config: &Config) -> Vec<Finding> {
