@@ -1,5 +1,6 @@
 //! The gate: begin, claim, renew, abandon, and the hand-over of leases.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::{Permit, Quota};
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
 use crate::store::{
     Abandon, Begin, Begun, Claim, Gate, Idempotency, Lane, Lease, StoreError, StoredReply, Ticket,
 };
@@ -42,7 +44,7 @@ impl Writer {
 
     fn gate(&mut self, request: Begin) -> Result<Gate, StoreError> {
         let key = request.session.clone();
-        self.expire_lease(&key);
+        self.expire_lease(&key, self.clock.now());
         let live = self.live(&key)?;
         let record = live.as_ref().map(|(record, _)| record);
         if let Some(gate) = self.gate_of_repeat(&request)? {
@@ -212,7 +214,7 @@ impl Writer {
     pub fn claim(&mut self, key: &SessionKey, ticket: u64, call: Call, reply: ClaimReply) {
         let (now, limits) = (self.clock.now(), self.limits.clone());
         match self.seat(key).claim(ticket, call, reply, &limits, now) {
-            Claimed::Holds(reply) => self.deliver(key, reply),
+            Claimed::Holds(reply) => self.wake(key, vec![Woken::Handed(reply)]),
             Claimed::Replay(reply, stored) => self.replay(reply, stored),
             Claimed::Waits => {}
             Claimed::Unknown(reply) => {
@@ -227,28 +229,29 @@ impl Writer {
         self.answer(answer(reply.0, Ok(Claim::Replay(stored))));
     }
 
-    /// Tells the holder, who has waited, that it is one.
-    fn deliver(&mut self, key: &SessionKey, reply: ClaimReply) {
+    /// Tells the holder, who has waited, that it is one. Where the session has gone, its lease goes to the next, who is
+    /// woken by that.
+    fn deliver(&mut self, key: &SessionKey, reply: ClaimReply) -> Vec<Woken<ClaimReply>> {
         let lease = self.seat(key).lease();
         let claim = match self.begun(key) {
             Ok(Holds::Begun(begun)) => {
                 let brings = Unclaimed::Lease(key.clone(), begun.lease);
                 self.answer(answer_with(reply.0, Ok(Claim::Begun(begun)), Some(brings)));
-                return;
+                return Vec::new();
             }
             Ok(Holds::Gone(successor)) => Ok(Claim::Gone { successor }),
             Err(error) => Err(error),
         };
         self.answer(answer(reply.0, claim));
-        if let Some(lease) = lease {
-            self.abandon(key, lease, Abandon::Failed);
-        }
+        lease.map(|lease| self.abandoned(key, lease, Abandon::Failed)).unwrap_or_default()
     }
 
+    /// A loop, for a whole queue may find in one go that its session went.
     fn wake(&mut self, key: &SessionKey, woken: Vec<Woken<ClaimReply>>) {
-        for one in woken {
+        let mut woken = VecDeque::from(woken);
+        while let Some(one) = woken.pop_front() {
             match one {
-                Woken::Handed(reply) => self.deliver(key, reply),
+                Woken::Handed(reply) => woken.extend(self.deliver(key, reply)),
                 Woken::Replayed(reply, stored) => self.replay(reply, stored),
             }
         }
@@ -278,34 +281,42 @@ impl Writer {
     }
 
     pub fn abandon(&mut self, key: &SessionKey, lease: Lease, why: Abandon) {
+        let woken = self.abandoned(key, lease, why);
+        self.wake(key, woken);
+    }
+
+    fn abandoned(&mut self, key: &SessionKey, lease: Lease, why: Abandon) -> Vec<Woken<ClaimReply>> {
         let now = self.clock.now();
-        if self.memory.seats.get(key).is_some_and(|seat| seat.holds(lease, now)) {
-            self.release(key, End::Abandoned(why));
-        }
+        let holds = self.memory.seats.get(key).is_some_and(|seat| seat.holds(lease, now));
+        if holds { self.released(key, End::Abandoned(why)) } else { Vec::new() }
     }
 
     /// Ends the holder's turn and hands the lease over.
     pub fn release(&mut self, key: &SessionKey, end: End) {
-        let (now, limits, lease) = (self.clock.now(), self.limits.clone(), self.new_lease());
-        if let Some(seat) = self.memory.seats.get_mut(key) {
-            let woken = seat.release(end, lease, &limits, now);
-            self.wake(key, woken);
-        }
+        let woken = self.released(key, end);
+        self.wake(key, woken);
     }
 
-    fn expire_lease(&mut self, key: &SessionKey) {
+    fn released(&mut self, key: &SessionKey, end: End) -> Vec<Woken<ClaimReply>> {
         let (now, limits, lease) = (self.clock.now(), self.limits.clone(), self.new_lease());
+        let seat = self.memory.seats.get_mut(key);
+        seat.map(|seat| seat.release(end, lease, &limits, now)).unwrap_or_default()
+    }
+
+    fn expire_lease(&mut self, key: &SessionKey, now: Timestamp) {
+        let (limits, lease) = (self.limits.clone(), self.new_lease());
         if let Some(seat) = self.memory.seats.get_mut(key) {
             let woken = seat.expire(lease, &limits, now);
             self.wake(key, woken);
         }
     }
 
-    /// Hands over every lease that ran out under somebody who waits.
+    /// Hands over every lease that ran out under somebody who waits. All of it by one reading of the clock: one that
+    /// was set back in between would find none to end, and the same one due for ever.
     pub fn hand_over_due(&mut self) {
         let now = self.clock.now();
         while let Some((_, key)) = self.memory.deadlines.first().filter(|(due, _)| *due <= now).cloned() {
-            self.expire_lease(&key);
+            self.expire_lease(&key, now);
         }
     }
 

@@ -1,11 +1,12 @@
 //! What only the inside can arrange: a disk that fails, a writer that panics.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::command::Command;
 use super::{EmbeddedStore, OpenOptions};
-use crate::clock::{Entropy, ManualClock};
+use crate::clock::{Clock, Entropy, ManualClock};
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::time::Timestamp;
 use crate::store::{Begin, BeginId, Claim, Counter, Gate, Lane, Limits, Store, StoreError};
@@ -33,9 +34,13 @@ fn limits() -> Limits {
 }
 
 fn open(directory: &std::path::Path) -> EmbeddedStore {
+    open_by(directory, Arc::new(ManualClock::at(Timestamp::from_millis(1))))
+}
+
+fn open_by(directory: &std::path::Path, clock: Arc<dyn Clock>) -> EmbeddedStore {
     let options = OpenOptions {
         limits: limits(),
-        clock: Arc::new(ManualClock::at(Timestamp::from_millis(1))),
+        clock,
         entropy: Arc::new(Entropy::seeded(1)),
         secret_fingerprint: [0; 16],
         cache_bytes: 1 << 20,
@@ -149,4 +154,31 @@ async fn a_hand_over_to_one_who_leaves_at_that_moment_goes_to_the_next() {
     }
     let claim = store.claim(second, MINUTE).await.expect("it is there");
     assert!(matches!(claim, Claim::Begun(_)));
+}
+
+/// Tells a later time once, when it is asked to, and is set back with that.
+#[derive(Default)]
+struct SetBack(AtomicBool);
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        let start = Timestamp::from_millis(1);
+        if self.0.swap(false, Ordering::SeqCst) { start.plus(MINUTE * 2) } else { start }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_while_leases_are_handed_over_stops_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let clock = Arc::new(SetBack::default());
+    let store = open_by(directory.path(), Arc::clone(&clock) as Arc<dyn Clock>);
+    assert!(matches!(store.begin(begin(1)).await, Ok(Gate::Begun(_))));
+    assert!(matches!(store.begin(begin(2)).await, Ok(Gate::Queued(_))));
+    let hand_over: Command = Box::new(move |writer| {
+        clock.0.store(true, Ordering::SeqCst);
+        writer.hand_over_due();
+    });
+    send(&store, hand_over).await;
+    let alive = tokio::time::timeout(Duration::from_secs(30), store.health()).await;
+    alive.expect("the writer goes on").expect("it is well");
 }
