@@ -133,10 +133,14 @@ async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
     Ok(knowledge)
 }
 
-/// The configured secret, else the one in the key file.
+/// The configured secret, else the one in the key file. A key file is made only where there are no data yet.
 pub fn secret(config: &Config, entropy: &Entropy) -> Result<Secret, KeyFileError> {
     match &config.secret {
         Some(bytes) => Ok(Secret::new(Arc::clone(bytes))),
+        // Another secret would find nothing in them, and stand in the way of the right one.
+        None if store_directory(config).exists() && !config.key_file.exists() => {
+            Err(KeyFileError::Gone(config.key_file.display().to_string()))
+        }
         None => Secret::from_key_file(&config.key_file, entropy),
     }
 }
@@ -207,10 +211,21 @@ async fn sweep(turns: Arc<Turns>, every: Duration) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match turns.store.sweep().await {
-            Ok(swept) => turns.metrics.sessions_expired(swept.expired.len()),
-            Err(StoreError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "a sweep failed"),
+        while sweep_once(&turns).await {}
+    }
+}
+
+/// True when there is more to sweep at once: what comes due must never pile up behind the ticks.
+async fn sweep_once(turns: &Turns) -> bool {
+    match turns.store.sweep().await {
+        Ok(swept) => {
+            turns.metrics.sessions_expired(swept.expired.len());
+            swept.has_more
+        }
+        Err(StoreError::Closed) => false,
+        Err(error) => {
+            tracing::warn!(%error, "a sweep failed");
+            false
         }
     }
 }

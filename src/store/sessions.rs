@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone)]
 pub struct Raise {
     pub session: SessionKey,
-    /// Whose memory counts where the session does not exist.
+    /// Whose memory counts where neither the session nor a successor of it exists.
     pub client: ClientKey,
     pub level: Level,
     /// Rule ids, never text.
@@ -139,4 +139,6 @@ pub struct Swept {
     pub expired: Vec<SessionKey>,
     /// Removed for good.
     pub removed: u64,
+    /// There was more to do than one sweep takes on: sweep again at once.
+    pub has_more: bool,
 }

@@ -46,12 +46,20 @@ impl Writer {
     pub fn sweep(&mut self) -> Result<Swept, StoreError> {
         let now = self.clock.now();
         let mut swept = Swept::default();
-        for (at, due) in self.due(now)? {
-            match due {
-                Due::Session(key) => self.sweep_session(&key, at, now, &mut swept)?,
-                other => self.sweep_other(at, &other, now)?,
+        let due = self.due(now)?;
+        let (found, mut left) = (due.len(), 0);
+        for (at, due) in due {
+            let done = match due {
+                Due::Session(key) => self.sweep_session(&key, at, now, &mut swept),
+                other => self.sweep_other(at, &other, now),
+            };
+            match done {
+                // Left as it is, for a program that can read it; it must not keep the rest from being swept.
+                Err(StoreError::Corrupt(_)) => left += 1,
+                done => done?,
             }
         }
+        swept.has_more = found == SWEEP_MAX && left < found;
         Ok(swept)
     }
 
@@ -75,13 +83,7 @@ impl Writer {
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<(), StoreError> {
-        let record = match self.record(key) {
-            Ok(record) => record,
-            // Left as it is, for a program that can read it.
-            Err(StoreError::Corrupt(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let Some(record) = record.filter(|record| record.due_at == at) else {
+        let Some(record) = self.record(key)?.filter(|record| record.due_at == at) else {
             return self.change(|draft| {
                 draft.change.remove_due(at, &Due::Session(key.clone()));
                 Ok(())

@@ -110,7 +110,7 @@ pub async fn an_idle_session_expires_once<A: Adapter>() {
     desk.turn("busy").await;
     assert_eq!(sweep(&adapter).await, Swept::default());
     adapter.wind(HOUR).await;
-    assert_eq!(sweep(&adapter).await, Swept { expired: vec![key("s")], removed: 0 });
+    assert_eq!(sweep(&adapter).await, Swept { expired: vec![key("s")], ..Swept::default() });
     assert_eq!(sweep(&adapter).await, Swept::default());
     assert_eq!(desk.session("s").await.status, Status::Expired);
     assert_eq!(desk.session("done").await.status, Status::Completed);
@@ -136,6 +136,24 @@ pub async fn the_sweep_removes_everything_of_a_dead_session<A: Adapter>() {
     assert_eq!(sweep(&adapter).await, Swept::default());
     let page = adapter.store().list(everything()).await.expect("it is there");
     assert_eq!((page.rows.len(), page.total), (0, 0));
+}
+
+pub async fn what_comes_due_at_once_is_swept_at_once<A: Adapter>() {
+    const SESSIONS: u64 = 1_500;
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let ids: Vec<String> = (0..SESSIONS).map(|n| format!("s{n}")).collect();
+    futures_util::future::join_all(ids.iter().map(|id| desk.create(id, None))).await;
+    adapter.wind(DAY).await;
+    let mut removed = 0;
+    loop {
+        let swept = sweep(&adapter).await;
+        removed += swept.removed;
+        if !swept.has_more {
+            break;
+        }
+    }
+    assert_eq!(removed, SESSIONS);
 }
 
 pub async fn a_dead_session_begins_anew<A: Adapter>() {
