@@ -70,7 +70,7 @@ impl Writer {
 
     pub fn raise(&mut self, raise: &Raise) -> Result<Raised, StoreError> {
         let now = self.clock.now();
-        let live = self.live(&raise.session)?;
+        let live = self.answering(&raise.session)?;
         let client = live.as_ref().map_or(&raise.client, |(record, _)| &record.session.client);
         let before = self.memory_of(client)?;
         let mut after = before.clone();

@@ -5,6 +5,7 @@ use super::record::Record;
 use super::tables::{self, value_of};
 use super::writer::Writer;
 use crate::domain::id::{SessionId, SessionKey};
+use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
 use crate::store::StoreError;
 
@@ -31,6 +32,17 @@ impl Writer {
                 Some(newest) => self.next_in(key, Some(newest)).map(Some),
                 None => Ok(None),
             },
+        }
+    }
+
+    /// The session, or where it has vanished the newest of its line, which answers in its place.
+    pub fn answering(&mut self, key: &SessionKey) -> Result<Option<(Record, SafetyMemory)>, StoreError> {
+        if let Some(live) = self.live(key)? {
+            return Ok(Some(live));
+        }
+        match self.newest(key)? {
+            Some(newest) => self.live(&key.with_id(key.id.successor(newest))),
+            None => Ok(None),
         }
     }
 

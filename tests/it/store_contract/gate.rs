@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use attune::domain::id::{SessionId, SessionKey};
+use attune::domain::safety::Level;
 use attune::domain::session::{Event, Session};
-use attune::store::{Abandon, Begin, Begun, Claim, Committed, Gate, Limits};
+use attune::store::{Abandon, Begin, Begun, Claim, Committed, Gate, Limits, Raise};
 
-use crate::world::{Adapter, DAY, Desk, PATIENCE, begun, handed, key, limits, reply, used};
+use crate::world::{Adapter, DAY, Desk, PATIENCE, begun, client, handed, key, limits, reply, used};
 
 pub async fn fifty_at_once_come_in_order<A: Adapter>() {
     let adapter = A::open(limits()).await;
@@ -290,6 +291,20 @@ pub async fn a_vanished_session_still_leads_to_its_successor<A: Adapter>() {
     assert!(begun(desk.ask(desk.request("s")).await).session.is_none(), "both are past");
 }
 
+pub async fn danger_at_a_vanished_session_counts_for_its_successors_client<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.transition("s", Event::Expire).await;
+    adapter.wind(DAY / 2).await;
+    succeed(&desk, "s", "s.2", "s").await;
+    adapter.wind(DAY / 2).await;
+    assert!(desk.read("s").await.is_none());
+    let raise = Raise { session: key("s"), client: client("s"), level: Level::High, why: Vec::new() };
+    assert!(adapter.store().raise(raise).await.expect("the store is there").rose);
+    assert_eq!(desk.session("s.2").await.level, Level::High);
+}
+
 pub async fn a_waiter_is_told_that_the_session_went<A: Adapter>() {
     let adapter = A::open(Limits { rate_limit: 2, ..limits() }).await;
     let desk = Desk::of(&adapter);
@@ -303,6 +318,20 @@ pub async fn a_waiter_is_told_that_the_session_went<A: Adapter>() {
     desk.transition("s", Event::Expire).await;
     let (claim, ()) = tokio::join!(desk.claim(ticket), desk.abandon("s", holder.lease, Abandon::Failed));
     assert!(matches!(&claim, Claim::Gone { successor } if *successor == key("s.2")), "{claim:?}");
+}
+
+pub async fn a_long_queue_is_told_that_the_session_went<A: Adapter>() {
+    const WAITERS: usize = 5_000;
+    let adapter = A::open(Limits { queue_max: WAITERS, ..limits() }).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    let holder = desk.begun("s").await;
+    let tickets = (0..WAITERS).map(|_| desk.queued(desk.request("s")));
+    let tickets = futures_util::future::join_all(tickets).await;
+    let claims = futures_util::future::join_all(tickets.into_iter().map(|ticket| desk.claim(ticket)));
+    desk.transition("s", Event::Expire).await;
+    let (claims, ()) = tokio::join!(claims, desk.abandon("s", holder.lease, Abandon::Failed));
+    assert!(claims.iter().all(|claim| matches!(claim, Claim::Gone { .. })));
 }
 
 pub async fn the_successor_knows_its_predecessor<A: Adapter>() {

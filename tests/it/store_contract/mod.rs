@@ -62,7 +62,9 @@ mod embedded {
             a_session_that_is_gone_names_its_successor,
             a_line_goes_on_from_its_newest,
             a_vanished_session_still_leads_to_its_successor,
+            danger_at_a_vanished_session_counts_for_its_successors_client,
             a_waiter_is_told_that_the_session_went,
+            a_long_queue_is_told_that_the_session_went,
             the_successor_knows_its_predecessor,
             leases_do_not_outlive_the_process,
         }
@@ -102,6 +104,7 @@ mod embedded {
             a_hold_does_not_bring_back_what_had_ended,
             an_idle_session_expires_once,
             the_sweep_removes_everything_of_a_dead_session,
+            what_comes_due_at_once_is_swept_at_once,
             a_dead_session_begins_anew,
             a_session_that_ends_in_a_turn_is_decided_anew,
             a_cleared_memory_goes_in_its_time,
