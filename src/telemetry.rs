@@ -68,6 +68,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Histogram,
     turns: Family<TurnLabels, Counter>,
+    crisis_replies_unstored: Counter,
     levels: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
@@ -82,6 +83,7 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Histogram::new(SECONDS),
             turns: Family::default(),
+            crisis_replies_unstored: Counter::default(),
             levels: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
@@ -99,6 +101,11 @@ impl Metrics {
         registry.register("http_requests", "Requests by method, route and status", self.requests.clone());
         registry.register("http_request_seconds", "Time to answer a request", self.request_seconds.clone());
         registry.register("turns", "Stored turns by responder and decision", self.turns.clone());
+        registry.register(
+            "crisis_replies_unstored",
+            "Crisis replies that went out before, or without, their commit",
+            self.crisis_replies_unstored.clone(),
+        );
         registry.register("safety_level_rises", "Rises of a client's level", self.levels.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
@@ -125,6 +132,10 @@ impl Metrics {
             Responder::Pending => "pending",
         };
         self.turns.get_or_create(&TurnLabels { responder, decision: decision.to_owned() }).inc();
+    }
+
+    pub fn crisis_reply_unstored(&self) {
+        self.crisis_replies_unstored.inc();
     }
 
     pub fn level_rose(&self, level: Level) {

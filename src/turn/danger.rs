@@ -40,7 +40,7 @@ pub(super) async fn answer(
 
 fn stateless(turns: &Turns, admitted: &Admitted) -> Answer {
     let reply = compose::stateless(turns, admitted);
-    turns.metrics.turn(reply.responder, &reply.navigation.decision);
+    turns.metrics.crisis_reply_unstored();
     Answer { body: reply.bytes(), replayed: false, quota: None }
 }
 

@@ -124,14 +124,18 @@ impl Turns {
     }
 }
 
+/// A turn that is told to have taken too long is stopped: nothing of a refused turn may be stored behind its refusal.
 async fn within(
     deadline: Duration,
-    running: tokio::task::JoinHandle<Result<Answer, Refused>>,
+    mut running: tokio::task::JoinHandle<Result<Answer, Refused>>,
 ) -> Result<Answer, Refused> {
-    match tokio::time::timeout(deadline, running).await {
+    match tokio::time::timeout(deadline, &mut running).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_panicked)) => Err(Refused::Failed),
-        Err(_elapsed) => Err(Refused::Deadline),
+        Err(_elapsed) => {
+            running.abort();
+            Err(Refused::Deadline)
+        }
     }
 }
 

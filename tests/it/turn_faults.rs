@@ -28,6 +28,11 @@ struct Scene {
 impl Scene {
     /// A crisis reply waits `crisis_wait` for its commit.
     fn with(crisis_wait: Duration) -> Self {
+        Self::within(PATIENCE, crisis_wait)
+    }
+
+    /// A turn may take `deadline` in all.
+    fn within(deadline: Duration, crisis_wait: Duration) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let clock = ManualClock::at(START);
         let inner =
@@ -43,7 +48,7 @@ impl Scene {
             tasks: Tasks::on(tokio::runtime::Handle::current()),
             metrics: Arc::new(Metrics::default()),
             settings: Settings {
-                deadline: PATIENCE,
+                deadline,
                 lease_wait: PATIENCE,
                 crisis_wait,
                 session_ttl: limits().session_ttl,
@@ -118,6 +123,17 @@ async fn with_the_store_away_an_ordinary_turn_is_refused_and_nothing_of_it_is_st
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_stored_behind_the_refusal_of_a_turn_that_took_too_long() {
+    let scene = Scene::within(Duration::from_millis(20), PATIENCE);
+    scene.store.next(Call::Begin, Fault::Waits);
+    let refused = scene.say("I want to feel calm", None).await.err();
+    assert_eq!(refused, Some(Refused::Deadline));
+    scene.store.go.add_permits(1);
+    scene.settled().await;
+    assert!(scene.exchanges().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_was_lost_is_answered_and_stored_once() {
     let scene = Scene::with(PATIENCE);
     for turn in 1..=20 {
@@ -140,6 +156,9 @@ async fn a_crisis_reply_does_not_wait_for_a_slow_commit_and_is_stored_behind_it_
     let exchanges = scene.exchanges().await;
     assert_eq!(exchanges.len(), 1);
     assert_eq!(exchanges[0].therapist_response, crisis["therapist_response"].as_str().expect("a text"));
+    let figures = scene.turns.metrics.render();
+    assert!(figures.contains("attune_crisis_replies_unstored_total 1\n"), "{figures}");
+    assert!(figures.contains("decision=\"crisis_support\"} 1\n"), "stored once, counted once: {figures}");
     let again = scene.say(INTENT, Some("key")).await.expect("answered");
     assert!(again.replayed, "it is stored under the same idempotency key");
     assert_eq!(json(&again)["therapist_response"], crisis["therapist_response"]);
@@ -155,6 +174,22 @@ async fn the_next_crisis_reply_does_not_repeat_one_that_went_out_before_its_comm
     let second = scene.said("I don't know").await;
     assert_eq!(scene.exchanges().await.len(), 2);
     assert_ne!(first["therapist_response"], second["therapist_response"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crisis_reply_that_went_out_before_its_commit_throws_no_older_dialogue_back() {
+    let scene = Scene::with(Duration::from_millis(20));
+    for text in [INTENT, "I don't know", "I don't know"] {
+        scene.said(text).await;
+        scene.settled().await;
+    }
+    let before = scene.session().await.crisis;
+    scene.store.next(Call::Begin, Fault::Waits);
+    assert_eq!(scene.said(INTENT).await["turn"], Value::Null);
+    scene.store.go.add_permits(1);
+    scene.settled().await;
+    let after = scene.session().await.crisis;
+    assert!(before.replies > 1 && after.replies >= before.replies && after.asked.is_superset(&before.asked));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
