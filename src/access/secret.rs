@@ -29,6 +29,8 @@ pub enum KeyFileError {
         "the key file {0} does not hold 32 bytes in base64; put the right one back, it belongs to the data"
     )]
     Malformed(String),
+    #[error("the key file {0} is not there, but the data that belong to it are; put it back from a copy")]
+    Gone(String),
 }
 
 impl Secret {

@@ -24,7 +24,7 @@ pub(super) struct Offline {
 
 impl Offline {
     pub fn open(config: &Config) -> Result<Self, Failure> {
-        if !config.data.exists() {
+        if !app::store_directory(config).exists() {
             return Err(Failure::Said(format!(
                 "no server answers at {}, and there is no data at {}",
                 config.url,

@@ -313,6 +313,9 @@ fn the_doctor_finds_nothing_on_a_sound_machine_and_much_on_a_spoilt_one() {
     std::fs::remove_file(&key).expect("removed");
     let gone = run(home.path(), &[("ATTUNE_URL", "http://127.0.0.1:1")], &["doctor"]);
     assert!(!gone.status.success() && text(&gone.stdout).contains("is not there, but the data are"));
+    let start = run(home.path(), &[], &["serve"]);
+    assert!(!start.status.success() && text(&start.stderr).contains("put it back from a copy"));
+    assert!(!key.exists(), "neither makes a new one in its place");
     let wrong = run(home.path(), &[("HISTORY_MAX", "x")], &["doctor"]);
     assert!(!wrong.status.success() && text(&wrong.stdout).contains("HISTORY_MAX"));
 }
