@@ -114,6 +114,7 @@ fn finish(response: ServiceResponse<BoxBody>, seen: &Seen, state: &State) -> Ser
             let body = problem.body(&seen.id, state.turns.clock.now(), resources);
             state.turns.metrics.problem(problem.code.row().error);
             let mut response = response.map_body(|_, _| BoxBody::new(body));
+            *response.response_mut().status_mut() = problem.status();
             write_problem_headers(response.headers_mut(), &problem);
             response
         }

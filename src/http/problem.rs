@@ -79,6 +79,7 @@ impl Code {
         Self::ShuttingDown,
     ];
 
+    #[expect(clippy::too_many_lines, reason = "one table, a row for each code")]
     pub const fn row(self) -> Row {
         const AGAIN: &str = "One moment, please. Try again shortly.";
         const OURS: &str = "Something went wrong on our side.";

@@ -221,6 +221,16 @@ async fn only_listed_origins_may_call_from_a_page() {
     assert_eq!(ask("https://app.example.com", "/livez").await.as_deref(), Some("https://app.example.com"));
     assert_eq!(ask("https://app.example.com", "/nothing").await.as_deref(), Some("https://app.example.com"));
     assert_eq!(ask("https://evil.example.com", "/livez").await, None);
+    // Beneath the described operations: asked of the socket, not of the description.
+    let preflight = server.client.request(Method::OPTIONS, format!("http://{}/api/v1/input", server.addr()));
+    let preflight = preflight.header("origin", "https://evil.example.com");
+    let refused = preflight.header("access-control-request-method", "POST").send().await.expect("answered");
+    let status = refused.status().as_u16();
+    let problem: Value = serde_json::from_slice(&refused.bytes().await.expect("read")).expect("a problem");
+    assert_eq!(
+        (problem["status"].as_u64(), &problem["error"]),
+        (Some(status.into()), &json!("invalid_request"))
+    );
     let none = Server::start().await;
     let request = none.request(Method::GET, "/livez").header("origin", "https://app.example.com");
     assert_eq!(none.send(request).await.header("access-control-allow-origin"), None);
@@ -258,6 +268,26 @@ async fn a_body_that_trickles_in_is_cut_off() {
     });
     let answer = answer.await.expect("not panicked");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_tell_its_length_is_bounded_too() {
+    let server = Server::start().await;
+    let addr = server.addr().to_owned();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(addr).expect("connected");
+        let head = "POST /api/v1/input HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("written");
+        let chunk = format!("2000\r\n{}\r\n", "a".repeat(0x2000));
+        // The server may hang up before it was told everything.
+        let _cut = (0..40).try_for_each(|_| stream.write_all(chunk.as_bytes()));
+        let _cut = stream.write_all(b"0\r\n\r\n");
+        let mut answer = [0u8; 4096];
+        let read = stream.read(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer[..read]).into_owned()
+    });
+    let answer = answer.await.expect("not panicked");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
 #[tokio::test]
