@@ -161,7 +161,7 @@ pub struct Session {
     pub last_interaction: Timestamp,
     pub completed_at: Option<Timestamp>,
     pub turn_count: u32,
-    /// Counts every write of the session by Attune.
+    /// Counts every change by Attune that a turn in flight has to see: all but its TTL.
     pub revision: u64,
     pub ttl: Duration,
     pub place: Place,
