@@ -23,6 +23,9 @@ use attune::store::{
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 
 const TASKS: u64 = 64;
+/// Sessions per task that the store keeps in memory between turns, and more than it does.
+const HOT: u64 = 50;
+const COLD: u64 = 200;
 const SESSIONS: u64 = 100_000;
 const PAGES: usize = 200;
 
@@ -30,13 +33,15 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let seconds = std::env::var("STORE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let span = Duration::from_secs(seconds);
-    let (mut ours, mut floors) = (Vec::new(), Vec::new());
+    let (mut ours, mut cold, mut floors) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 {
-        ours.push(runtime.block_on(turns_a_second(span)));
+        ours.push(runtime.block_on(turns_a_second(HOT, span)));
+        cold.push(runtime.block_on(turns_a_second(COLD, span)));
         floors.push(floor_a_second(span));
     }
     let (ours, floor) = (median(ours), median(floors));
     println!("begin + commit, {TASKS} tasks: {ours:.0} turns/s");
+    println!("the same, sessions that have left memory: {:.0} turns/s", median(cold));
     println!("bare engine, same bytes, groups of {TASKS}: {floor:.0} turns/s");
     println!("ratio: {:.2}", ours / floor);
     runtime.block_on(lists());
@@ -120,7 +125,8 @@ fn exchange(turn: u32, now: Timestamp) -> Exchange {
     }
 }
 
-async fn turns_a_second(span: Duration) -> f64 {
+/// Each task walks over `each` sessions of its own.
+async fn turns_a_second(each: u64, span: Duration) -> f64 {
     let directory = tempfile::tempdir().expect("a directory");
     let store = Arc::new(open(directory.path()));
     let done = Arc::new(AtomicU64::new(0));
@@ -130,8 +136,7 @@ async fn turns_a_second(span: Duration) -> f64 {
         let (store, done) = (Arc::clone(&store), Arc::clone(&done));
         tasks.spawn(async move {
             for n in 0.. {
-                // Each task walks over a hundred sessions of its own.
-                turn(&*store, &key(task * 1_000 + n % 100), n).await;
+                turn(&*store, &key(task * 1_000 + n % each), n).await;
                 done.fetch_add(1, Ordering::Relaxed);
                 if start.elapsed() >= span {
                     break;

@@ -16,6 +16,9 @@ use crate::store::{Limits, StoreError};
 /// The directory's format. A program that does not know it leaves it alone.
 const FORMAT: u8 = 1;
 
+/// The journals are read again at the start: the least that the engine allows.
+const JOURNALS_MAX_BYTES: u64 = 64 << 20;
+
 #[derive(Clone)]
 pub struct OpenOptions {
     pub limits: Limits,
@@ -61,6 +64,7 @@ pub(super) fn tables(directory: &Path, options: &OpenOptions) -> Result<Tables, 
         .cache_size(options.cache_bytes)
         // Nothing goes to the disk but by the writer's own sync.
         .manual_journal_persist(true)
+        .max_journaling_size(JOURNALS_MAX_BYTES)
         .worker_threads(2)
         .open()?;
     let tables = Tables::open(database)?;

@@ -11,6 +11,9 @@ use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
+/// Small, so that little has to be read again from the journal at the start.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+
 #[derive(Clone)]
 pub(super) struct Tables {
     pub db: Database,
@@ -35,7 +38,8 @@ pub(super) struct Tables {
 
 impl Tables {
     pub fn open(db: Database) -> fjall::Result<Self> {
-        let table = |name: &str| db.keyspace(name, KeyspaceCreateOptions::default);
+        let small = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let table = |name: &str| db.keyspace(name, small);
         Ok(Self {
             about: table("about")?,
             sessions: table("sessions")?,
