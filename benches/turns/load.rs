@@ -153,7 +153,11 @@ impl Load {
             let stored = connection.get(&format!("/api/v1/session/{}", id(*session))).await.json();
             assert_eq!(stored["turn_count"].as_u64(), Some(*turns), "turns of session {session}");
         }
-        println!("  {} turns in {} sessions: all stored, once", self.latencies.len(), self.acknowledged.len());
+        println!(
+            "  {} turns in {} sessions: all stored, once",
+            self.latencies.len(),
+            self.acknowledged.len()
+        );
     }
 }
 
@@ -162,7 +166,8 @@ pub fn id(session: u64) -> String {
 }
 
 async fn say(connection: &mut Client, load: &RefCell<Load>, session: u64, n: u64, since: Instant) {
-    let body = format!("{{\"session_id\":\"{}\",\"user_input\":\"{}\"}}", id(session), walk::words(session, n));
+    let body =
+        format!("{{\"session_id\":\"{}\",\"user_input\":\"{}\"}}", id(session), walk::words(session, n));
     let response = connection.post("/api/v1/input", &body).await;
     let mut load = load.borrow_mut();
     if response.status == 200 {

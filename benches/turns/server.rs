@@ -3,10 +3,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+
+/// What may be tried out by setting it for the benchmark.
+const TRIED: [&str; 2] = ["ATTUNE_WORKERS", "TOKIO_WORKER_THREADS"];
 
 /// The unit of the times in `/proc`, which Linux fixes for programs at 100 a second.
 const TICK_US: f64 = 10_000.0;
@@ -14,6 +17,8 @@ const TICK_US: f64 = 10_000.0;
 /// A running server. Killed when it goes out of scope.
 pub struct Server {
     child: Child,
+    /// Kept open: what else the server says must not fail.
+    _stdout: BufReader<ChildStdout>,
     pub addr: SocketAddr,
     /// From the start of the process until `/readyz` was answered 200.
     pub ready_after: Duration,
@@ -28,20 +33,20 @@ impl Server {
             .env("ATTUNE_ADDR", "127.0.0.1:0")
             .env("ATTUNE_DATA", data)
             .env("RATE_LIMIT_PER_MINUTE", "0")
-            .envs(std::env::var("MALLOC_ARENA_MAX").map(|most| ("MALLOC_ARENA_MAX", most)))
+            .envs(TRIED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .current_dir(data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
         let mut banner = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut banner).expect("it says where it listens");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        stdout.read_line(&mut banner).expect("it says where it listens");
         let addr = banner.split_whitespace().find_map(|word| word.strip_prefix("http://")?.parse().ok());
         let addr = addr.expect("an address in the banner");
         let ready = Client::connect(addr).await.get("/readyz").await;
         assert_eq!(ready.status, 200);
-        Self { child, addr, ready_after: start.elapsed() }
+        Self { child, _stdout: stdout, addr, ready_after: start.elapsed() }
     }
 
     /// Processor time so far, in microseconds.

@@ -33,7 +33,10 @@ pub async fn lists_and_restarts(sessions: u64) {
             times.push(millis(server.ready_after));
             end(server);
         }
-        println!("ready with {sessions} sessions after {how}: {times:.0?} ms, median {:.0}", median(times.clone()));
+        println!(
+            "ready with {sessions} sessions after {how}: {times:.0?} ms, median {:.0}",
+            median(times.clone())
+        );
     }
 }
 
@@ -122,6 +125,10 @@ pub async fn growth(sessions: u64) {
         server.stop();
     }
     if let [few, many] = costs.as_slice() {
-        println!("turn cost, large store against small: {:.2} (CPU), {:.2} (rate)", many.1 / few.1, few.0 / many.0);
+        println!(
+            "turn cost, large store against small: {:.2} (CPU), {:.2} (rate)",
+            many.1 / few.1,
+            few.0 / many.0
+        );
     }
 }
