@@ -198,6 +198,10 @@ impl CrisisTexts {
     /// thoughts of ending your life?".
     #[must_use]
     pub fn level_of_answer(&self, place: &CrisisPlace, text: &str) -> Level {
+        // Where no question waits, no answer means anything: most turns need not be read a second time.
+        if Topic::awaited(place).is_none() {
+            return Level::None;
+        }
         level_after(Level::None, place, self.answers.read(text))
     }
 }
