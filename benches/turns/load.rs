@@ -17,7 +17,7 @@ use super::walk;
 /// Connections of a paced load: more than can be busy at once.
 const PACED_CONNECTIONS: u64 = 128;
 /// Ids are dealt to each client from a range of its own.
-const PER_CLIENT: u64 = 100_000;
+const PER_CLIENT: u64 = 10_000;
 
 /// What came of it.
 #[derive(Default)]
