@@ -1,7 +1,7 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub enum StartError {
     Store(#[from] OpenError),
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
+    #[error(transparent)]
+    Unready(#[from] StoreError),
     #[error("cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: std::io::Error },
     #[error("the HTTP server could not be started: {0}")]
@@ -51,19 +53,19 @@ pub struct App {
 
 impl App {
     /// Binds, opens the store, and serves. Has to be called on a tokio runtime of several threads.
-    pub fn start(config: &Config) -> Result<Self, StartError> {
-        Self::start_with(config, Arc::new(SystemClock), Arc::new(Entropy::system()))
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        Self::start_with(config, Arc::new(SystemClock), Arc::new(Entropy::system())).await
     }
 
     /// The same with the time and randomness of a test.
-    pub fn start_with(
+    pub async fn start_with(
         config: &Config,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
     ) -> Result<Self, StartError> {
         let listener = listen(config.addr)?;
         let addr = listener.local_addr().map_err(StartError::Http)?;
-        let turns = Arc::new(turns(config, clock, entropy)?);
+        let turns = Arc::new(turns(config, clock, entropy).await?);
         let state = web::Data::new(State::new(Arc::clone(&turns), config));
         let server = http_server(&state, config, listener)?;
         let handle = server.handle();
@@ -93,12 +95,13 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(addr).map_err(|source| StartError::Listen { addr, source })
 }
 
-fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
+async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
     let secret = secret(config, &entropy)?;
     let store = open_store(config, &secret, &clock, &entropy)?;
+    let knowledge = knowledge(&*store).await?;
     Ok(Turns {
         store,
-        knowledge: Knowledge::embedded()?,
+        knowledge,
         secret,
         clock,
         entropy,
@@ -112,6 +115,22 @@ fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Resul
             country: config.country.clone(),
         },
     })
+}
+
+/// What is inside of the binary, and the protocol versions that stored sessions still follow.
+async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
+    let mut knowledge = Knowledge::embedded()?;
+    store.keep_protocol(knowledge.version()).await?;
+    for version in store.protocols().await? {
+        if !knowledge.take_up(&version) {
+            let hash = version.hash;
+            tracing::warn!(
+                hash,
+                "an older protocol does not fit this binary; its sessions go on in successors"
+            );
+        }
+    }
+    Ok(knowledge)
 }
 
 /// The configured secret, else the one in the key file.
@@ -136,7 +155,12 @@ pub fn open_store(
         secret_fingerprint: secret.fingerprint(),
         cache_bytes: CACHE_BYTES,
     };
-    Ok(Arc::new(EmbeddedStore::open(Path::new(&config.data), options)?))
+    Ok(Arc::new(EmbeddedStore::open(&store_directory(config), options)?))
+}
+
+/// The store has a directory of its own, beside the key file.
+pub fn store_directory(config: &Config) -> PathBuf {
+    config.data.join("store")
 }
 
 fn http_server(

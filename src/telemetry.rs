@@ -2,6 +2,7 @@
 //!
 //! Log fields: `request` (id), `method`, `route` (the pattern, not the path), `status`, `ms`, `session` (an id), `error`.
 
+use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -22,7 +23,10 @@ use crate::domain::session::Responder;
 /// When the filter cannot be read.
 pub fn start_logs(config: &Config) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("ATTUNE_LOG: {error}"))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match config.log_format {
         LogFormat::Text => logs.with_target(false).try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),

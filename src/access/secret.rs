@@ -1,7 +1,7 @@
 //! The deployment's secret: keys every hash that stands for a client, an idempotency key or a body.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ fn make_key_file(path: &Path, entropy: &Entropy) -> std::io::Result<Secret> {
     let mut bytes = [0u8; 32];
     entropy.fill(&mut bytes);
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{}", base64::engine::general_purpose::STANDARD.encode(bytes))?;

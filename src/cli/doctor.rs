@@ -54,19 +54,28 @@ async fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Well(format!("configuration: listens on {}", config.addr))];
     let unknown = config.warnings.iter();
     findings.extend(unknown.map(|warning| Warning(warning.clone(), "correct the name, or remove it")));
-    findings.push(knowledge());
+    findings.extend(knowledge());
     findings.push(clock(config));
     findings.push(disk(&config.data));
+    findings.extend(privacy(&config.data));
     findings.extend(key_file(config));
     findings.push(store(config).await);
     findings
 }
 
-fn knowledge() -> Finding {
-    match Knowledge::embedded() {
-        Ok(_) => Well("protocol, texts and safety data".to_owned()),
-        Err(error) => Fault(error.to_string(), "this binary is spoilt: install it again"),
+fn knowledge() -> Vec<Finding> {
+    let knowledge = match Knowledge::embedded() {
+        Ok(knowledge) => knowledge,
+        Err(error) => return vec![Fault(error.to_string(), "this binary is spoilt: install it again")],
+    };
+    let well = Well("protocol, texts and safety data".to_owned());
+    let unchecked: Vec<&str> = knowledge.safety.resources.unchecked().collect();
+    if unchecked.is_empty() {
+        return vec![well];
     }
+    let mend =
+        "call the lines of the countries you serve, then note the month in prompts/safety/resources.toml";
+    vec![well, Warning(format!("crisis lines: nobody has noted a check of {}", unchecked.join(", ")), mend)]
 }
 
 fn clock(config: &Config) -> Finding {
@@ -104,13 +113,20 @@ fn disk(data: &Path) -> Finding {
     }
 }
 
+/// What people said lies in the directory as plain text.
+fn privacy(data: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(data).ok()?.permissions().mode();
+    let what = format!("data: others on this machine may read {}", data.display());
+    (mode & 0o077 != 0).then_some(Fault(what, "chmod 700 it"))
+}
+
 fn key_file(config: &Config) -> Vec<Finding> {
     if config.secret.is_some() {
         return vec![Well("secret: from ATTUNE_SECRET".to_owned())];
     }
     let path = &config.key_file;
     let Ok(metadata) = std::fs::metadata(path) else {
-        return vec![if config.data.join("store").exists() {
+        return vec![if app::store_directory(config).exists() {
             Fault(
                 format!("key file: {} is not there, but the data are", path.display()),
                 "put the key file back from a copy: what is remembered for clients' safety hangs on it",
@@ -152,7 +168,7 @@ async fn store(config: &Config) -> Finding {
             )
         };
     }
-    if !config.data.join("store").exists() {
+    if !app::store_directory(config).exists() {
         return Well("store: empty, made at the first start".to_owned());
     }
     open_store(config).await

@@ -62,7 +62,7 @@ impl Offline {
 
     pub async fn show(&self, id: &str) -> Result<Option<Value>, Failure> {
         let snapshot = self.store.read(&key(id)?).await.map_err(Failure::of)?;
-        let body = snapshot.map(|snapshot| SessionBody::of(snapshot, &self.knowledge, self.storage()));
+        let body = snapshot.map(|snapshot| SessionBody::of(&snapshot, &self.knowledge, self.storage()));
         body.map(|body| serde_json::to_value(body).map_err(Failure::of)).transpose()
     }
 

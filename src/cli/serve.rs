@@ -15,8 +15,11 @@ pub(super) async fn serve(config: &Config) -> Result<ExitCode, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = App::start(config).map_err(Failure::of)?;
-    say(banner(&app, config))?;
+    let app = App::start(config).await.map_err(Failure::of)?;
+    if let Err(failure) = say(banner(&app, config)) {
+        // Whoever started it may have closed its output; that is no reason not to serve.
+        tracing::warn!(%failure, "the greeting could not be shown");
+    }
     stop_signal().await?;
     tracing::info!("stopping: running turns may finish");
     if app.stop().await {

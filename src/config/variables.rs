@@ -50,7 +50,11 @@ pub const VARIABLES: &[Variable] = &[
         "Origins, comma-separated, whose pages may call the server from a browser.",
     ),
     variable("ATTUNE_WORKERS", "", "HTTP worker threads. Unset: one for each core."),
-    variable("ATTUNE_LOG", "info", "Log filter: a level, or `target=level` pairs, comma-separated."),
+    variable(
+        "ATTUNE_LOG",
+        "info,fjall=warn,lsm_tree=warn",
+        "Log filter: a level, or `target=level` pairs, comma-separated.",
+    ),
     variable("ATTUNE_LOG_FORMAT", "text", "`text` or `json`."),
     variable("SESSION_TTL", "86400", "How long a session stands without a turn."),
     variable(

@@ -221,6 +221,11 @@ impl Session {
         own.max(memory.level)
     }
 
+    /// Whether the last reply asked about danger, so that even a bare "yes" must not be refused.
+    pub fn awaits_safety_answer(&self) -> bool {
+        self.crisis.awaiting.is_some()
+    }
+
     /// Brings the session in line with its client's memory: takes over the level that counts, pauses at high and
     /// crisis, and goes on where safety had paused and the level was cleared. Does nothing twice.
     pub fn align(&mut self, memory: &SafetyMemory, now: Timestamp) {

@@ -53,6 +53,9 @@ fn too_large(max_bytes: usize) -> Problem {
 
 /// No content type at all is taken for JSON; another one is refused.
 fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "send the body without Content-Encoding"));
+    }
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
     let value = value.to_str().unwrap_or_default();
     let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -76,7 +79,7 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     match inner.classify() {
         serde_json::error::Category::Data => {
             let path = error.path().to_string();
-            let field = if path == "." { missing_field(inner).unwrap_or(path) } else { path };
+            let field = if path == "." { named_field(inner).unwrap_or(path) } else { path };
             Problem::invalid_fields(vec![FieldError { field, message: expectation(inner) }])
         }
         serde_json::error::Category::Io
@@ -89,8 +92,11 @@ fn not_json(error: &serde_json::Error) -> Problem {
     Problem::new(Code::InvalidJson, format!("not JSON at line {}, column {}", error.line(), error.column()))
 }
 
-fn missing_field(error: &serde_json::Error) -> Option<String> {
-    error.to_string().strip_prefix("missing field `")?.split('`').next().map(str::to_owned)
+/// The field of an error that belongs to the object and not to a value in it.
+fn named_field(error: &serde_json::Error) -> Option<String> {
+    let text = error.to_string();
+    let rest = text.strip_prefix("missing field `").or_else(|| text.strip_prefix("duplicate field `"))?;
+    rest.split('`').next().map(str::to_owned)
 }
 
 /// What was expected, without the value that was found: it may be a person's words.
@@ -103,8 +109,10 @@ fn expectation(error: &serde_json::Error) -> String {
         return "stands there twice".to_owned();
     }
     let expected = text.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
-    let expected = expected.split(" at line ").next().unwrap_or(expected);
-    format!("must be {expected}")
+    match expected.split(" at line ").next().unwrap_or(expected) {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number, not below zero".to_owned(),
+        expected => format!("must be {expected}"),
+    }
 }
 
 /// A deserializer that takes only objects where a struct is asked for: plain serde would take arrays too.
@@ -136,7 +144,7 @@ pub struct Text(pub String);
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Lossy;
-        impl<'de> Visitor<'de> for Lossy {
+        impl Visitor<'_> for Lossy {
             type Value = Text;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

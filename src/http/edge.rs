@@ -87,7 +87,7 @@ fn admit(request: &ServiceRequest) -> Result<(), Problem> {
 }
 
 fn is_input(path: &str) -> bool {
-    path.ends_with("/input")
+    path.trim_end_matches('/').ends_with("/input")
 }
 
 /// A balancer asks these from one address, and must not be told to slow down.

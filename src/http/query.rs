@@ -18,14 +18,12 @@ pub struct Query {
 
 impl Query {
     pub fn of(request: &HttpRequest) -> Self {
-        match web::Query::<Vec<(String, String)>>::from_query(request.query_string()) {
-            Ok(pairs) => Self { values: pairs.into_inner().into_iter().collect(), errors: Vec::new() },
-            Err(_) => {
-                let mut query = Self { values: HashMap::new(), errors: Vec::new() };
-                query.fault("query", "cannot be read");
-                query
-            }
+        if let Ok(pairs) = web::Query::<Vec<(String, String)>>::from_query(request.query_string()) {
+            return Self { values: pairs.into_inner().into_iter().collect(), errors: Vec::new() };
         }
+        let mut query = Self { values: HashMap::new(), errors: Vec::new() };
+        query.fault("query", "cannot be read");
+        query
     }
 
     pub fn text(&self, field: &str) -> Option<&str> {

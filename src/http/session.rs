@@ -167,7 +167,7 @@ pub async fn read(state: Data<State>, path: Path<String>) -> Result<HttpResponse
     let key = key_in_path(&state, path)?;
     let snapshot = state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
     let storage = Storage::of_store(state.store().name());
-    Ok(HttpResponse::Ok().json(SessionBody::of(snapshot, &state.turns.knowledge, storage)))
+    Ok(HttpResponse::Ok().json(SessionBody::of(&snapshot, &state.turns.knowledge, storage)))
 }
 
 /// Where a session stands.

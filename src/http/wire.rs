@@ -108,7 +108,7 @@ pub struct SessionBody {
 }
 
 impl SessionBody {
-    pub fn of(snapshot: Snapshot, knowledge: &Knowledge, storage: Storage) -> Self {
+    pub fn of(snapshot: &Snapshot, knowledge: &Knowledge, storage: Storage) -> Self {
         let session = snapshot.session.as_ref();
         let progress = knowledge.progress_of(&session.place);
         Self {

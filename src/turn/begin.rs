@@ -17,7 +17,7 @@ use super::{Refused, Tasks, Turns};
 const HOPS_MAX: usize = 4;
 
 pub(super) enum Start {
-    Working(Working),
+    Working(Box<Working>),
     Replay(StoredReply),
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn begin(turns: &Turns, admitted: &Admitted) -> Result<Start, R
             Passed::Begun(begun) => {
                 let working = working(turns, key.clone(), *begun);
                 if !at_fault(turns, &working) {
-                    return Ok(Start::Working(working));
+                    return Ok(Start::Working(Box::new(working)));
                 }
                 set_aside(turns, working).await?;
                 continue;
@@ -160,9 +160,10 @@ fn working(turns: &Turns, key: SessionKey, begun: Begun) -> Working {
     Working { key, begun, hold }
 }
 
-/// Whether the session stands somewhere that its protocol does not know.
+/// Whether the session would go on from somewhere that its protocol does not know. One that rests needs no protocol.
 fn at_fault(turns: &Turns, working: &Working) -> bool {
-    working.session().is_some_and(|session| turns.knowledge.protocol_of(&session.place).is_none())
+    let knows = |session: &Session| turns.knowledge.protocol_of(&session.place).is_some();
+    working.session().is_some_and(|session| session.status.is_going_on() && !knows(session))
 }
 
 /// Puts a session at fault out of the way; the next begin answers with its successor.

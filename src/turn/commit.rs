@@ -33,7 +33,7 @@ pub(super) async fn commit(
         key: working.key.clone(),
         lease: working.hold.lease,
         base_revision: working.session().map_or(0, |session| session.revision),
-        decided_under: decided.decided_under,
+        decided_under: decided.under,
         why: decided.why,
         counters,
         session: decided.session,

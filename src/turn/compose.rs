@@ -1,7 +1,7 @@
 //! **reply**: the turn's answer out of what was decided. Says nothing new.
 
 use crate::domain::protocol::Place;
-use crate::domain::safety::{Level, Said};
+use crate::domain::safety::{CrisisPlace, Level, Said};
 use crate::domain::session::{MetaValue, Responder, Session, Status};
 use crate::domain::signals::{Detection, Signals};
 
@@ -67,7 +67,7 @@ fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
         country: turns.settings.country.as_deref(),
     };
     let safety = &turns.knowledge.safety;
-    let spoken = admitted.spoken.send(|| safety.reply(&Default::default(), &said, turns.entropy.u64()));
+    let spoken = admitted.spoken.send(|| safety.reply(&CrisisPlace::default(), &said, turns.entropy.u64()));
     Words {
         text: spoken.text,
         decision: spoken.decision.to_owned(),

@@ -20,7 +20,7 @@ pub(super) struct Decided {
     pub exchange: Exchange,
     pub reply: Reply,
     /// The level under which it was decided.
-    pub decided_under: Level,
+    pub under: Level,
     /// Rules by which it raises the level.
     pub why: Vec<String>,
     pub rose: bool,
@@ -73,7 +73,7 @@ pub(super) fn decide(turns: &Turns, admitted: &Admitted, working: &Working, arri
     reply.context.exchanges_total = before.turn_count;
     reply.processing_ms = turns.clock.now().since(arrived).as_secs_f64() * 1_000.0;
     Decided {
-        decided_under: session.level,
+        under: session.level,
         rose: session.level > before.level,
         completed: before.status != Status::Completed && session.status == Status::Completed,
         why: assessment.why,
@@ -124,6 +124,10 @@ fn course(session: &Session, assessment: &Assessment) -> Course {
         (Action::Crisis | Action::SafetyQuestion, _) => Course::Danger,
         (Action::Continue, Status::Completed) => Course::Stand(Standing::Closing),
         (Action::Continue, Status::Paused) => Course::Stand(Standing::Hold),
+        (
+            Action::Continue,
+            Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
+        ) if assessment.answers_only => Course::Stand(Standing::SafetyAnswered),
         (
             Action::Continue,
             Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
@@ -179,12 +183,13 @@ fn listed(rules: &[&str]) -> String {
 }
 
 fn stand(turns: &Turns, session: &mut Session, standing: Standing) -> Words {
-    let decision = turns.knowledge.protocol.stand(&session.place, standing);
+    let decision = turns.knowledge.version_of(&session.place).stand(&session.place, standing);
     say(turns, session, decision)
 }
 
 fn take_step(turns: &Turns, session: &mut Session, signals: &Signals, now: Timestamp) -> Words {
-    let decision = match navigate(&turns.knowledge.protocol, &session.place, signals) {
+    let protocol = turns.knowledge.version_of(&session.place);
+    let decision = match navigate(protocol, &session.place, signals) {
         Navigation::Decided(decision) => decision,
         Navigation::Open(options) => options.by_rule(),
     };

@@ -9,12 +9,17 @@ use crate::domain::signals::{self, Lexicon};
 use crate::domain::texts::{self, Texts};
 use crate::domain::{fault::Fault, protocol};
 use crate::llm::scripted::Scripted;
+use crate::store::ProtocolVersion;
 
 pub struct Knowledge {
     pub safety: Safety,
     pub lexicon: Lexicon,
-    pub protocol: Protocol,
     pub scripted: Scripted,
+    texts: Arc<Texts>,
+    /// What new sessions follow.
+    protocol: Protocol,
+    /// Versions that older sessions still follow, by hash.
+    older: BTreeMap<String, Protocol>,
 }
 
 /// The data inside of the binary are at fault.
@@ -45,14 +50,36 @@ impl Knowledge {
 
     /// Reads all data inside of the binary.
     pub fn embedded() -> Result<Self, KnowledgeError> {
+        let texts = Texts::parse(texts::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?;
+        let texts = Arc::new(texts);
         Ok(Self {
             safety: Safety::embedded().map_err(|faults: Vec<safety::Fault>| KnowledgeError::of(&faults))?,
             lexicon: Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
+            scripted: Scripted::new(Arc::clone(&texts)),
+            texts,
             protocol: Protocol::parse(Self::PROTOCOL).map_err(|faults| KnowledgeError::of(&faults))?,
-            scripted: Scripted::new(Arc::new(
-                Texts::parse(texts::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
-            )),
+            older: BTreeMap::new(),
         })
+    }
+
+    /// The version that new sessions follow, as a store keeps it.
+    pub fn version(&self) -> ProtocolVersion {
+        ProtocolVersion { hash: self.protocol.reference().hash.clone(), source: Self::PROTOCOL.to_owned() }
+    }
+
+    /// Takes an older version up, so that its sessions go on in it. False when it does not fit the words and texts of
+    /// this binary any more: its sessions then go on in a successor.
+    pub fn take_up(&mut self, version: &ProtocolVersion) -> bool {
+        if version.hash == self.protocol.reference().hash {
+            return true;
+        }
+        match Protocol::parse(&version.source) {
+            Ok(older) if older.check(&self.texts, &self.lexicon).is_empty() => {
+                self.older.insert(version.hash.clone(), older);
+                true
+            }
+            Ok(_) | Err(_) => false,
+        }
     }
 
     /// Checks a protocol against the words and texts inside of the binary; a line about it when it is sound.
@@ -73,13 +100,19 @@ impl Knowledge {
         self.protocol.start()
     }
 
-    /// The protocol that a place belongs to, where it can be gone on from.
+    /// The protocol that a place can be gone on from; `None` where there is none.
     pub fn protocol_of(&self, place: &Place) -> Option<&Protocol> {
-        self.protocol.admit(place).is_ok().then_some(&self.protocol)
+        let protocol = self.version_of(place);
+        protocol.admit(place).is_ok().then_some(protocol)
+    }
+
+    /// The version that a place names, else the newest.
+    pub fn version_of(&self, place: &Place) -> &Protocol {
+        self.older.get(&place.protocol.hash).unwrap_or(&self.protocol)
     }
 
     pub fn progress_of(&self, place: &Place) -> Progress {
-        let progress = self.protocol.progress(place);
+        let progress = self.version_of(place).progress(place);
         Progress {
             stage: progress.stage,
             substate: progress.substate,
@@ -89,6 +122,33 @@ impl Knowledge {
     }
 
     pub fn substate_of(&self, place: &Place) -> String {
-        self.protocol.progress(place).substate
+        self.version_of(place).progress(place).substate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_version_is_taken_up_for_the_sessions_that_name_it() {
+        let mut knowledge = Knowledge::embedded().expect("sound");
+        let source = format!("# an older comment\n{}", Knowledge::PROTOCOL);
+        let older = Protocol::parse(&source).expect("sound");
+        let place = older.start();
+        assert!(knowledge.protocol_of(&place).is_none());
+        let hash = older.reference().hash.clone();
+        assert!(knowledge.take_up(&ProtocolVersion { hash, source }));
+        assert!(
+            knowledge.protocol_of(&place).is_some_and(|protocol| protocol.reference() == older.reference())
+        );
+        assert_ne!(knowledge.start().protocol, place.protocol, "new sessions follow the newest");
+    }
+
+    #[test]
+    fn a_version_that_does_not_fit_any_more_is_left() {
+        let mut knowledge = Knowledge::embedded().expect("sound");
+        let source = Knowledge::PROTOCOL.replacen("asks = [\"", "asks = [\"gone_", 1);
+        assert!(!knowledge.take_up(&ProtocolVersion { hash: "older".to_owned(), source }));
     }
 }

@@ -136,13 +136,21 @@ async fn within(
 }
 
 /// The turn itself.
-async fn run(turns: Arc<Turns>, admitted: Admitted) -> Result<Answer, Refused> {
+async fn run(turns: Arc<Turns>, mut admitted: Admitted) -> Result<Answer, Refused> {
     let arrived = turns.clock.now();
     if admitted.shows_danger() {
         danger::raise(&turns, &admitted).await;
     }
-    let mut working = match begin::begin(&turns, &admitted).await? {
-        begin::Start::Working(working) => working,
+    let start = match begin::begin(&turns, &admitted).await {
+        Err(Refused::KeyReused) if admitted.shows_danger() => {
+            // What somebody in danger wrote is kept, whatever an app does with its keys.
+            admitted.idempotency = None;
+            begin::begin(&turns, &admitted).await?
+        }
+        start => start?,
+    };
+    let mut working = match start {
+        begin::Start::Working(working) => *working,
         begin::Start::Replay(body) => return Ok(Answer { body, replayed: true, quota: None }),
     };
     for _ in 0..commit::ATTEMPTS_MAX {

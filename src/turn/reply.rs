@@ -64,6 +64,7 @@ pub struct EmotionalState {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub struct SafetyChecks {
     pub self_harm_detected: SelfHarmDetected,
     pub thinking_mode_detected: Check,

@@ -55,6 +55,9 @@ async fn every_refused_input_names_its_problem_and_carries_crisis_lines() {
     }
     let plain = server.request(Method::POST, INPUT).header("content-type", "text/plain").body("hello");
     assert_resources(&server.send(plain).await.problem(415, "unsupported_media_type"));
+    let packed = server.request(Method::POST, INPUT).header("content-encoding", "gzip").body("\u{1f}");
+    assert_resources(&server.send(packed).await.problem(415, "unsupported_media_type"));
+    assert_resources(&server.post("/api/v1/input/", &json!({})).await.problem(404, "not_found"));
     let huge = json!({"session_id": "s", "user_input": "a".repeat(300_000)});
     assert_resources(&server.post(INPUT, &huge).await.problem(413, "body_too_large"));
     let long = json!({"session_id": "s", "user_input": "word ".repeat(2_000)});
@@ -107,9 +110,11 @@ async fn nasty_strings_are_taken_as_they_are() {
     }
     let lone = br#"{"session_id":"lone","user_input":"half \ud83d a smile"}"#.to_vec();
     assert_eq!(server.post_bytes(INPUT, lone).await.ok()["turn"], 1);
-    let deep =
-        format!(r#"{{"session_id":"d","user_input":"a","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
-    server.post_bytes(INPUT, deep).await.problem(400, "invalid_json");
+    let nested = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!(r#"{{"session_id":"d","user_input":"a","x":{nested}}}"#);
+    server.post_bytes(INPUT, deep).await.ok();
+    let deep = format!(r#"{{"metadata":{{"a":{nested}}}}}"#);
+    server.post_bytes("/session/create", deep).await.problem(400, "invalid_json");
     let wide = format!(r#"{{"session_id":"w","user_input":"a","x":[{}0]}}"#, "0,".repeat(50_000));
     server.post_bytes(INPUT, wide).await.ok();
     let twice = server.post_bytes(INPUT, r#"{"session_id":"t","user_input":"a","user_input":"b"}"#).await;

@@ -39,7 +39,7 @@ async fn walk(server: &Server, id: &str, turns_max: usize, say: impl Fn(usize, &
     for n in 0..turns_max {
         let turn = server.input(id, &say(n, &step)).await.ok();
         let session = server.session(id).await;
-        step = session["step"].as_str().unwrap_or_default().to_owned();
+        session["step"].as_str().unwrap_or_default().clone_into(&mut step);
         let completed = turn["status"] == "completed";
         turns.push(turn);
         if completed {
@@ -161,4 +161,22 @@ async fn who_asks_whether_it_is_human_is_told_plainly() {
     assert_eq!(turn["navigation"]["decision"], "disclose_ai");
     assert!(turn["therapist_response"].as_str().is_some_and(|text| text.contains("AI")));
     assert_eq!(server.session("s").await["step"], before);
+}
+
+#[tokio::test]
+async fn two_clients_at_once_share_no_step_and_no_counter() {
+    let alone = walk(&Server::start().await, "s", 25, |_, step| cooperative(step).to_owned()).await;
+    let server = Server::start().await;
+    let mut step = "goal".to_owned();
+    for turn in &alone.turns {
+        let beside = server.input("s", cooperative(&step)).await.ok();
+        assert_eq!(
+            (&beside["navigation"]["decision"], &beside["session_progress"]),
+            (&turn["navigation"]["decision"], &turn["session_progress"])
+        );
+        step = server.session("s").await["step"].as_str().unwrap_or_default().to_owned();
+        // The other one is at other steps, and uses up other counters.
+        server.input("other", "hard to say").await.ok();
+    }
+    assert_eq!(step, "complete");
 }

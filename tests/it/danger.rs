@@ -126,7 +126,7 @@ async fn a_session_in_danger_outlives_its_ttl() {
     let server = Server::with(&[("INDEX_SWEEP_MS", "10")]).await;
     server.input("calm", "hello").await.ok();
     server.input("danger", INTENT).await.ok();
-    server.clock.advance(Duration::from_secs(90_000));
+    server.clock.advance(Duration::from_hours(25));
     assert_eq!(server.get("/session/calm").await.status, 404);
     assert_eq!(server.session("danger").await["status"], "paused");
 }
@@ -148,6 +148,16 @@ async fn the_crisis_lines_follow_the_country_of_the_session() {
     );
     let refused = server.input("no good id", "hello").await.problem(422, "invalid_request");
     assert_eq!(refused["resources"][0]["country"], "DE");
+}
+
+#[tokio::test]
+async fn danger_under_a_reused_key_is_stored_all_the_same() {
+    let server = Server::start().await;
+    server.input_with_key("s", "hello", "k").await.ok();
+    let crisis = server.input_with_key("s", INTENT, "k").await.ok();
+    assert_crisis(&crisis);
+    assert_eq!((&crisis["turn"], &crisis["storage"]), (&json!(2), &json!("embedded")));
+    assert_eq!(server.history("s").await[0]["client_input"], INTENT);
 }
 
 #[tokio::test]
@@ -188,4 +198,43 @@ async fn no_read_shows_a_session_going_on_in_danger() {
         }
     };
     tokio::join!(raising, reading);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_safety_question_is_never_refused() {
+    let server = Server::with(&[("RATE_LIMIT_PER_MINUTE", "1")]).await;
+    let asked = server.input("s", "I feel hopeless and I wish I wasn't here").await.ok();
+    assert_eq!(
+        (&asked["navigation"]["decision"], &asked["status"]),
+        (&json!("safety_question"), &json!("active"))
+    );
+    assert!(asked["therapist_response"].as_str().is_some_and(|text| text.contains('?')));
+    server.input("other", "hello").await.ok();
+    server.input("other", "hello").await.problem(429, "rate_limited");
+    let answered = server.input("s", "yes").await.ok();
+    assert_crisis_level(&answered);
+    assert_crisis_level(&server.input("s", "I don't know").await.ok());
+}
+
+fn assert_crisis_level(turn: &Value) {
+    assert!(["high", "crisis"].contains(&turn["safety"]["level"].as_str().unwrap_or_default()));
+    assert_eq!((&turn["responder"], &turn["status"]), (&json!("crisis"), &json!("paused")));
+}
+
+#[tokio::test]
+async fn an_answer_to_the_safety_question_is_none_to_the_protocols_own() {
+    let server = Server::start().await;
+    server.input("s", "I want to feel calm").await.ok();
+    let before = server.session("s").await;
+    let asked = server.input("s", "I can't go on like this").await.ok();
+    assert_eq!(asked["navigation"]["decision"], "safety_question");
+    let answered = server.input("s", "no").await.ok();
+    assert_eq!(answered["navigation"]["decision"], "safety_answered");
+    let after = server.session("s").await;
+    for field in ["step", "completion_criteria", "body_question_count"] {
+        assert_eq!(before[field], after[field], "{field} rests");
+    }
+    server.input("s", "I can't go on like this").await.ok();
+    let maybe = server.input("s", "maybe").await.ok();
+    assert_eq!((&maybe["safety"]["level"], &maybe["status"]), (&json!("high"), &json!("paused")));
 }

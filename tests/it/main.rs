@@ -5,13 +5,17 @@
     clippy::panic,
     clippy::unchecked_time_subtraction,
     clippy::disallowed_methods,
-    reason = "a test that cannot go on should say so by its panic; a test spawns as it likes"
+    clippy::duration_suboptimal_units,
+    clippy::assigning_clones,
+    clippy::match_same_arms,
+    reason = "a test that cannot go on should say so by its panic; and says things in its own way"
 )]
 
 mod bad_input;
 mod concurrency;
 mod conversation;
 mod danger;
+mod faulty;
 mod lifecycle;
 mod openapi;
 mod process;
@@ -21,4 +25,5 @@ mod store_contract;
 mod store_embedded;
 mod store_model;
 mod tidy;
+mod turn_faults;
 mod world;

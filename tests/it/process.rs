@@ -230,13 +230,25 @@ fn two_servers_on_one_directory_get_a_clear_error() {
 }
 
 #[test]
+fn what_was_said_can_be_read_by_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = directory();
+    drop(Process::start(home.path(), &[]));
+    let data = home.path().join("data");
+    assert_eq!(std::fs::metadata(&data).expect("made").permissions().mode() & 0o777, 0o700);
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).expect("own");
+    let doctor = run(home.path(), &[("ATTUNE_URL", "http://127.0.0.1:1")], &["doctor"]);
+    assert!(!doctor.status.success() && text(&doctor.stdout).contains("others on this machine may read"));
+}
+
+#[test]
 fn another_secret_on_the_same_data_is_refused() {
     let home = directory();
     drop(Process::start(home.path(), &[]));
     let other = [("ATTUNE_SECRET", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")];
     let refused = run(home.path(), &other, &["serve"]);
     assert!(!refused.status.success());
-    assert!(text(&refused.stderr).contains("secret"), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("ATTUNE_SECRET"), "{}", text(&refused.stderr));
 }
 
 #[test]
@@ -354,7 +366,7 @@ async fn no_word_of_a_person_reaches_the_logs() {
         input(&client, &process.url, "s", &words).await.expect("answered");
     }
     let bad = format!("{{\"session_id\":\"s\",\"user_input\":{{\"{marker}\":1}}}}");
-    for body in [bad, format!("{marker}"), format!("{{\"user_input\":\"{marker}\"")] {
+    for body in [bad, marker.to_owned(), format!("{{\"user_input\":\"{marker}\"")] {
         let request =
             client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
         request.body(body).send().await.expect("answered");

@@ -88,6 +88,7 @@ impl Server {
         with_data.insert("ATTUNE_DATA".to_owned(), data.path().display().to_string());
         let config = Config::from_variables(with_data).expect("a sound configuration");
         let app = App::start_with(&config, Arc::new(clock.clone()), Arc::new(Entropy::seeded(7)))
+            .await
             .expect("the server starts");
         let base = format!("http://{}", app.addr);
         Self { app: Some(app), clock, client: reqwest::Client::new(), base, variables, data }
@@ -109,10 +110,6 @@ impl Server {
         self.base.strip_prefix("http://").unwrap_or(&self.base)
     }
 
-    pub fn data(&self) -> &std::path::Path {
-        self.data.path()
-    }
-
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
@@ -132,7 +129,7 @@ impl Server {
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, self.url(path)).timeout(Duration::from_secs(60))
+        self.client.request(method, self.url(path)).timeout(Duration::from_mins(1))
     }
 
     pub async fn get(&self, path: &str) -> Answer {

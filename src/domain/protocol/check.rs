@@ -84,8 +84,7 @@ impl Protocol {
             said.extend(keys.map(|key| (format!("aside {}", aside.name), key.as_str())));
         }
         said.extend(self.head.heard.iter().map(|heard| ("heard".to_owned(), heard.says.as_str())));
-        let standings = [Standing::Closing, Standing::Hold, Standing::WelcomeBack];
-        said.extend(standings.map(|standing| ("file".to_owned(), standing.as_str())));
+        said.extend(Standing::ALL.map(|standing| ("file".to_owned(), standing.as_str())));
         said
     }
 

@@ -70,9 +70,17 @@ pub enum Standing {
     Hold,
     /// The first words after a session was gone: greets, and asks where it stood.
     WelcomeBack,
+    /// The answer to a safety question is no answer to the step's own: thanks, and asks where it stood.
+    SafetyAnswered,
 }
 
 impl Standing {
+    pub const ALL: [Self; 4] = [Self::Closing, Self::Hold, Self::WelcomeBack, Self::SafetyAnswered];
+
+    const fn reasks(self) -> bool {
+        matches!(self, Self::WelcomeBack | Self::SafetyAnswered)
+    }
+
     /// The decision's name on the wire, which is the key of its text too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -80,6 +88,7 @@ impl Standing {
             Self::Closing => "closing",
             Self::Hold => "hold",
             Self::WelcomeBack => "welcome_back",
+            Self::SafetyAnswered => "safety_answered",
         }
     }
 }
@@ -173,7 +182,7 @@ impl Protocol {
     pub fn stand(&self, place: &Place, standing: Standing) -> Decision {
         let step = self.step(&place.step);
         let mut texts = vec![standing.as_str().to_owned()];
-        if standing == Standing::WelcomeBack {
+        if standing.reasks() {
             texts.extend(step.and_then(|step| step.question(place)).map(str::to_owned));
         }
         Decision {

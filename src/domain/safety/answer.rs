@@ -14,11 +14,15 @@ use super::pattern::{Classes, Pattern};
 const READ_MAX: usize = 400;
 /// Within how many words a bare yes or no has to begin.
 const BARE_WITHIN: usize = 3;
+/// Up to so many words a text does nothing but answer.
+const SHORT_WORDS: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
     AsksIfHuman,
+    /// Help was called, or is on its way.
+    HelpComing,
     Retraction,
     Refusal,
     Leaving,
@@ -31,8 +35,9 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::AsksIfHuman,
+        Self::HelpComing,
         Self::Retraction,
         Self::Refusal,
         Self::Leaving,
@@ -48,6 +53,7 @@ impl Answer {
     pub(super) const fn texts(self) -> &'static str {
         match self {
             Self::AsksIfHuman => "ack_asks_if_human",
+            Self::HelpComing => "ack_help_coming",
             Self::Retraction => "ack_retraction",
             Self::Refusal => "ack_refusal",
             Self::Leaving => "ack_leaving",
@@ -85,6 +91,12 @@ impl Answers {
             }
         }
         answers
+    }
+
+    /// What a text of a few words answers; a longer one says more than that.
+    pub(super) fn read_short(&self, text: &str) -> Option<Answer> {
+        let words = text.split_whitespace().take(SHORT_WORDS + 1).count();
+        (1..=SHORT_WORDS).contains(&words).then(|| self.read(text))
     }
 
     /// The first of [`Answer::ALL`] that the text shows.

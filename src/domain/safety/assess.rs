@@ -6,7 +6,7 @@ use super::screen::Screening;
 /// The most rule ids that an assessment names.
 const WHY_MAX: usize = 20;
 /// The reason where no rule spoke but the answer to a safety question did.
-const ANSWERED: &str = "answer.yes";
+const ANSWERED: &str = "answer.to_safety_question";
 
 /// What Attune does about danger in this turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Assessment {
     /// The rules that spoke, by id; never text.
     pub why: Vec<String>,
     pub action: Action,
+    /// The text does no more than answer a safety question; it answers nothing else that was asked.
+    pub answers_only: bool,
 }
 
 /// Joins what the text shows with the level that counted before it. The level never falls here: a text that shows
@@ -39,6 +41,7 @@ pub fn assess(screening: &Screening, counted: Level) -> Assessment {
         rose: level > counted,
         why: screening.hits.iter().take(WHY_MAX).map(|hit| hit.rule.clone()).collect(),
         action: action(level, screening.level),
+        answers_only: false,
     }
 }
 

@@ -20,6 +20,10 @@ const LINE_EVERY: u32 = 3;
 /// Where the crisis dialogue stands in a session. Bounded: its keys are the dialogue's own names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the dialogue, each stored by its name"
+)]
 pub struct CrisisPlace {
     /// How many replies the dialogue gave.
     pub replies: u32,
@@ -32,6 +36,10 @@ pub struct CrisisPlace {
     pub refusals: u8,
     /// The imminent script has begun.
     pub imminent: bool,
+    /// Something has already been done or taken.
+    pub hurt: bool,
+    /// The person said that help was called or comes; the number is not pressed on them any more.
+    pub help_coming: bool,
     pub resources_shown: bool,
     /// Which variant of each text was said last.
     pub said: BTreeMap<String, u16>,
@@ -106,6 +114,7 @@ impl Topic {
     ];
     const DANGER: [Self; 4] = [Self::Plan, Self::Intent, Self::Means, Self::Time];
     const IMMINENT: [Self; 3] = [Self::AlreadyHurt, Self::Distance, Self::Company];
+    const HURT: [Self; 1] = [Self::Obstacle];
     const SUPPORT: [Self; 5] =
         [Self::Person, Self::Professional, Self::Obstacle, Self::Coping, Self::SafetyPlan];
 
@@ -166,7 +175,7 @@ impl CrisisTexts {
         seed: u64,
     ) -> CrisisReply {
         let answer = self.answers.read(said.text);
-        let level = level_after(said.level, place, answer);
+        let level = self.level_after(said.level, place, said.text);
         let country = said.country;
         let mut speech = Speech {
             texts: self,
@@ -182,7 +191,7 @@ impl CrisisTexts {
         if level.pauses() {
             speech.support(level, answer);
         } else {
-            speech.safety_question();
+            speech.safety_question(answer);
         }
         speech.place.resources_shown = true;
         CrisisReply {
@@ -198,30 +207,42 @@ impl CrisisTexts {
     /// thoughts of ending your life?".
     #[must_use]
     pub fn level_of_answer(&self, place: &CrisisPlace, text: &str) -> Level {
-        // Where no question waits, no answer means anything: most turns need not be read a second time.
-        if Topic::awaited(place).is_none() {
-            return Level::None;
-        }
-        level_after(Level::None, place, self.answers.read(text))
+        self.level_after(Level::None, place, text)
     }
-}
 
-fn level_after(level: Level, place: &CrisisPlace, answer: Answer) -> Level {
-    match (answer, Topic::awaited(place)) {
-        (Answer::Yes, Some(topic)) => level.max(topic.level_of_yes()),
-        (
-            Answer::Yes
-            | Answer::AsksIfHuman
-            | Answer::Retraction
-            | Answer::Refusal
-            | Answer::Leaving
-            | Answer::Unsure
-            | Answer::No
-            | Answer::Thanks
-            | Answer::Silence
-            | Answer::Other,
-            _,
-        ) => level,
+    /// Whether a text is a short answer to the question that waits, and nothing besides.
+    pub(super) fn only_answers(&self, place: &CrisisPlace, text: &str) -> bool {
+        Topic::awaited(place).is_some()
+            && self.answers.read_short(text).is_some_and(|answer| match answer {
+                Answer::Retraction
+                | Answer::Refusal
+                | Answer::Unsure
+                | Answer::No
+                | Answer::Yes
+                | Answer::Thanks => true,
+                Answer::AsksIfHuman
+                | Answer::HelpComing
+                | Answer::Leaving
+                | Answer::Silence
+                | Answer::Other => false,
+            })
+    }
+
+    /// Whether a text says yes to the question whether somebody else is in danger now.
+    pub(super) fn tells_of_their_danger(&self, place: &CrisisPlace, text: &str) -> bool {
+        Topic::awaited(place) == Some(Topic::TheirDanger) && self.answers.read(text) == Answer::Yes
+    }
+
+    fn level_after(&self, level: Level, place: &CrisisPlace, text: &str) -> Level {
+        let Some(topic) = Topic::awaited(place) else { return level };
+        if self.answers.read(text) == Answer::Yes {
+            return level.max(topic.level_of_yes());
+        }
+        // "Maybe" to whether somebody thinks of suicide is no "no".
+        if self.answers.read_short(text) == Some(Answer::Unsure) {
+            return level.max(topic.level_of_yes().min(Level::High));
+        }
+        level
     }
 }
 
@@ -248,7 +269,13 @@ impl Speech<'_> {
         self.place.awaiting = Some(topic.texts().to_owned());
     }
 
-    fn safety_question(&mut self) {
+    fn safety_question(&mut self, answer: Answer) {
+        if answer == Answer::Yes && Topic::awaited(&self.place) == Some(Topic::TheirDanger) {
+            self.say("ack_yes");
+            self.say("third_person_help");
+            self.place.awaiting = None;
+            return;
+        }
         let third_person = self.screening.third_person;
         self.say(if third_person { "open_third_person" } else { "open_elevated" });
         if third_person {
@@ -274,7 +301,10 @@ impl Speech<'_> {
 
     /// The first reply: warmth, that this is an AI, a line, one direct question.
     fn open(&mut self) {
-        let (opening, topic) = if self.place.imminent {
+        let (opening, topic) = if self.screening.shows(Tier::Attempt) {
+            self.is_hurt();
+            ("open_crisis", Topic::Company)
+        } else if self.place.imminent {
             ("open_crisis", Topic::AlreadyHurt)
         } else if self.screening.shows(Tier::MethodAsked) && !self.screening.shows(Tier::Active) {
             ("open_method", Topic::MeaningOfMethod)
@@ -284,7 +314,9 @@ impl Speech<'_> {
             ("open_high", Topic::Today)
         };
         self.say(opening);
-        if self.place.imminent {
+        if self.place.hurt {
+            self.say("hurt");
+        } else if self.place.imminent {
             self.say("emergency");
         }
         self.say("ai");
@@ -294,12 +326,16 @@ impl Speech<'_> {
 
     fn go_on(&mut self, answer: Answer, entering: bool) {
         let hurt = answer == Answer::Yes && Topic::awaited(&self.place) == Some(Topic::AlreadyHurt);
+        if hurt || self.screening.shows(Tier::Attempt) {
+            self.is_hurt();
+        }
+        self.place.help_coming |= answer == Answer::HelpComing;
         if answer == Answer::Refusal {
             self.place.refusals = self.place.refusals.saturating_add(1);
         }
         let topic = self.next_topic();
         self.say(if hurt { "hurt" } else { self.heard(answer).texts() });
-        if entering && !hurt {
+        if entering && !hurt && !self.place.help_coming {
             self.say("emergency");
         } else if self.reminds(topic) && !hurt {
             self.say("now_imminent");
@@ -314,28 +350,49 @@ impl Speech<'_> {
         }
     }
 
+    fn is_hurt(&mut self) {
+        self.place.hurt = true;
+        self.place.asked.insert(Topic::AlreadyHurt.texts().to_owned());
+    }
+
     /// A yes or no that answers no question is not thanked for as one.
     fn heard(&self, answer: Answer) -> Answer {
         let answers_nothing = self.place.awaiting.is_none() && matches!(answer, Answer::Yes | Answer::No);
         if answers_nothing { Answer::Other } else { answer }
     }
 
-    /// Whether to remind of the emergency number: always while there is something to ask, then every other time.
+    /// Whether to remind of the emergency number: always while there is something to ask, then every other time; not
+    /// when help is on its way.
     fn reminds(&self, topic: Option<Topic>) -> bool {
-        self.place.imminent && (topic.is_some() || self.place.replies.is_multiple_of(2))
+        self.place.imminent
+            && !self.place.help_coming
+            && (topic.is_some() || self.place.replies.is_multiple_of(2))
     }
 
     fn next_topic(&self) -> Option<Topic> {
-        let imminent: &[Topic] = if self.place.imminent { &Topic::IMMINENT } else { &[] };
+        if self.place.help_coming && self.place.imminent {
+            return None;
+        }
+        let imminent: &[Topic] = match (self.place.imminent, self.place.hurt) {
+            (true, true) => &[Topic::Company],
+            (true, false) => &Topic::IMMINENT,
+            (false, _) => &[],
+        };
         // Whoever is in danger now is not questioned about it any further, nor is one who keeps refusing.
         let spared = self.place.imminent || self.place.refusals >= REFUSALS_MAX;
         let danger: &[Topic] = if spared { &[] } else { &Topic::DANGER };
-        let mut topics = imminent.iter().chain(danger).chain(&Topic::SUPPORT);
+        // Whoever has taken something needs help to come, not what eases an evening.
+        let support: &[Topic] = if self.place.hurt { &Topic::HURT } else { &Topic::SUPPORT };
+        let mut topics = imminent.iter().chain(danger).chain(support);
         topics.find(|topic| !self.place.asked.contains(topic.texts())).copied()
     }
 
     fn stay(&mut self) {
         self.place.awaiting = None;
-        self.say(if self.place.imminent { "stay_crisis" } else { "stay_high" });
+        self.say(match (self.place.imminent, self.place.help_coming) {
+            (true, true) => "stay_help_coming",
+            (true, false) => "stay_crisis",
+            (false, _) => "stay_high",
+        });
     }
 }

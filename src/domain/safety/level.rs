@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Timestamp;
 
-/// After the Columbia scale; `spec`'s table of levels. Ordered: a higher level is more danger.
+/// After the Columbia scale. Ordered: a higher level is more danger.
 #[derive(
     Debug,
     Clone,

@@ -77,6 +77,11 @@ impl Safety {
             assessment = assessment.with_answer(answered, counted);
         }
         if assessment.action == Action::Continue {
+            if self.texts.tells_of_their_danger(place, text) {
+                assessment.action = Action::SafetyQuestion;
+                return assessment;
+            }
+            assessment.answers_only = self.texts.only_answers(place, text);
             place.awaiting = None;
         }
         assessment

@@ -43,8 +43,8 @@ struct Country {
     emergency: String,
     /// How a reply names the first line, as an invitation: "call ...".
     line: String,
-    /// The month in which the entries were last compared with a source, `YYYY-MM`.
-    checked: String,
+    /// The month in which somebody last checked the lines, `YYYY-MM`; none where nobody has.
+    checked: Option<String>,
     resources: Vec<Resource>,
 }
 
@@ -95,6 +95,12 @@ impl Resources {
         self.countries.keys().map(String::as_str)
     }
 
+    /// The codes of the entries that nobody has noted a check of.
+    pub fn unchecked(&self) -> impl Iterator<Item = &str> {
+        let all = self.countries.values().chain([&self.finder]);
+        all.filter(|country| country.checked.is_none()).map(|country| country.code.as_str())
+    }
+
     fn entry(&self, country: Option<&str>) -> &Country {
         country.and_then(|code| self.countries.get(&code.trim().to_ascii_uppercase())).unwrap_or(&self.finder)
     }
@@ -111,8 +117,8 @@ fn named(mut country: Country, finder: &[Resource], faults: &mut Faults) -> Coun
     if country.resources.is_empty() || country.emergency.is_empty() || country.line.is_empty() {
         faults.add(&country.code, "lacks lines or an emergency number");
     }
-    if !is_month(&country.checked) {
-        faults.add(&country.code, "has no month of its last check, YYYY-MM");
+    if country.checked.as_deref().is_some_and(|checked| !is_month(checked)) {
+        faults.add(&country.code, "has a last check that is no month, YYYY-MM");
     }
     country.resources.extend_from_slice(finder);
     country

@@ -13,7 +13,7 @@ const FILE: &str = "crisis";
 const VARIANTS_MIN: usize = 3;
 const STAYING_MIN: usize = 8;
 /// The texts that stand beside the questions and acknowledgements.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     "open_high",
     "open_crisis",
     "open_method",
@@ -27,6 +27,7 @@ const PARTS: [&str; 14] = [
     "now_imminent",
     "stay_high",
     "stay_crisis",
+    "stay_help_coming",
     "third_person_help",
 ];
 const PLACEHOLDERS: [&str; 2] = ["{line}", "{emergency}"];

@@ -200,7 +200,13 @@ impl Page<'_> {
             .count();
         let tail =
             self.tokens.get(at..)?.iter().take(CLAUSE_MAX).take_while(|token| token.clause == clause).count();
-        Some((at - head, at + tail - 1))
+        let first = at - head;
+        let joins = |token: &Token| {
+            self.lexicon.roles.breaks.contains(&token.word)
+                || self.lexicon.roles.soft_breaks.contains(&token.word)
+        };
+        let joined = head > 0 && self.tokens.get(first).is_some_and(joins);
+        Some((first + usize::from(joined), at + tail - 1))
     }
 
     fn slice(&self, first: usize, last: usize) -> Option<&str> {
@@ -305,7 +311,13 @@ fn clean(text: &str) -> String {
         match letter {
             '\u{2018}' | '\u{2019}' | '\u{02BC}' | '`' => cleaned.push('\''),
             '\u{201C}' | '\u{201D}' => cleaned.push('"'),
-            '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' => {}
+            '\u{AD}'
+            | '\u{61C}'
+            | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}' => {}
             space if space.is_whitespace() || space.is_control() => {
                 if !cleaned.is_empty() && !cleaned.ends_with(' ') {
                     cleaned.push(' ');

@@ -12,7 +12,8 @@ impl Reflection {
         let text = self.without_trailing(text);
         let words: Vec<&str> = text.split_whitespace().collect();
         let fits = (1..=WORDS_MAX).contains(&words.len()) && text.len() <= CHARS_MAX;
-        let plain = text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "'-".contains(c));
+        // No digits: a number said back is a date, a telephone or an address more often than a wish.
+        let plain = text.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || "'-".contains(c));
         if !fits || !plain {
             return None;
         }
@@ -77,7 +78,21 @@ mod tests {
 
     #[test]
     fn what_would_sound_wrong_is_not_said_back() {
-        for awkward in ["you never help me", "we fight", "I hate my life", "a {b}", "", &"word ".repeat(15)] {
+        for awkward in [
+            "to hurt my boss",
+            "to starve myself",
+            "to punch him",
+            "to call Anna on 01632 960123",
+            "visit www.example.com",
+            "write to me@example.org",
+            "you never help me",
+            "we fight",
+            "I hate my life",
+            "a {b}",
+            "",
+            &"word ".repeat(15),
+            &"w".repeat(8_000),
+        ] {
             assert_eq!(said(awkward), None, "{awkward}");
         }
     }

@@ -22,6 +22,29 @@ const SEEN: &[(&str, &str, bool)] = &[
     ("I know", "consent_no", false),
     ("nobody knows", "consent_no", false),
     ("this is a thing", "greeting", false),
+    // A wish to do harm, or to be gone, is no goal.
+    ("I want to hurt my boss", "goal", false),
+    ("I want to feel dead inside", "goal", false),
+    ("I want to stop eating", "goal", false),
+    ("I want to feel nothing", "goal", false),
+    ("I want to make him suffer", "goal", false),
+    ("I want to feel calm", "grave", false),
+    ("I want to poison my neighbour", "goal", false),
+    ("I hope she dies", "goal", false),
+    // At any step.
+    ("this is stupid", "resists", true),
+    ("leave me alone", "resists", true),
+    ("leave me alone", "consent_no", false),
+    ("I feel alone", "resists", false),
+    ("I'm crying", "cries", true),
+    ("I cry every night", "cries", false),
+    ("I feel dizzy", "unwell", true),
+    ("ich möchte ruhiger sein", "other_language", true),
+    ("I want to feel calm", "other_language", false),
+    ("yea", "consent_yes", true),
+    ("please do", "consent_yes", true),
+    ("actually I want peace", "corrects", true),
+    ("mornings", "trigger", true),
     ("hi", "greeting", true),
     ("it is broken", "consent_yes", false),
     ("he yessed me", "consent_yes", false),
@@ -293,4 +316,11 @@ proptest! {
         let once = read(&text).cleaned_input;
         prop_assert_eq!(read(&once).cleaned_input, once);
     }
+}
+
+#[test]
+fn a_hope_is_said_back_only_where_it_follows_a_wish() {
+    assert_eq!(read("I hope to sleep again").fact("goal"), Some("to sleep"));
+    assert_eq!(read("I hope it gets better").fact("goal"), None);
+    assert_eq!(read("I want is peace").fact("goal"), Some("peace"));
 }

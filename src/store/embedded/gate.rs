@@ -58,7 +58,8 @@ impl Writer {
         }
         let client = self.client_of(record, &request)?;
         let counts = self.level_of(live.as_ref(), &client)?;
-        let lane = if counts.pauses() { Lane::Danger } else { request.lane };
+        let asked = record.is_some_and(|record| record.session.awaits_safety_answer());
+        let lane = if counts.pauses() || asked { Lane::Danger } else { request.lane };
         self.admit(request, client, lane)
     }
 

@@ -13,7 +13,8 @@ use crate::domain::safety::SafetyMemory;
 use crate::domain::session::{Event, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Create, Created, Idempotency, Raise, Raised, Remaining, StoreError, Transition, Transitioned,
+    Create, Created, Idempotency, ProtocolVersion, Raise, Raised, Remaining, StoreError, Transition,
+    Transitioned,
 };
 
 impl Writer {
@@ -57,6 +58,14 @@ impl Writer {
         }
         let is_same = stored.body == used.body;
         Ok(Some(if is_same { Created::Replay(stored.reply) } else { Created::KeyReused }))
+    }
+
+    pub fn keep_protocol(&mut self, version: &ProtocolVersion) -> Result<(), StoreError> {
+        self.change(|draft| {
+            let protocols = &draft.change.tables.protocols;
+            draft.change.batch.insert(protocols, version.hash.as_bytes(), version.source.as_bytes());
+            Ok(())
+        })
     }
 
     pub fn raise(&mut self, raise: &Raise) -> Result<Raised, StoreError> {

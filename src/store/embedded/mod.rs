@@ -38,8 +38,8 @@ use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Raise, Raised, Receipt, Remaining, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned,
+    Lease, Limits, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::clock::Clock;
 use crate::domain::id::{OrgId, SessionKey};
@@ -221,6 +221,14 @@ impl Store for EmbeddedStore {
 
     async fn sweep(&self) -> Result<Swept, StoreError> {
         self.channel()?.ask(writer::Writer::sweep).await
+    }
+
+    async fn keep_protocol(&self, version: ProtocolVersion) -> Result<(), StoreError> {
+        self.channel()?.ask(move |writer| writer.keep_protocol(&version)).await
+    }
+
+    async fn protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError> {
+        self.read_off_thread(View::protocols).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! Opening a directory: once at a time, in a format that is known, under the secret that it was made with.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -60,6 +61,12 @@ impl From<fjall::Error> for OpenError {
 
 /// Opens the tables, or makes them where there are none.
 pub(super) fn tables(directory: &Path, options: &OpenOptions) -> Result<Tables, OpenError> {
+    // What people said lies in it: nobody else on the machine may read it.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| OpenError::Io(error.to_string()))?;
     let database = Database::builder(directory)
         .cache_size(options.cache_bytes)
         // Nothing goes to the disk but by the writer's own sync.

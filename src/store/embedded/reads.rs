@@ -16,12 +16,22 @@ use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::{Exchange, Session};
 use crate::domain::time::Timestamp;
-use crate::store::{Cursor, DailyCounters, HistoryPage, Limits, ListPage, ListQuery, Snapshot, StoreError};
+use crate::store::{
+    Cursor, DailyCounters, HistoryPage, Limits, ListPage, ListQuery, ProtocolVersion, Snapshot, StoreError,
+};
 
 /// Index entries that one page looks at.
 const CANDIDATES_MAX: usize = 5_000;
 /// Entries that are counted for a total since a time, to either side of it; beyond, it is an estimate.
 const COUNTED_MAX: usize = if cfg!(test) { 4 } else { 15_000 };
+
+fn protocol_version((hash, source): (fjall::UserKey, UserValue)) -> Result<ProtocolVersion, StoreError> {
+    let text = |bytes: &[u8]| {
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| StoreError::Corrupt("a protocol that is no text".to_owned()))
+    };
+    Ok(ProtocolVersion { hash: text(&hash)?, source: text(&source)? })
+}
 
 /// The view that readers take. A lock, because it is swapped once a group and read for a moment.
 #[derive(Default)]
@@ -55,6 +65,10 @@ impl View {
             remaining: record.remaining(&memory, now),
             session: record.aligned(&memory, now),
         }))
+    }
+
+    pub fn protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError> {
+        self.disk.iter(&self.tables.protocols).map(|guard| protocol_version(pair_of(guard)?)).collect()
     }
 
     fn live(&self, key: &SessionKey, now: Timestamp) -> Result<Option<(Record, SafetyMemory)>, StoreError> {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::waiting::{Arrival, Call, Claimed, Claimer, End, Request, Standing, Woken};
+use super::waiting::{Arrival, Call, Claimed, Claimer, Done, End, Holder, Request, Standing, Waiter, Woken};
 use crate::domain::quota::{Permit, Quota, Window};
 use crate::domain::time::Timestamp;
 use crate::store::{Abandon, BeginId, Lane, Lease, Limits, StoredReply};
@@ -19,34 +19,6 @@ const WAITERS_MAX: usize = 10_000;
 
 /// Stands for a repeated begin that found its lease.
 const BY_BEGIN: Call = 0;
-
-#[derive(Debug)]
-struct Holder {
-    lease: Lease,
-    request: Request,
-    deadline: Timestamp,
-    /// The ticket that it waited with.
-    ticket: Option<u64>,
-    /// The claim that it was handed over to; `None` while nobody has claimed with the ticket.
-    call: Option<Call>,
-}
-
-#[derive(Debug)]
-struct Waiter<C> {
-    ticket: u64,
-    request: Request,
-    claimer: Option<(Call, C)>,
-    /// Whether more than one answer names the ticket.
-    is_repeated: bool,
-}
-
-/// Kept for a joiner for as long as a hand-over would be.
-#[derive(Debug)]
-struct Done {
-    ticket: u64,
-    reply: StoredReply,
-    until: Timestamp,
-}
 
 #[derive(Debug)]
 pub(super) struct Seat<C> {
@@ -205,7 +177,7 @@ impl<C: Claimer> Seat<C> {
             self.hold(request, lease, now.plus(limits.lease_ttl), None, None);
             return Arrival::Holds;
         }
-        if limits.lease_wait.is_zero() {
+        if limits.lease_wait.is_zero() && request.lane == Lane::Ordinary {
             self.give_back(&request);
             return Arrival::Busy;
         }
@@ -356,8 +328,8 @@ impl<C: Claimer> Seat<C> {
         }
     }
 
-    /// Gives a ticket up. `call` is the claim that does, `None` before there was one; an earlier one has no say over a later one. The lease is
-    /// named where it had been handed over to that ticket: it is the caller's to abandon.
+    /// Gives a ticket up. `call` is the claim that does, `None` before there was one; an earlier one has no say over
+    /// a later one. The lease is named where it had been handed over to that ticket: it is the caller's to abandon.
     pub fn withdraw(&mut self, ticket: u64, call: Option<Call>) -> Option<Lease> {
         let may = |own: Option<Call>| own.is_none() || own == call;
         let is_it = |waiter: &Waiter<C>| {

@@ -34,6 +34,8 @@ pub(super) struct Tables {
     pub totals: Keyspace,
     pub expiry: Keyspace,
     pub daily: Keyspace,
+    /// Sources of protocol versions by hash.
+    pub protocols: Keyspace,
 }
 
 impl Tables {
@@ -53,6 +55,7 @@ impl Tables {
             totals: table("totals")?,
             expiry: table("expiry")?,
             daily: table("daily")?,
+            protocols: table("protocols")?,
             db,
         })
     }

@@ -167,7 +167,7 @@ async fn create(store: &EmbeddedStore, id: &str, now: Timestamp) {
         client: ClientKey::from_mac(id.as_bytes()),
         place: Protocol::parse(TRT_STAGE_1).expect("the shipped protocol").start(),
         ttl: MINUTE,
-        meta: Default::default(),
+        meta: crate::domain::session::Meta::new(),
         now,
     });
     let reply = |_: &Session| Arc::from(Vec::new());

@@ -2,6 +2,7 @@
 
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::{Permit, Quota};
+use crate::domain::time::Timestamp;
 use crate::store::{Abandon, BeginId, Idempotency, Lane, Lease, StoredReply};
 
 /// How a waiter is answered, and whether it is still there to be answered.
@@ -65,4 +66,32 @@ pub(super) enum End {
     Abandoned(Abandon),
     /// Its lease ran out, or its session was deleted.
     Died,
+}
+
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub lease: Lease,
+    pub request: Request,
+    pub deadline: Timestamp,
+    /// The ticket that it waited with.
+    pub ticket: Option<u64>,
+    /// The claim that it was handed over to; `None` while nobody has claimed with the ticket.
+    pub call: Option<Call>,
+}
+
+#[derive(Debug)]
+pub(super) struct Waiter<C> {
+    pub ticket: u64,
+    pub request: Request,
+    pub claimer: Option<(Call, C)>,
+    /// Whether more than one answer names the ticket.
+    pub is_repeated: bool,
+}
+
+/// Kept for a joiner for as long as a hand-over would be.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub ticket: u64,
+    pub reply: StoredReply,
+    pub until: Timestamp,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Status};
-use attune::store::{Counter, ListQuery};
+use attune::store::{Counter, ListQuery, ProtocolVersion};
 
 use crate::world::{Adapter, DAY, Desk, HOUR, client, everything, exchange, key, limits, opening};
 
@@ -216,4 +216,14 @@ pub async fn counters_outlive_a_close_and_go_in_their_time<A: Adapter>() {
     adapter.store().sweep().await.expect("it is there");
     let days = adapter.store().daily(&org, &first, &second).await.expect("it is there");
     assert_eq!(days.iter().map(|day| day.date.clone()).collect::<Vec<_>>(), [second]);
+}
+
+pub async fn protocol_versions_are_kept<A: Adapter>() {
+    let mut adapter = A::open(limits()).await;
+    let version = |n: u8| ProtocolVersion { hash: format!("hash{n}"), source: format!("source {n}") };
+    for n in [1, 2, 1] {
+        adapter.store().keep_protocol(version(n)).await.expect("kept");
+    }
+    adapter.reopen().await;
+    assert_eq!(adapter.store().protocols().await.expect("read"), [version(1), version(2)]);
 }

@@ -91,6 +91,7 @@ mod embedded {
             a_level_outlives_a_delete_and_a_crash,
             the_lifecycle_says_no_with_a_reason,
             a_transition_is_seen_by_the_turn_in_flight,
+            a_hundred_thousand_reads_never_see_a_session_going_on_in_danger,
         }
         expiry {
             a_session_ends_with_its_ttl,
@@ -121,6 +122,7 @@ mod embedded {
             dead_sessions_are_not_listed,
             counters_are_read_as_soon_as_counted,
             counters_outlive_a_close_and_go_in_their_time,
+            protocol_versions_are_kept,
         }
     }
 }

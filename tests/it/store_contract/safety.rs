@@ -3,6 +3,7 @@
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Party, Refusal, Status};
 use attune::store::{Begun, Committed, Created, Limits, Raised, Transition, Transitioned};
+use futures_util::future::join_all;
 
 use crate::world::{Adapter, Desk, key, limits};
 
@@ -183,4 +184,34 @@ pub async fn a_transition_is_seen_by_the_turn_in_flight<A: Adapter>() {
     let commit = desk.commit_of("s", &begun);
     desk.transition("s", Event::Pause).await;
     assert!(matches!(desk.commit(commit).await, Committed::Changed(_)));
+}
+
+/// 1,000 raises while 100,000 reads go on.
+pub async fn a_hundred_thousand_reads_never_see_a_session_going_on_in_danger<A: Adapter>() {
+    const SESSIONS: usize = 1_000;
+    const READS: usize = 100_000;
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let ids: Vec<String> = (0..SESSIONS).map(|n| format!("s{n}")).collect();
+    for id in &ids {
+        desk.create(id, None).await;
+    }
+    let raising = async {
+        for (n, id) in ids.iter().enumerate() {
+            desk.raise(id, [Level::High, Level::Crisis][n % 2]).await;
+        }
+    };
+    let read = |n: usize| desk.session(&ids[(n * 7) % SESSIONS]);
+    let reading = async {
+        let mut in_danger = 0;
+        for first in (0..READS).step_by(100) {
+            for session in join_all((first..first + 100).map(read)).await {
+                assert!(!(session.level.pauses() && session.status.is_going_on()), "{}", session.id);
+                in_danger += usize::from(session.level.pauses());
+            }
+        }
+        in_danger
+    };
+    let ((), in_danger) = tokio::join!(raising, reading);
+    assert!((1..READS).contains(&in_danger), "the reads saw both sides of a raise");
 }

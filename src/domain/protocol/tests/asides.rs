@@ -99,3 +99,85 @@ fn the_reasoning_names_rules_and_repeats_nothing_of_the_client() {
     assert!(decision.reasoning.contains("goal.wanting") && decision.reasoning.contains("goal_told"));
     assert!(!decision.reasoning.to_lowercase().contains("zanzibar"));
 }
+
+#[test]
+fn who_pushes_back_is_not_pushed_and_keeps_the_place() {
+    let room = Room::stage_1();
+    for step in ["goal", "vision", "permission", "seek_body", "alpha_permission"] {
+        let decision = room.decide(&room.asked(step), "leave me alone");
+        assert_eq!((decision.decision.as_str(), decision.place.step.as_str()), ("address_resistance", step));
+        assert_eq!(decision.texts, ["resistance"], "and nothing is asked");
+    }
+    let mut vague = room.asked("vision");
+    vague.flags.insert("goal_vague".to_owned());
+    assert_eq!(room.decide(&vague, "this is a waste of time").decision, "address_resistance");
+    let in_alpha = room.decide(&room.asked("alpha"), "this is stupid");
+    assert_eq!(in_alpha.place.step, "compare", "in the relaxation it ends it");
+}
+
+#[test]
+fn tears_are_met_and_what_came_with_them_counts() {
+    let room = Room::stage_1();
+    let both = room.decide(&room.asked("goal"), "I want to be happy but I'm crying right now");
+    assert_eq!((both.decision.as_str(), both.place.step.as_str()), ("normalize_crying", "vision"));
+    assert_eq!(both.texts, ["crying", "vision"]);
+    let alone = room.decide(&room.asked("vision"), "I can't stop crying");
+    assert_eq!(
+        (alone.texts, alone.place.step.as_str()),
+        (vec!["crying".to_owned(), "vision".to_owned()], "vision")
+    );
+}
+
+#[test]
+fn another_language_is_named_and_the_question_asked_again() {
+    let room = Room::stage_1();
+    let decision = room.decide(&room.asked("goal"), "ich möchte mich ruhiger fühlen");
+    assert_eq!((decision.decision.as_str(), decision.texts[0].as_str()), ("name_language", "only_english"));
+    assert_eq!(decision.place.step, "goal");
+    let first = room.decide(&room.protocol.start(), "ich möchte mich ruhiger fühlen");
+    assert_eq!(first.texts, ["only_english", "goal"], "also in the first message");
+}
+
+#[test]
+fn feeling_unwell_ends_the_relaxation() {
+    let room = Room::stage_1();
+    let decision = room.decide(&room.asked("alpha"), "I'm getting dizzy");
+    assert_eq!((decision.place.step.as_str(), decision.texts[0].as_str()), ("compare", "alpha_stopped"));
+}
+
+#[test]
+fn a_goal_that_is_put_right_replaces_the_first() {
+    let room = Room::stage_1();
+    let first = room.decide(&room.protocol.start(), "I want to sleep better");
+    let second = room.decide(&first.place, "actually no, I want to stop arguing with my daughter");
+    assert_eq!((second.place.step.as_str(), &second.texts), ("vision", &vec!["vision".to_owned()]));
+    assert_eq!(second.place.facts["goal"], "to stop arguing with your daughter");
+    let third = room.decide(
+        &room.walk(&second.place, &["yes", "yes", "yes"]).place,
+        "actually what I really want is to trust people",
+    );
+    assert_eq!(third.place.facts["goal"], "to trust people");
+}
+
+#[test]
+fn a_wish_to_do_harm_is_heard_as_a_burden_and_never_said_back() {
+    let room = Room::stage_1();
+    for harm in ["I want to hurt my boss", "I want to feel dead inside", "I want to stop eating"] {
+        let decision = room.decide(&room.protocol.start(), harm);
+        assert_eq!(
+            (decision.place.step.as_str(), &decision.texts),
+            ("goal_redirect", &vec!["hear_problem".to_owned(), "redirect".to_owned()]),
+            "{harm}"
+        );
+        assert!(decision.place.facts.is_empty(), "{harm}");
+    }
+}
+
+#[test]
+fn a_clause_is_said_back_without_the_word_that_joins_it() {
+    let room = Room::stage_1();
+    for told in ["I cry every night and I feel so alone", "it's bad because I can't sleep"] {
+        let decision = room.decide(&room.protocol.start(), told);
+        assert!(decision.place.facts["problem"].starts_with("you "), "{told}");
+    }
+}

@@ -68,6 +68,7 @@ fn a_reply_beside_the_protocol_moves_nothing() {
         (Standing::Closing, vec!["closing"]),
         (Standing::Hold, vec!["hold"]),
         (Standing::WelcomeBack, vec!["welcome_back", "location"]),
+        (Standing::SafetyAnswered, vec!["safety_answered", "location"]),
     ] {
         let decision = room.protocol.stand(&place, standing);
         assert_eq!((decision.texts, decision.label), (texts.into_iter().map(str::to_owned).collect(), None));

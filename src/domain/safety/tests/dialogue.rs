@@ -294,3 +294,88 @@ fn a_dialogue_with_two_questions_or_an_unknown_name_is_refused() {
         assert!(CrisisTexts::parse(&source.replacen(was, is, 1)).is_err(), "{is}");
     }
 }
+
+#[test]
+fn a_maybe_to_the_safety_question_is_no_no() {
+    let safety = safety();
+    for (answer, level) in [("maybe", Level::High), ("sometimes", Level::High), ("no", Level::Elevated)] {
+        let mut walk = Walk::from(&safety, None, 3);
+        walk.hears("I can't go on like this");
+        assert_eq!(walk.hears(answer).level, level, "{answer}");
+    }
+}
+
+#[test]
+fn a_short_answer_to_a_safety_question_answers_nothing_else() {
+    let safety = safety();
+    for (answer, only) in [("no", true), ("No, I'm not", true), ("I'd rather not say", true), ("", false)] {
+        let mut walk = Walk::from(&safety, None, 3);
+        walk.hears("I can't go on like this");
+        let screening = safety.screen(answer);
+        let assessment = safety.assess(&mut walk.place, answer, &screening, walk.level);
+        assert_eq!(assessment.answers_only, only, "{answer}");
+        let later = safety.assess(&mut walk.place, answer, &screening, walk.level);
+        assert!(!later.answers_only, "the question waits no longer");
+    }
+    let mut walk = Walk::from(&safety, None, 3);
+    walk.hears("I can't go on like this");
+    let more = "no, I would like to feel calm at work again";
+    assert!(!safety.assess(&mut walk.place, more, &safety.screen(more), walk.level).answers_only);
+}
+
+#[test]
+fn a_yes_to_whether_somebody_else_is_in_danger_is_met_with_help_and_no_second_question() {
+    let safety = safety();
+    let mut walk = Walk::from(&safety, Some("GB"), 5);
+    let first = walk.hears("my sister told me she wants to kill herself");
+    let screening = safety.screen("yes");
+    let assessment = safety.assess(&mut walk.place, "yes", &screening, walk.level);
+    assert_eq!(assessment.action, Action::SafetyQuestion);
+    let second = walk.hears("yes");
+    assert!(second.text.contains("999") && second.level == Level::Elevated);
+    assert_eq!(questions(&second.text).len(), 0);
+    assert_ne!(first.text, second.text);
+}
+
+#[test]
+fn whoever_has_taken_something_is_not_asked_whether_and_not_sent_for_a_walk() {
+    let safety = safety();
+    let mut walk = Walk::from(&safety, Some("US"), 1);
+    let first = walk.hears("I took all of his tablets ten minutes ago");
+    assert!(first.text.contains("911"));
+    let mut asked = first.place.asked.clone();
+    for answer in ["he's at work", "no", "I'm scared", "ok", "I don't know", "no"] {
+        asked.extend(walk.hears(answer).place.asked);
+    }
+    for absurd in ["ask_coping", "ask_safety_plan", "ask_means", "ask_plan"] {
+        assert!(!asked.contains(absurd), "{absurd}");
+    }
+    assert_eq!(questions(&first.text).len(), 1);
+    assert!(!questions(&first.text)[0].contains("already"), "they have said so");
+}
+
+#[test]
+fn when_help_is_on_its_way_the_number_is_not_pressed_and_nothing_more_is_asked() {
+    let safety = safety();
+    for told in ["ok I called 911", "they're coming", "I can hear the siren", "I called an ambulance"] {
+        let mut walk = Walk::from(&safety, Some("US"), 2);
+        walk.hears("I am going to kill myself tonight, I have the pills");
+        walk.hears(told);
+        for _ in 0..6 {
+            let reply = walk.hears("I'm waiting");
+            assert!(!reply.text.contains("911") && questions(&reply.text).is_empty(), "{told}");
+        }
+    }
+}
+
+#[test]
+fn help_that_does_not_come_is_not_taken_for_coming() {
+    let safety = safety();
+    for told in
+        ["I haven't called 911", "nobody is coming", "they're not coming", "I'm on the way to the bridge"]
+    {
+        let mut walk = Walk::from(&safety, Some("US"), 2);
+        walk.hears("I am going to kill myself tonight, I have the pills");
+        assert!(!walk.hears(told).place.help_coming, "{told}");
+    }
+}

@@ -1,0 +1,142 @@
+//! What is asked of a session outside of its turns: made, raised, changed, read, listed, removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Idempotency, StoredReply};
+use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
+use crate::domain::safety::Level;
+use crate::domain::session::{Event, Exchange, Party, Refusal, Session, Status};
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone)]
+pub struct Raise {
+    pub session: SessionKey,
+    /// Whose memory counts where the session does not exist.
+    pub client: ClientKey,
+    pub level: Level,
+    /// Rule ids, never text.
+    pub why: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// The level that counts now.
+    pub level: Level,
+    /// Whether it rose by this call.
+    pub rose: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Transition {
+    pub session: SessionKey,
+    pub event: Event,
+    pub by: Party,
+    /// Up to 500 characters, a code or a clinician's words.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transitioned {
+    Done(Status),
+    Refused(Refusal),
+    /// No such session.
+    Absent,
+}
+
+#[derive(Debug, Clone)]
+pub struct Create {
+    pub key: SessionKey,
+    pub session: Session,
+    pub idempotency: Option<Idempotency>,
+    /// Makes the reply that is stored for a repeat out of the session as it counts.
+    pub reply: fn(&Session) -> StoredReply,
+}
+
+#[derive(Debug)]
+pub enum Created {
+    /// The session as it counts: paused already at a remembered high or crisis.
+    Created(Arc<Session>),
+    Replay(StoredReply),
+    KeyReused,
+    /// The id is taken.
+    Exists,
+}
+
+/// A session as it counts at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub session: Arc<Session>,
+    pub remaining: Remaining,
+}
+
+/// How long a session still stands without a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remaining {
+    For(Duration),
+    /// Until its level is cleared.
+    Held,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryPage {
+    pub exchanges: Vec<Exchange>,
+    /// Ask with this as `before` for the next page.
+    pub next_before: Option<u32>,
+    /// Whether older turns have been dropped.
+    pub trimmed: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    pub org: OrgId,
+    pub status: Option<Status>,
+    pub level: Option<Level>,
+    pub substate: Option<String>,
+    /// Part of a session or client id.
+    pub part: Option<String>,
+    pub active_since: Option<Timestamp>,
+    pub limit: usize,
+    pub cursor: Option<Cursor>,
+}
+
+/// Where a page ended: the last row's place in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    pub last_interaction: Timestamp,
+    pub id: SessionId,
+}
+
+#[derive(Debug, Clone)]
+pub struct ListPage {
+    pub rows: Vec<Arc<Session>>,
+    /// A page may end early, when much was filtered out: ask on while there is a cursor.
+    pub next: Option<Cursor>,
+    pub total: u64,
+    /// The total does not regard the substate and the part of an id.
+    pub total_is_estimate: bool,
+}
+
+/// What a delete removed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Receipt {
+    pub exchanges: u64,
+    pub stored_replies: u64,
+    /// Read again after the removal: nothing was found.
+    pub verified: bool,
+}
+
+/// A protocol's source, under the hash that its sessions name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtocolVersion {
+    pub hash: String,
+    pub source: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Set to expired by this sweep.
+    pub expired: Vec<SessionKey>,
+    /// Removed for good.
+    pub removed: u64,
+}

@@ -1,0 +1,160 @@
+//! What a turn asks of a store and is told: leases, tickets, the gate, the commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Counter;
+use crate::domain::id::{ClientKey, SessionKey};
+use crate::domain::quota::Quota;
+use crate::domain::safety::{Level, SafetyMemory};
+use crate::domain::session::{Exchange, Session};
+
+/// The per-session lock's value: proof of the right to commit, and that commit's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease(pub u128);
+
+/// Names one call of begin, so that repeating it takes no second permit or place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BeginId(pub u128);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Ordinary,
+    /// The text shows danger: own bound instead of the session's limit, ahead in the queue, never refused as full.
+    Danger,
+}
+
+/// What makes two requests the same: the keyed hash of the idempotency key in its scope, and that of the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key: [u8; 16],
+    pub body: [u8; 16],
+}
+
+#[derive(Debug, Clone)]
+pub struct Begin {
+    pub id: BeginId,
+    pub session: SessionKey,
+    /// Whose memory counts while the session does not exist.
+    pub client: ClientKey,
+    /// The gone session that this one succeeds.
+    pub predecessor: Option<SessionKey>,
+    pub lane: Lane,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What the gate says.
+#[derive(Debug)]
+pub enum Gate {
+    Begun(Box<Begun>),
+    /// Somebody else has the lease: wait with [`Store::claim`](super::Store::claim).
+    Queued(Ticket),
+    /// The same idempotency key is being worked on: wait for its reply with [`Store::claim`](super::Store::claim).
+    Running(Ticket),
+    /// No permit now; `quota.reset` tells when.
+    Limited(Quota),
+    /// Nobody may wait (the lease is held and waiting is switched off).
+    Busy {
+        retry_after: Duration,
+    },
+    QueueFull {
+        retry_after: Duration,
+    },
+    /// The key was used with another body.
+    KeyReused,
+    Replay(StoredReply),
+    /// Expired or at fault: go on under `successor`, naming this session as its predecessor. No permit was taken.
+    Gone {
+        successor: SessionKey,
+    },
+}
+
+/// The right to work on a session, and all that a turn needs to know of it.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    pub lease: Lease,
+    /// How long the lease stands without a renewal.
+    pub lease_ttl: Duration,
+    /// Aligned with its client's memory. `None`: comes into being with this turn.
+    pub session: Option<Arc<Session>>,
+    /// The session that a new one succeeds: its client, metadata and level carry over.
+    pub predecessor: Option<Arc<Session>>,
+    pub memory: SafetyMemory,
+    /// The latest exchanges, oldest first.
+    pub recent: Arc<Vec<Exchange>>,
+    pub quota: Quota,
+}
+
+/// A place in a session's queue, or beside a running turn. Good for one [`Store::claim`](super::Store::claim).
+#[derive(Debug)]
+pub struct Ticket {
+    pub session: SessionKey,
+    pub id: u64,
+    pub quota: Quota,
+}
+
+#[derive(Debug)]
+pub enum Claim {
+    Begun(Box<Begun>),
+    /// The joined turn's reply.
+    Replay(StoredReply),
+    /// Not within the wait.
+    Busy {
+        retry_after: Duration,
+    },
+    /// The session went while waiting; as [`Gate::Gone`].
+    Gone {
+        successor: SessionKey,
+    },
+}
+
+/// The bytes of a reply as they were sent.
+pub type StoredReply = Arc<[u8]>;
+
+#[derive(Debug, Clone)]
+pub struct Commit {
+    pub key: SessionKey,
+    pub lease: Lease,
+    /// The session after the turn. The store sets `revision`, and keeps its own `ttl`.
+    pub session: Session,
+    /// The revision on which the turn was decided; 0 where the session did not exist.
+    pub base_revision: u64,
+    /// The level under which the turn was decided. A lower one than what now pauses is [`Committed::Overtaken`].
+    pub decided_under: Level,
+    /// Ids of the rules by which this turn raises the level, if it does.
+    pub why: Vec<String>,
+    pub exchange: Exchange,
+    pub reply: Option<(Idempotency, StoredReply)>,
+    pub counters: Vec<Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    Committed {
+        revision: u64,
+    },
+    /// The lease ran out; somebody else may be at work. Nothing was written.
+    Lost,
+    /// Somebody else wrote the session meanwhile: decide anew on this, under the same lease.
+    Changed(Box<Reloaded>),
+    /// The level rose to one that pauses: answer with the crisis dialogue, under the same lease.
+    Overtaken(Box<Reloaded>),
+}
+
+/// What a turn that was overtaken or changed decides on anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reloaded {
+    pub session: Option<Arc<Session>>,
+    pub memory: SafetyMemory,
+    pub recent: Arc<Vec<Exchange>>,
+}
+
+impl Eq for Reloaded {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abandon {
+    /// Our fault: the permit is given back.
+    Failed,
+    /// The caller's wish: the permit stays taken.
+    Stopped,
+}

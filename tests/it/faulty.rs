@@ -1,0 +1,178 @@
+//! A store between the turn and a real one, that fails, waits or panics where a test says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use attune::domain::id::{OrgId, SessionKey};
+use attune::store::{
+    Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
+    Lease, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned,
+};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not reach the store.
+    Away,
+    /// It is done, and its answer is lost.
+    AnswerLost,
+    /// It waits until the test lets it on.
+    Waits,
+    Panics,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Begin,
+    Commit,
+    Raise,
+}
+
+pub struct Faulty {
+    inner: Arc<dyn Store>,
+    /// Faults to come, each for one call.
+    faults: Mutex<Vec<(Call, Fault)>>,
+    /// How many calls have come that wait.
+    pub arrived: Semaphore,
+    /// Lets one waiting call on for each permit.
+    pub go: Semaphore,
+}
+
+impl Faulty {
+    pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
+        let (arrived, go) = (Semaphore::new(0), Semaphore::new(0));
+        Arc::new(Self { inner, faults: Mutex::default(), arrived, go })
+    }
+
+    /// The next call of this kind meets the fault.
+    pub fn next(&self, call: Call, fault: Fault) {
+        self.faults.lock().push((call, fault));
+    }
+
+    /// The fault that a call meets; the answer says whether it is lost.
+    async fn meet(&self, call: Call) -> Result<bool, StoreError> {
+        let fault = {
+            let mut faults = self.faults.lock();
+            let place = faults.iter().position(|(kind, _)| *kind == call);
+            place.map(|place| faults.remove(place).1)
+        };
+        match fault {
+            None => Ok(false),
+            Some(Fault::Away) => Err(away()),
+            Some(Fault::AnswerLost) => Ok(true),
+            Some(Fault::Panics) => panic!("the test wants it"),
+            Some(Fault::Waits) => {
+                self.arrived.add_permits(1);
+                self.go.acquire().await.expect("open").forget();
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::Away("the test wants it".to_owned())
+}
+
+fn unless<T>(lost: bool, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    if lost { Err(away()) } else { answer }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn create(&self, request: Create) -> Result<Created, StoreError> {
+        self.inner.create(request).await
+    }
+
+    async fn begin(&self, request: Begin) -> Result<Gate, StoreError> {
+        let lost = self.meet(Call::Begin).await?;
+        unless(lost, self.inner.begin(request).await)
+    }
+
+    async fn claim(&self, ticket: Ticket, wait: Duration) -> Result<Claim, StoreError> {
+        self.inner.claim(ticket, wait).await
+    }
+
+    async fn renew(&self, session: &SessionKey, lease: Lease) -> Result<bool, StoreError> {
+        self.inner.renew(session, lease).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let lost = self.meet(Call::Commit).await?;
+        unless(lost, self.inner.commit(commit).await)
+    }
+
+    async fn abandon(&self, session: &SessionKey, lease: Lease, why: Abandon) -> Result<(), StoreError> {
+        self.inner.abandon(session, lease, why).await
+    }
+
+    async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
+        let lost = self.meet(Call::Raise).await?;
+        unless(lost, self.inner.raise(raise).await)
+    }
+
+    async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
+        self.inner.transition(transition).await
+    }
+
+    async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {
+        self.inner.read(session).await
+    }
+
+    async fn history(
+        &self,
+        session: &SessionKey,
+        before: Option<u32>,
+        limit: usize,
+    ) -> Result<Option<HistoryPage>, StoreError> {
+        self.inner.history(session, before, limit).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<ListPage, StoreError> {
+        self.inner.list(query).await
+    }
+
+    async fn extend(&self, session: &SessionKey, ttl: Duration) -> Result<Option<Remaining>, StoreError> {
+        self.inner.extend(session, ttl).await
+    }
+
+    async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
+        self.inner.delete(session).await
+    }
+
+    async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {
+        self.inner.count(org, events).await
+    }
+
+    async fn daily(&self, org: &OrgId, from: &str, to: &str) -> Result<Vec<DailyCounters>, StoreError> {
+        self.inner.daily(org, from, to).await
+    }
+
+    async fn sweep(&self) -> Result<Swept, StoreError> {
+        self.inner.sweep().await
+    }
+
+    async fn keep_protocol(&self, version: ProtocolVersion) -> Result<(), StoreError> {
+        self.inner.keep_protocol(version).await
+    }
+
+    async fn protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError> {
+        self.inner.protocols().await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.inner.health().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+}
