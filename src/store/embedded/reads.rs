@@ -2,6 +2,7 @@
 //! nothing that was not synced.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{self, Excluded, Included};
 use std::sync::Arc;
 
 use fjall::{Readable, Snapshot as DiskSnapshot, UserValue};
@@ -21,8 +22,8 @@ use crate::store::{
 
 /// Index entries that one page looks at.
 const CANDIDATES_MAX: usize = 5_000;
-/// Entries that are counted for a total since a time; beyond, it is an estimate.
-const COUNTED_MAX: usize = 200_000;
+/// Entries that are counted for a total since a time, to either side of it; beyond, it is an estimate.
+const COUNTED_MAX: usize = if cfg!(test) { 4 } else { 15_000 };
 
 fn protocol_version((hash, source): (fjall::UserKey, UserValue)) -> Result<ProtocolVersion, StoreError> {
     let text = |bytes: &[u8]| {
@@ -155,7 +156,25 @@ impl View {
         let Some(since) = query.active_since else {
             return Ok((totals.of(query.status, query.level), true));
         };
-        let range = tables::of_facet(&query.org, facet)..=tables::index_until(&query.org, facet, since);
+        let until = |time| tables::index_until(&query.org, facet, time);
+        let (newer, is_whole) =
+            self.count(query, (Included(tables::of_facet(&query.org, facet)), Included(until(since))))?;
+        if is_whole {
+            return Ok((newer, true));
+        }
+        // Many are newer; where few are older, those are counted instead.
+        let end = until(Timestamp::from_micros(i64::MIN));
+        let (older, is_whole) = self.count(query, (Excluded(until(since)), Included(end)))?;
+        let total = totals.of(query.status, query.level).saturating_sub(older);
+        Ok(if is_whole { (total, true) } else { (newer, false) })
+    }
+
+    /// How many entries of a range fit, and whether that is all of them.
+    fn count(
+        &self,
+        query: &ListQuery,
+        range: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    ) -> Result<(u64, bool), StoreError> {
         let (mut total, mut seen) = (0, 0);
         for entry in self.disk.range(&self.tables.index, range) {
             let (_, marks) = pair_of(entry)?;
@@ -169,7 +188,6 @@ impl View {
     }
 
     fn index_from(&self, query: &ListQuery, facet: Facet) -> impl Iterator<Item = fjall::Guard> {
-        use std::ops::Bound::{Excluded, Included};
         let begin = match &query.cursor {
             Some(at) => Excluded(tables::index(&query.org, facet, at.last_interaction, &at.id)),
             None => Included(tables::of_facet(&query.org, facet)),

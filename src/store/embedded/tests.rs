@@ -1,14 +1,18 @@
-//! What only the inside can arrange: a disk that fails, a writer that panics.
+//! What only the inside can arrange: a disk that fails, a writer that panics, a count that meets its bound.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::command::Command;
 use super::{EmbeddedStore, OpenOptions};
-use crate::clock::{Entropy, ManualClock};
+use crate::clock::{Clock as _, Entropy, ManualClock};
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
+use crate::domain::protocol::{Protocol, TRT_STAGE_1};
+use crate::domain::session::{Opening, Session};
 use crate::domain::time::Timestamp;
-use crate::store::{Begin, BeginId, Claim, Counter, Gate, Lane, Limits, Store, StoreError};
+use crate::store::{
+    Begin, BeginId, Claim, Counter, Create, Gate, Lane, Limits, ListQuery, Store, StoreError,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -33,9 +37,13 @@ fn limits() -> Limits {
 }
 
 fn open(directory: &std::path::Path) -> EmbeddedStore {
+    open_at(directory, &ManualClock::at(Timestamp::from_millis(1)))
+}
+
+fn open_at(directory: &std::path::Path, clock: &ManualClock) -> EmbeddedStore {
     let options = OpenOptions {
         limits: limits(),
-        clock: Arc::new(ManualClock::at(Timestamp::from_millis(1))),
+        clock: Arc::new(clock.clone()),
         entropy: Arc::new(Entropy::seeded(1)),
         secret_fingerprint: [0; 16],
         cache_bytes: 1 << 20,
@@ -149,4 +157,49 @@ async fn a_hand_over_to_one_who_leaves_at_that_moment_goes_to_the_next() {
     }
     let claim = store.claim(second, MINUTE).await.expect("it is there");
     assert!(matches!(claim, Claim::Begun(_)));
+}
+
+async fn create(store: &EmbeddedStore, id: &str, now: Timestamp) {
+    let key = SessionKey::new(OrgId::default(), SessionId::parse(id).expect("an id"));
+    let session = Session::open(Opening {
+        id: key.id.clone(),
+        client_id: None,
+        client: ClientKey::from_mac(id.as_bytes()),
+        place: Protocol::parse(TRT_STAGE_1).expect("the shipped protocol").start(),
+        ttl: MINUTE,
+        meta: crate::domain::session::Meta::new(),
+        now,
+    });
+    let reply = |_: &Session| Arc::from(Vec::new());
+    store.create(Create { key, session, idempotency: None, reply }).await.expect("it is there");
+}
+
+#[tokio::test]
+async fn a_total_since_a_time_is_exact_where_few_are_newer_or_few_are_older() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let clock = ManualClock::at(Timestamp::from_millis(1));
+    let store = open_at(directory.path(), &clock);
+    let mut times = Vec::new();
+    for n in 0..10 {
+        clock.advance(Duration::from_millis(1));
+        times.push(clock.now());
+        create(&store, &format!("s{n}"), clock.now()).await;
+    }
+    for (since, (&time, newer)) in times.iter().zip((1..=10).rev()).enumerate() {
+        let query = ListQuery {
+            org: OrgId::default(),
+            status: None,
+            level: None,
+            substate: None,
+            part: None,
+            active_since: Some(time),
+            limit: 1,
+            cursor: None,
+        };
+        let page = store.list(query).await.expect("it is there");
+        // Fewer than four can be counted, to either side.
+        let exact = newer < 4 || since < 4;
+        assert_eq!(page.total_is_estimate, !exact, "since {since}");
+        assert_eq!(page.total, if exact { newer } else { 4 }, "since {since}");
+    }
 }
