@@ -55,7 +55,7 @@ async fn create(server: &Server, sessions: u64) -> String {
                         let created = connection.post("/api/v1/session/create", &body).await;
                         assert_eq!(created.status, 200);
                         if since.is_empty() && session >= sessions / 10 * 9 {
-                            since = created.json()["created_at"].as_str().expect("a time").to_owned();
+                            created.json()["created_at"].as_str().expect("a time").clone_into(&mut since);
                         }
                     }
                     since
