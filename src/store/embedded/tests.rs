@@ -30,6 +30,7 @@ fn limits() -> Limits {
         claim_ttl: MINUTE,
         lease_wait: MINUTE,
         queue_max: 5,
+        count_max: 4,
         idempotency_ttl: MINUTE,
         memory_ttl: MINUTE,
         daily_ttl: MINUTE,
