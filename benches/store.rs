@@ -67,6 +67,7 @@ fn options() -> OpenOptions {
         claim_ttl: Duration::from_secs(1),
         lease_wait: Duration::from_secs(5),
         queue_max: 100,
+        count_max: 15_000,
         idempotency_ttl: day,
         memory_ttl: day * 30,
         daily_ttl: day * 30,

@@ -222,6 +222,7 @@ fn read_limits(reader: &mut Reader) -> Limits {
         claim_ttl: Duration::from_secs(1),
         lease_wait: reader.millis("LOCK_WAIT_MS", 0..=600_000),
         queue_max: reader.whole("QUEUE_MAX", 0..=10_000).unwrap_or(100),
+        count_max: 15_000,
         idempotency_ttl: reader.duration("IDEMPOTENCY_TTL", Duration::from_secs(1)..=YEAR).unwrap_or(DAY),
         memory_ttl: 30 * DAY,
         daily_ttl: 30 * DAY,

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A turn allocates on one thread and frees on another; the system's allocator is slow at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     attune::cli::main()
 }

@@ -185,9 +185,9 @@ fn record(seen: &Seen, state: &State, route: &str, status: StatusCode) {
     let (method, status, ms) = (seen.method.as_str(), status.as_u16(), took.as_secs_f64() * 1_000.0);
     state.turns.metrics.request(known(&seen.method), route, status, took.as_secs_f64());
     if status >= 500 {
-        tracing::warn!(request = seen.id, method, route, status, ms, "answered");
+        tracing::warn!(target: "access", request = seen.id, method, route, status, ms, "answered");
     } else {
-        tracing::debug!(request = seen.id, method, route, status, ms, "answered");
+        tracing::info!(target: "access", request = seen.id, method, route, status, ms, "answered");
     }
 }
 

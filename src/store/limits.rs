@@ -24,6 +24,8 @@ pub struct Limits {
     /// Zero: nobody waits but those in danger.
     pub lease_wait: Duration,
     pub queue_max: usize,
+    /// Sessions that a list counts for a total since a time, to either side of it; beyond, the total is an estimate.
+    pub count_max: usize,
     pub idempotency_ttl: Duration,
     /// How long a safety memory stands after clearing.
     pub memory_ttl: Duration,

@@ -39,6 +39,7 @@ pub fn limits() -> Limits {
         claim_ttl: Duration::from_secs(1),
         lease_wait: Duration::from_secs(5),
         queue_max: 100,
+        count_max: 15_000,
         idempotency_ttl: DAY,
         memory_ttl: DAY * 30,
         daily_ttl: DAY * 30,

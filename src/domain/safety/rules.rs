@@ -157,13 +157,22 @@ struct Candidate {
     second_words: u64,
 }
 
+/// Patterns, and by which word they can begin.
+#[derive(Default)]
+struct Patterns {
+    all: Vec<(Meaning, Pattern)>,
+    /// For each word, the patterns that can begin with it.
+    beginning_with: Vec<Vec<Candidate>>,
+}
+
 /// The compiled rules of one language.
 pub struct Rules {
     pub(super) lexicon: Lexicon,
     pub(super) all: Vec<Rule>,
-    patterns: Vec<(Meaning, Pattern)>,
-    /// For each word, the patterns that can begin with it.
-    beginning_with: Vec<Vec<Candidate>>,
+    /// What can be a sign.
+    signs: Patterns,
+    /// What a sign is judged by: idioms, negations, reports, marks of time.
+    context: Patterns,
     /// Words behind which a negation no longer reaches.
     pub(super) scope_ends: BTreeSet<Word>,
     pub(super) others: BTreeSet<Word>,
@@ -185,21 +194,45 @@ impl Rules {
         compiler.finish()
     }
 
-    /// Every match in a row of words; `work` counts the operations done.
+    /// Every sign in a row of words, and what the signs are judged by; nothing at all where there is no sign, as in
+    /// most texts. `work` counts the operations done.
     pub(super) fn matches(&self, tokens: &[Token], work: &mut u64) -> Vec<Match> {
+        let mut found = self.signs.matches(tokens, work);
+        if !found.is_empty() {
+            found.extend(self.context.matches(tokens, work));
+        }
+        found
+    }
+}
+
+impl Patterns {
+    /// Every match, in the order of the words.
+    fn matches(&self, tokens: &[Token], work: &mut u64) -> Vec<Match> {
         let mut found = Vec::new();
         for (start, token) in tokens.iter().enumerate() {
             let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
             let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
             for candidate in candidates.iter().filter(|candidate| candidate.second_words & next != 0) {
                 *work += 1;
-                let (meaning, pattern) = &self.patterns[candidate.pattern];
+                let (meaning, pattern) = &self.all[candidate.pattern];
                 if let Some(end) = pattern.end_of_match(tokens, start, work) {
                     found.push(Match { meaning: *meaning, start, end });
                 }
             }
         }
         found
+    }
+
+    fn add(&mut self, meaning: Meaning, pattern: Pattern, first: &[Word]) {
+        let candidate = Candidate { pattern: self.all.len(), second_words: pattern.second_words() };
+        for &word in first {
+            let word = usize::from(word);
+            if self.beginning_with.len() <= word {
+                self.beginning_with.resize_with(word + 1, Vec::new);
+            }
+            self.beginning_with[word].push(candidate);
+        }
+        self.all.push((meaning, pattern));
     }
 }
 
@@ -230,8 +263,8 @@ impl<'a> Compiler<'a> {
         let made = Rules {
             lexicon,
             all: Vec::new(),
-            patterns: Vec::new(),
-            beginning_with: Vec::new(),
+            signs: Patterns::default(),
+            context: Patterns::default(),
             scope_ends: BTreeSet::new(),
             others: BTreeSet::new(),
             selves: BTreeSet::new(),
@@ -281,20 +314,17 @@ impl<'a> Compiler<'a> {
                 .and_then(|pattern| Ok((pattern.first_words()?, pattern)))
                 .map_err(|problem| format!("\"{source}\" {problem}"));
             if let Some((first, pattern)) = self.faults.keep(place, parsed) {
-                self.index(&first, pattern.second_words());
-                self.made.patterns.push((meaning, pattern));
+                let kind = match meaning {
+                    Meaning::Rule(_) => &mut self.made.signs,
+                    Meaning::Idiom(_)
+                    | Meaning::Negation
+                    | Meaning::NotNegation
+                    | Meaning::Report
+                    | Meaning::Past
+                    | Meaning::Recent => &mut self.made.context,
+                };
+                kind.add(meaning, pattern, &first);
             }
-        }
-    }
-
-    fn index(&mut self, first: &[Word], second_words: u64) {
-        let candidate = Candidate { pattern: self.made.patterns.len(), second_words };
-        for &word in first {
-            let word = usize::from(word);
-            if self.made.beginning_with.len() <= word {
-                self.made.beginning_with.resize_with(word + 1, Vec::new);
-            }
-            self.made.beginning_with[word].push(candidate);
         }
     }
 

@@ -78,7 +78,7 @@ impl Rules {
         let tokens = self.lexicon.read(&folded);
         let mut work = 0;
         let found = self.matches(&tokens, &mut work);
-        if !found.iter().any(|found| matches!(found.meaning, Meaning::Rule(_))) {
+        if found.is_empty() {
             return (Screening::default(), work);
         }
         let context = Context::of(self, &folded, &tokens, &found);

@@ -1,6 +1,6 @@
 //! The words compiled: every phrase as numbers, found by its first word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::source::{Derived, Emotion, FactRule, Source};
 use super::tokens::Vocabulary;
@@ -21,7 +21,7 @@ pub struct Lexicon {
     pub(super) roles: Roles,
     pub(super) derived: Vec<Derived>,
     pub(super) categories: Vec<(String, String)>,
-    pub(super) spelling: BTreeMap<String, String>,
+    pub(super) spelling: HashMap<String, String>,
     pub(super) reflection: Reflection,
 }
 
@@ -124,7 +124,7 @@ fn compile(source: Source) -> Lexicon {
         roles,
         derived: source.derived,
         categories: source.categories,
-        spelling: source.spelling,
+        spelling: source.spelling.into_iter().collect(),
         reflection: Reflection {
             pairs: source.reflection,
             awkward: source.awkward.into_iter().collect(),

@@ -42,10 +42,12 @@ impl Lexicon {
     }
 
     fn correct(&self, cleaned: &str) -> (String, Vec<(String, String)>) {
-        let mut corrections = Vec::new();
+        let (mut corrections, mut lower) = (Vec::new(), String::new());
         let words = cleaned.split_inclusive(' ').map(|word| {
             let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-            let Some(right) = self.spelling.get(bare.to_lowercase().as_str()) else {
+            lower.clear();
+            lower.extend(bare.chars().flat_map(char::to_lowercase));
+            let Some(right) = self.spelling.get(lower.as_str()) else {
                 return Cow::Borrowed(word);
             };
             let right = if bare.starts_with(char::is_uppercase) { capitalised(right) } else { right.clone() };

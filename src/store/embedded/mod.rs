@@ -189,8 +189,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn list(&self, query: ListQuery) -> Result<ListPage, StoreError> {
-        let now = self.clock.now();
-        self.read_off_thread(move |view| view.list(&query, now)).await
+        let (now, count_max) = (self.clock.now(), self.limits.count_max);
+        self.read_off_thread(move |view| view.list(&query, count_max, now)).await
     }
 
     async fn extend(&self, session: &SessionKey, ttl: Duration) -> Result<Option<Remaining>, StoreError> {

@@ -2,6 +2,7 @@
 //! nothing that was not synced.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{self, Excluded, Included};
 use std::sync::Arc;
 
 use fjall::{Readable, Snapshot as DiskSnapshot, UserValue};
@@ -21,8 +22,6 @@ use crate::store::{
 
 /// Index entries that one page looks at.
 const CANDIDATES_MAX: usize = 5_000;
-/// Entries that are counted for a total since a time; beyond, it is an estimate.
-const COUNTED_MAX: usize = 200_000;
 
 fn protocol_version((hash, source): (fjall::UserKey, UserValue)) -> Result<ProtocolVersion, StoreError> {
     let text = |bytes: &[u8]| {
@@ -116,10 +115,10 @@ impl View {
         Ok(Some(page_of(exchanges, limit, out_to > 0)))
     }
 
-    pub fn list(&self, query: &ListQuery, now: Timestamp) -> Result<ListPage, StoreError> {
+    pub fn list(&self, query: &ListQuery, count_max: usize, now: Timestamp) -> Result<ListPage, StoreError> {
         let totals = self.totals(&query.org)?;
         let facet = narrowest(query, &totals);
-        let (total, is_whole) = self.total(query, facet, &totals)?;
+        let (total, is_whole) = self.total(query, facet, &totals, count_max)?;
         let mut rows = Vec::new();
         let mut next = None;
         for (seen, entry) in self.index_from(query, facet).enumerate() {
@@ -151,17 +150,45 @@ impl View {
     }
 
     /// The total, and whether it was counted to its end.
-    fn total(&self, query: &ListQuery, facet: Facet, totals: &Totals) -> Result<(u64, bool), StoreError> {
+    fn total(
+        &self,
+        query: &ListQuery,
+        facet: Facet,
+        totals: &Totals,
+        count_max: usize,
+    ) -> Result<(u64, bool), StoreError> {
         let Some(since) = query.active_since else {
             return Ok((totals.of(query.status, query.level), true));
         };
-        let range = tables::of_facet(&query.org, facet)..=tables::index_until(&query.org, facet, since);
+        let until = |time| tables::index_until(&query.org, facet, time);
+        let (newer, is_whole) = self.count(
+            query,
+            (Included(tables::of_facet(&query.org, facet)), Included(until(since))),
+            count_max,
+        )?;
+        if is_whole {
+            return Ok((newer, true));
+        }
+        // Many are newer; where few are older, those are counted instead.
+        let end = until(Timestamp::from_micros(i64::MIN));
+        let (older, is_whole) = self.count(query, (Excluded(until(since)), Included(end)), count_max)?;
+        let total = totals.of(query.status, query.level).saturating_sub(older);
+        Ok(if is_whole { (total, true) } else { (newer, false) })
+    }
+
+    /// How many entries of a range fit, and whether that is all of them.
+    fn count(
+        &self,
+        query: &ListQuery,
+        range: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        count_max: usize,
+    ) -> Result<(u64, bool), StoreError> {
         let (mut total, mut seen) = (0, 0);
         for entry in self.disk.range(&self.tables.index, range) {
             let (_, marks) = pair_of(entry)?;
             total += u64::from(fits_marks(query, &marks));
             seen += 1;
-            if seen == COUNTED_MAX {
+            if seen == count_max {
                 return Ok((total, false));
             }
         }
@@ -169,7 +196,6 @@ impl View {
     }
 
     fn index_from(&self, query: &ListQuery, facet: Facet) -> impl Iterator<Item = fjall::Guard> {
-        use std::ops::Bound::{Excluded, Included};
         let begin = match &query.cursor {
             Some(at) => Excluded(tables::index(&query.org, facet, at.last_interaction, &at.id)),
             None => Included(tables::of_facet(&query.org, facet)),

@@ -38,6 +38,7 @@ fn room(rate_limit: u32) -> Room {
         claim_ttl: second,
         lease_wait: second,
         queue_max: 3,
+        count_max: 4,
         idempotency_ttl: second,
         memory_ttl: second,
         daily_ttl: second,

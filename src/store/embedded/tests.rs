@@ -1,4 +1,4 @@
-//! What only the inside can arrange: a disk that fails, a writer that panics.
+//! What only the inside can arrange: a disk that fails, a writer that panics, a count that meets its bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,12 @@ use super::command::Command;
 use super::{EmbeddedStore, OpenOptions};
 use crate::clock::{Clock, Entropy, ManualClock};
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
+use crate::domain::protocol::{Protocol, TRT_STAGE_1};
+use crate::domain::session::{Opening, Session};
 use crate::domain::time::Timestamp;
-use crate::store::{Begin, BeginId, Claim, Counter, Gate, Lane, Limits, Store, StoreError};
+use crate::store::{
+    Begin, BeginId, Claim, Counter, Create, Gate, Lane, Limits, ListQuery, Store, StoreError,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -27,6 +31,7 @@ fn limits() -> Limits {
         claim_ttl: MINUTE,
         lease_wait: MINUTE,
         queue_max: 5,
+        count_max: 4,
         idempotency_ttl: MINUTE,
         memory_ttl: MINUTE,
         daily_ttl: MINUTE,
@@ -34,10 +39,10 @@ fn limits() -> Limits {
 }
 
 fn open(directory: &std::path::Path) -> EmbeddedStore {
-    open_by(directory, Arc::new(ManualClock::at(Timestamp::from_millis(1))))
+    open_at(directory, Arc::new(ManualClock::at(Timestamp::from_millis(1))))
 }
 
-fn open_by(directory: &std::path::Path, clock: Arc<dyn Clock>) -> EmbeddedStore {
+fn open_at(directory: &std::path::Path, clock: Arc<dyn Clock>) -> EmbeddedStore {
     let options = OpenOptions {
         limits: limits(),
         clock,
@@ -171,7 +176,7 @@ impl Clock for SetBack {
 async fn a_clock_that_is_set_back_while_leases_are_handed_over_stops_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let clock = Arc::new(SetBack::default());
-    let store = open_by(directory.path(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let store = open_at(directory.path(), Arc::clone(&clock) as Arc<dyn Clock>);
     assert!(matches!(store.begin(begin(1)).await, Ok(Gate::Begun(_))));
     assert!(matches!(store.begin(begin(2)).await, Ok(Gate::Queued(_))));
     let hand_over: Command = Box::new(move |writer| {
@@ -181,4 +186,49 @@ async fn a_clock_that_is_set_back_while_leases_are_handed_over_stops_nothing() {
     send(&store, hand_over).await;
     let alive = tokio::time::timeout(Duration::from_secs(30), store.health()).await;
     alive.expect("the writer goes on").expect("it is well");
+}
+
+async fn create(store: &EmbeddedStore, id: &str, now: Timestamp) {
+    let key = SessionKey::new(OrgId::default(), SessionId::parse(id).expect("an id"));
+    let session = Session::open(Opening {
+        id: key.id.clone(),
+        client_id: None,
+        client: ClientKey::from_mac(id.as_bytes()),
+        place: Protocol::parse(TRT_STAGE_1).expect("the shipped protocol").start(),
+        ttl: MINUTE,
+        meta: crate::domain::session::Meta::new(),
+        now,
+    });
+    let reply = |_: &Session| Arc::from(Vec::new());
+    store.create(Create { key, session, idempotency: None, reply }).await.expect("it is there");
+}
+
+#[tokio::test]
+async fn a_total_since_a_time_is_exact_where_few_are_newer_or_few_are_older() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let clock = ManualClock::at(Timestamp::from_millis(1));
+    let store = open_at(directory.path(), Arc::new(clock.clone()));
+    let mut times = Vec::new();
+    for n in 0..10 {
+        clock.advance(Duration::from_millis(1));
+        times.push(clock.now());
+        create(&store, &format!("s{n}"), clock.now()).await;
+    }
+    for (since, (&time, newer)) in times.iter().zip((1..=10).rev()).enumerate() {
+        let query = ListQuery {
+            org: OrgId::default(),
+            status: None,
+            level: None,
+            substate: None,
+            part: None,
+            active_since: Some(time),
+            limit: 1,
+            cursor: None,
+        };
+        let page = store.list(query).await.expect("it is there");
+        // Fewer than four can be counted, to either side.
+        let exact = newer < 4 || since < 4;
+        assert_eq!(page.total_is_estimate, !exact, "since {since}");
+        assert_eq!(page.total, if exact { newer } else { 4 }, "since {since}");
+    }
 }
