@@ -18,10 +18,12 @@ use crate::http::{self, State};
 use crate::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::turn::{Knowledge, KnowledgeError, Settings, Tasks, Turns};
+use crate::turn::{Knowledge, KnowledgeError, Settings, Tasks, Turns, Unraised};
 
 /// How long a crisis reply waits for its commit.
 const CRISIS_WAIT: Duration = Duration::from_millis(150);
+/// What running turns get in any case after SIGTERM.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Memory for blocks read from disk.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -76,10 +78,13 @@ impl App {
 
     /// Stops accepting, lets running turns finish, syncs the store. False when turns had to be left behind.
     pub async fn stop(self) -> bool {
+        let deadline = tokio::time::Instant::now() + self.shutdown;
         self.state.drain();
         self.server.pause().await;
         self.server.stop(true).await;
-        let finished = self.state.turns.tasks.finish(self.shutdown).await;
+        // What the connections took of the time is the turns' no more, but for a moment that everything gets.
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(LAST_MOMENT);
+        let finished = self.state.turns.tasks.finish(left).await;
         self.sweeping.abort();
         if let Err(error) = self.state.store().close().await {
             tracing::error!(%error, "the store did not close cleanly");
@@ -114,11 +119,12 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
             session_ttl: config.limits.session_ttl,
             country: config.country.clone(),
         },
+        unraised: Unraised::default(),
     })
 }
 
 /// What is inside of the binary, and the protocol versions that stored sessions still follow.
-async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
+pub async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
     let mut knowledge = Knowledge::embedded()?;
     store.keep_protocol(knowledge.version()).await?;
     for version in store.protocols().await? {

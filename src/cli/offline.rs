@@ -23,7 +23,7 @@ pub(super) struct Offline {
 }
 
 impl Offline {
-    pub fn open(config: &Config) -> Result<Self, Failure> {
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
         if !app::store_directory(config).exists() {
             return Err(Failure::Said(format!(
                 "no server answers at {}, and there is no data at {}",
@@ -35,7 +35,8 @@ impl Offline {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secret: Secret = app::secret(config, &entropy).map_err(Failure::of)?;
         let store = app::open_store(config, &secret, &clock, &entropy).map_err(Failure::of)?;
-        Ok(Self { store, knowledge: Knowledge::embedded().map_err(Failure::of)? })
+        let knowledge = app::knowledge(&*store).await.map_err(Failure::of)?;
+        Ok(Self { store, knowledge })
     }
 
     pub async fn list(

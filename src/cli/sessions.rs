@@ -39,7 +39,7 @@ impl Source {
         let url = config.url.trim_end_matches('/').to_owned();
         match client.get(format!("{url}/livez")).send().await {
             Ok(_answers) => Ok(Self::Server { client, url }),
-            Err(error) if error.is_connect() => Ok(Self::Store(Box::new(Offline::open(config)?))),
+            Err(error) if error.is_connect() => Ok(Self::Store(Box::new(Offline::open(config).await?))),
             Err(error) => Err(Failure::of(error)),
         }
     }

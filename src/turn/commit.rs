@@ -8,11 +8,17 @@ use super::decide::Decided;
 use super::input::Admitted;
 use super::{Answer, Refused, Turns};
 
-/// How often a turn is decided anew on what others wrote.
-pub(super) const ATTEMPTS_MAX: usize = 3;
+/// How often a turn is decided on what others wrote meanwhile; one in danger has been answered by then, and only its
+/// record waits.
+const ATTEMPTS_MAX: usize = 3;
+const ATTEMPTS_IN_DANGER_MAX: usize = 20;
 /// How often a commit is repeated whose answer was lost. The lease makes the repeat harmless.
 const TRIES_MAX: u32 = 3;
 const TRY_AGAIN_MS: u64 = 20;
+
+pub(super) fn attempts_max(admitted: &Admitted) -> usize {
+    if admitted.shows_danger() { ATTEMPTS_IN_DANGER_MAX } else { ATTEMPTS_MAX }
+}
 
 pub(super) enum Outcome {
     Done(Answer),

@@ -1,10 +1,13 @@
 //! The lane of danger: the level is raised before anything else, and the crisis reply goes out in time, stored or not.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::domain::id::SessionKey;
 use crate::store::{Counter, Raise, Raised, StoreError};
 
 use super::compose;
@@ -16,6 +19,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(10);
 /// A store that is away for longer than this loses the level with the server's memory of it; the log says so.
 const RETRIES_MAX: u32 = 360;
+/// So many sessions at once wait for the store to take their level.
+const UNRAISED_MAX: usize = 10_000;
 
 /// The stored reply, when it is there in time; else one that holds the same words and says that it is not stored.
 pub(super) async fn answer(
@@ -52,8 +57,9 @@ pub(super) async fn raise(turns: &Arc<Turns>, admitted: &Admitted) {
         level: admitted.screening.level,
         why: admitted.screening.hits.iter().map(|hit| hit.rule.clone()).collect(),
     };
-    if try_raise(turns, &raise).await.is_err() {
-        drop(turns.tasks.spawn(raise_until_it_stands(Arc::clone(turns), raise)));
+    if try_raise(turns, &raise).await.is_err() && turns.unraised.note(raise) {
+        let session = admitted.key.clone();
+        drop(turns.tasks.spawn(raise_until_it_stands(Arc::clone(turns), session)));
     }
 }
 
@@ -67,15 +73,59 @@ async fn try_raise(turns: &Turns, raise: &Raise) -> Result<Raised, StoreError> {
     Ok(raised)
 }
 
-async fn raise_until_it_stands(turns: Arc<Turns>, raise: Raise) {
+/// Levels that the store has not taken yet, one for each session. A plain mutex: held for a look-up, never across an
+/// await.
+#[derive(Default)]
+pub struct Unraised(Mutex<HashMap<SessionKey, Raise>>);
+
+impl Unraised {
+    /// Notes a level. True when nobody is trying to store one for this session yet.
+    fn note(&self, raise: Raise) -> bool {
+        let mut waiting = self.0.lock();
+        if let Some(known) = waiting.get_mut(&raise.session) {
+            if raise.level > known.level {
+                *known = raise;
+            }
+            return false;
+        }
+        if waiting.len() >= UNRAISED_MAX {
+            lost(&raise);
+            return false;
+        }
+        waiting.insert(raise.session.clone(), raise);
+        true
+    }
+
+    fn of(&self, session: &SessionKey) -> Option<Raise> {
+        self.0.lock().get(session).cloned()
+    }
+
+    /// Forgets what stands now, unless more was noted meanwhile.
+    fn settle(&self, stands: &Raise) {
+        let mut waiting = self.0.lock();
+        if waiting.get(&stands.session).is_some_and(|noted| noted.level <= stands.level) {
+            waiting.remove(&stands.session);
+        }
+    }
+}
+
+async fn raise_until_it_stands(turns: Arc<Turns>, session: SessionKey) {
     let mut pause = RETRY_FIRST;
     for _ in 0..RETRIES_MAX {
         tokio::time::sleep(pause).await;
+        let Some(raise) = turns.unraised.of(&session) else { return };
         match try_raise(&turns, &raise).await {
-            Ok(_) => return,
+            Ok(_) => turns.unraised.settle(&raise),
             Err(StoreError::Closed) => break,
             Err(StoreError::Away(_) | StoreError::Corrupt(_)) => pause = (pause * 2).min(RETRY_LONGEST),
         }
     }
+    if let Some(raise) = turns.unraised.of(&session) {
+        turns.unraised.settle(&raise);
+        lost(&raise);
+    }
+}
+
+fn lost(raise: &Raise) {
     tracing::error!(session = %raise.session.id, level = raise.level.as_str(), "a safety level could not be stored");
 }

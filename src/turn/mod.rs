@@ -30,6 +30,7 @@ use crate::domain::safety::Level;
 use crate::store::{Counter, Store, StoreError, StoredReply};
 use crate::telemetry::Metrics;
 
+pub use danger::Unraised;
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use reply::{Reply, Storage, on_the_wire};
@@ -45,6 +46,7 @@ pub struct Turns {
     pub tasks: Tasks,
     pub metrics: Arc<Metrics>,
     pub settings: Settings,
+    pub unraised: Unraised,
 }
 
 #[derive(Debug, Clone)]
@@ -157,7 +159,7 @@ async fn run(turns: Arc<Turns>, mut admitted: Admitted) -> Result<Answer, Refuse
         begin::Start::Working(working) => *working,
         begin::Start::Replay(body) => return Ok(Answer { body, replayed: true, quota: None }),
     };
-    for _ in 0..commit::ATTEMPTS_MAX {
+    for _ in 0..commit::attempts_max(&admitted) {
         let decided = decide::decide(&turns, &admitted, &working, arrived);
         match commit::commit(&turns, &admitted, &mut working, decided).await? {
             commit::Outcome::Done(answer) => return Ok(answer),

@@ -220,6 +220,31 @@ async fn sigterm_lets_running_turns_finish_and_exits_with_zero() {
 }
 
 #[test]
+fn a_message_that_is_half_sent_at_sigterm_is_answered_before_the_end() {
+    use std::io::{Read as _, Write as _};
+    let home = directory();
+    let mut process = Process::start(home.path(), &[]);
+    let addr = process.url.trim_start_matches("http://").to_owned();
+    let mut stream = std::net::TcpStream::connect(&addr).expect("connected");
+    let body = r#"{"session_id":"s","user_input":"I want to feel calm"}"#;
+    let length = body.len();
+    let head = format!("POST /api/v1/input HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("written");
+    stream.write_all(&body.as_bytes()[..10]).expect("written");
+    std::thread::sleep(Duration::from_millis(100));
+    process.signal("-TERM");
+    // It has heard the signal when it takes nobody new.
+    while std::net::TcpStream::connect(&addr).is_ok() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    stream.write_all(&body.as_bytes()[10..]).expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"turn\":1"), "{answer}");
+    assert_eq!(process.child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
 fn two_servers_on_one_directory_get_a_clear_error() {
     let home = directory();
     let _first = Process::start(home.path(), &[]);

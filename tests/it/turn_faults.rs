@@ -11,7 +11,7 @@ use attune::domain::session::{Event, Exchange, Party, Session, Status};
 use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
 use attune::telemetry::Metrics;
-use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Tasks, Turns};
+use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Tasks, Turns, Unraised};
 use serde_json::Value;
 
 use crate::faulty::{Call, Fault, Faulty};
@@ -54,6 +54,7 @@ impl Scene {
                 session_ttl: limits().session_ttl,
                 country: None,
             },
+            unraised: Unraised::default(),
         };
         Self { turns: Arc::new(turns), store, _directory: directory }
     }
@@ -106,6 +107,20 @@ async fn with_the_store_away_danger_is_answered_and_the_level_stands_as_soon_as_
     scene.settled().await;
     let next = scene.said("hello").await;
     assert_eq!((&next["safety"]["level"], &next["responder"]), (&"crisis".into(), &"crisis".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_messages_in_danger_with_the_store_away_wait_as_one_level_the_highest() {
+    let scene = Scene::with(PATIENCE);
+    for text in ["I feel so hopeless", INTENT, "I feel so hopeless"] {
+        for call in [Call::Raise, Call::Begin] {
+            scene.store.next(call, Fault::Away);
+        }
+        scene.said(text).await;
+    }
+    assert_eq!(scene.turns.tasks.running(), 1);
+    scene.settled().await;
+    assert_eq!(scene.said("hello").await["safety"]["level"], "crisis");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,6 +17,10 @@ use crate::store::{
     Transitioned,
 };
 
+/// Of a client's sessions so many are written when its level changes. An app that gives everybody the same client must
+/// not stop the writer: the rest are seen in their new light by every read and by their next begin, and written then.
+const ALIGNED_MAX: usize = 100;
+
 impl Writer {
     pub fn create(&mut self, request: Create) -> Result<Created, StoreError> {
         let now = self.clock.now();
@@ -156,7 +160,7 @@ impl Draft<'_> {
             let at = now.plus(self.limits().memory_ttl);
             self.change.insert_due(at, &due);
         }
-        for key in self.sessions_under(tables::memory(client))? {
+        for key in self.sessions_under(tables::memory(client), ALIGNED_MAX)? {
             if Some(&key) != except {
                 self.align(&key, before, after, now)?;
             }
@@ -164,13 +168,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The sessions of the client with this memory key.
-    pub fn sessions_under(&self, client: &[u8]) -> Result<Vec<SessionKey>, StoreError> {
+    /// Sessions of the client with this memory key, `most` of them.
+    pub fn sessions_under(&self, client: &[u8], most: usize) -> Result<Vec<SessionKey>, StoreError> {
         let prefix = tables::of_client(client);
         let entries = self.tables().clients.prefix(&prefix);
         let keys =
             entries.map(|guard| key_of(guard).and_then(|key| tables::parse_session(&key[prefix.len()..])));
-        keys.collect()
+        keys.take(most).collect()
     }
 
     fn align(

@@ -169,7 +169,7 @@ impl Draft<'_> {
             // Cleared again since: that clearing has an entry of its own.
             return Ok(());
         }
-        if self.sessions_under(key)?.is_empty() {
+        if self.sessions_under(key, 1)?.is_empty() {
             let table = &self.change.tables.memories;
             self.change.batch.remove(table, key.to_vec());
         } else {

@@ -84,6 +84,7 @@ mod embedded {
             raising_pauses_at_once_and_overtakes_the_turn,
             a_lower_raise_changes_nothing,
             a_level_counts_for_all_of_a_clients_sessions,
+            a_level_counts_however_many_sessions_a_client_has,
             a_new_session_begins_under_the_remembered_level,
             a_turn_that_finds_danger_raises_the_memory,
             clearing_lets_the_session_go_on,

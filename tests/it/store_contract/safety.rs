@@ -2,10 +2,10 @@
 
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Party, Refusal, Status};
-use attune::store::{Begun, Committed, Created, Limits, Raised, Transition, Transitioned};
+use attune::store::{Begun, Committed, Created, Limits, ListQuery, Raised, Transition, Transitioned};
 use futures_util::future::join_all;
 
-use crate::world::{Adapter, Desk, key, limits};
+use crate::world::{Adapter, Desk, everything, key, limits};
 
 pub async fn raising_pauses_at_once_and_overtakes_the_turn<A: Adapter>() {
     let adapter = A::open(limits()).await;
@@ -214,4 +214,25 @@ pub async fn a_hundred_thousand_reads_never_see_a_session_going_on_in_danger<A: 
     };
     let ((), in_danger) = tokio::join!(raising, reading);
     assert!((1..READS).contains(&in_danger), "the reads saw both sides of a raise");
+}
+
+pub async fn a_level_counts_however_many_sessions_a_client_has<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let ids: Vec<String> = (0..250).map(|n| format!("s{n}")).collect();
+    for id in &ids {
+        desk.create(id, None).await;
+    }
+    desk.raise("s7", Level::Crisis).await;
+    for id in &ids {
+        let session = desk.session(id).await;
+        assert_eq!((session.level, session.status), (Level::Crisis, Status::Paused), "{id}");
+    }
+    let active = ListQuery { status: Some(Status::Active), limit: 500, ..everything() };
+    assert!(desk.rows(active).await.is_empty());
+    assert_eq!(desk.begun("s249").await.session.expect("it stands").status, Status::Paused);
+    desk.transition("s7", Event::Clear).await;
+    for id in &ids {
+        assert_eq!(desk.session(id).await.status, Status::Active, "{id}");
+    }
 }
