@@ -9,13 +9,15 @@ use actix_cors::Cors;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
 
 use crate::access::{KeyFileError, Secret};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
 use crate::http::{self, State};
-use crate::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
+pub use crate::store::embedded::OpenError;
+use crate::store::embedded::{EmbeddedStore, OpenOptions};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Tasks, Turns, Unraised};
@@ -26,6 +28,10 @@ const CRISIS_WAIT: Duration = Duration::from_millis(150);
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Memory for blocks read from disk.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Files that the store may need at once. Connections leave so many to it.
+const STORE_FILES: u64 = 1_024;
+/// The most connections that a worker holds, however many files may be open.
+const CONNECTIONS_MAX: usize = 25_600;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -139,13 +145,13 @@ pub async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
     Ok(knowledge)
 }
 
-/// The configured secret, else the one in the key file. A key file is made only where there are no data yet.
+/// The configured secret, else the one in the key file. None is made where data are already: it would not be theirs, and
+/// whoever looked for the lost one would find it in its place.
 pub fn secret(config: &Config, entropy: &Entropy) -> Result<Secret, KeyFileError> {
     match &config.secret {
         Some(bytes) => Ok(Secret::new(Arc::clone(bytes))),
-        // Another secret would find nothing in them, and stand in the way of the right one.
         None if store_directory(config).exists() && !config.key_file.exists() => {
-            Err(KeyFileError::Gone(config.key_file.display().to_string()))
+            Err(KeyFileError::Missing(config.key_file.display().to_string()))
         }
         None => Secret::from_key_file(&config.key_file, entropy),
     }
@@ -188,6 +194,7 @@ fn http_server(
             .wrap(Compress::default())
             .configure(http::routes)
     })
+    .max_connections(connections_max(config.workers))
     .client_request_timeout(config.slow_sender)
     .shutdown_timeout(config.shutdown.as_secs().max(1))
     .disable_signals();
@@ -195,6 +202,24 @@ fn http_server(
         server = server.workers(workers);
     }
     Ok(server.listen(listener).map_err(StartError::Http)?.run())
+}
+
+/// How many connections each worker may hold; more wait to be accepted. A store that cannot open a file has failed for
+/// good, so strangers must not be able to use up what the process may open.
+fn connections_max(workers: Option<usize>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let files = open_files_max();
+    let connections = files.saturating_sub(STORE_FILES).max(files / 2);
+    let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+    (connections / workers.unwrap_or_else(cores)).clamp(1, CONNECTIONS_MAX)
+}
+
+/// How many files may be open, after asking for as many as the system grants.
+fn open_files_max() -> u64 {
+    let given = getrlimit(Resource::Nofile);
+    // Where it is not granted, what was given stands.
+    let _refused = setrlimit(Resource::Nofile, Rlimit { current: given.maximum, ..given });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn cors(origins: &[String]) -> Cors {

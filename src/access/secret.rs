@@ -29,8 +29,10 @@ pub enum KeyFileError {
         "the key file {0} does not hold 32 bytes in base64; put the right one back, it belongs to the data"
     )]
     Malformed(String),
-    #[error("the key file {0} is not there, but the data that belong to it are; put it back from a copy")]
-    Gone(String),
+    #[error(
+        "the key file {0} is not there, but the data are; put it back from a copy, a new one would not fit"
+    )]
+    Missing(String),
 }
 
 impl Secret {
@@ -113,9 +115,13 @@ fn make_key_file(path: &Path, entropy: &Entropy) -> std::io::Result<Secret> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", base64::engine::general_purpose::STANDARD.encode(bytes))?;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
     // The data are worthless without it: it must not be lost where they are not.
-    file.sync_all()?;
+    if let Err(error) = writeln!(file, "{encoded}").and_then(|()| file.sync_all()) {
+        // Half a key, as a full disk leaves it, would stop every later start.
+        std::fs::remove_file(path)?;
+        return Err(error);
+    }
     Ok(Secret(Arc::new(SecretBox::new(Box::new(bytes)))))
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Secret;
-use crate::app;
+use crate::app::{self, OpenError};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::domain::time::Timestamp;
@@ -177,14 +177,30 @@ async fn store(config: &Config) -> Finding {
 async fn open_store(config: &Config) -> Finding {
     let entropy = Arc::new(Entropy::system());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let opened = app::secret(config, &entropy).map_err(|error| error.to_string()).and_then(|secret| {
-        app::open_store(config, &secret, &clock, &entropy).map_err(|error| error.to_string())
-    });
-    match opened {
+    // A key file at fault is a finding of its own; its advice stands there.
+    let secret = match app::secret(config, &entropy) {
+        Ok(secret) => secret,
+        Err(_) => {
+            return Fault("store: cannot be opened without its key".to_owned(), "mend the key file first");
+        }
+    };
+    match app::open_store(config, &secret, &clock, &entropy) {
         Ok(store) => match store.close().await {
             Ok(()) => Well(format!("store: {} opens", config.data.display())),
             Err(error) => Fault(format!("store: {error}"), "look at the disk's health"),
         },
-        Err(error) => Fault(format!("store: {error}"), "mend what it says, then start again"),
+        Err(error) => Fault(format!("store: {error}"), advice(&error)),
+    }
+}
+
+fn advice(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Locked => "stop the other process, or set ATTUNE_URL to where it listens",
+        OpenError::Io(_) => "check the disk, its mount, and that this user owns the directory",
+        OpenError::Corrupt(_) => {
+            "leave it as it is, set it aside, and put a copy of the whole directory back"
+        }
+        OpenError::Version(_) => "start the version of Attune that wrote it, or a newer one",
+        OpenError::OtherSecret => "put the key file or ATTUNE_SECRET back that it was made under",
     }
 }

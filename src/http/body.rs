@@ -65,6 +65,14 @@ fn check_content_type(request: &HttpRequest) -> Result<(), Problem> {
     Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"))
 }
 
+/// Decodes a JSON object that may be left out, or be null.
+pub fn decode_if_any<T: DeserializeOwned>(body: &[u8]) -> Result<Option<T>, Problem> {
+    match body.trim_ascii() {
+        b"" | b"null" => Ok(None),
+        _ => decode(body).map(Some),
+    }
+}
+
 /// Decodes a JSON object. Unknown members are ignored.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
@@ -111,6 +119,8 @@ fn expectation(error: &serde_json::Error) -> String {
     let expected = text.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
     match expected.split(" at line ").next().unwrap_or(expected) {
         "u8" | "u16" | "u32" | "u64" | "usize" => "must be a whole number, not below zero".to_owned(),
+        // Our names for things say nothing to a caller.
+        expected if expected.starts_with("struct ") => "must be an object".to_owned(),
         expected => format!("must be {expected}"),
     }
 }
@@ -210,7 +220,18 @@ mod tests {
         assert_eq!(misfit("{\"user_input\":\"a\",\"count\":300}").as_deref(), Some("count"));
         for bad in ["[\"a\"]", "\"a\"", "null", "7"] {
             assert!(misfit(bad).is_some(), "{bad}");
+            let problem = decode::<Words>(bad.as_bytes()).expect_err("no object");
+            assert!(problem.detail.ends_with("must be an object"), "{}", problem.detail);
         }
+    }
+
+    #[test]
+    fn a_body_that_may_be_left_out_may_be_null() {
+        for none in ["", " \n", "null", " null "] {
+            assert!(decode_if_any::<Words>(none.as_bytes()).is_ok_and(|words| words.is_none()), "{none:?}");
+        }
+        assert!(decode_if_any::<Words>(br#"{"user_input":"a"}"#).is_ok_and(|words| words.is_some()));
+        assert!(decode_if_any::<Words>(b"nul").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::wire::{InputBody, SessionInputBody};
 #[utoipa::path(
     post, path = "/api/v1/input", tag = "conversation", request_body = InputBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply")),
-    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body), (status = 429, description = "Too many turns", body = Body))
+    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn input(
     state: Data<State>,
@@ -35,7 +35,7 @@ pub async fn input(
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/input", tag = "conversation", request_body = SessionInputBody,
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply")),
-    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body), (status = 429, description = "Too many turns", body = Body))
+    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn session_input(
     state: Data<State>,

@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 
 use crate::domain::id::SessionId;
 use crate::domain::safety::Level;
@@ -96,7 +96,6 @@ fn decode_cursor(text: &str) -> Option<Cursor> {
 )]
 pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
-    let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     let today = date(&state.turns.clock.now().date()).unwrap_or_default();
     let to = query.parse("to", "a date like 2026-01-31", date).unwrap_or(today);
     let from = query.parse("from", "a date like 2026-01-31", date).unwrap_or(to - chrono::Days::new(6));
@@ -107,6 +106,12 @@ pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpRespo
     let days = state.store().daily(&state.caller().org, &from.to_string(), &to.to_string()).await?;
     let days = days.into_iter().map(|day| DayBody { date: day.date, counts: day.counts }).collect();
     Ok(HttpResponse::Ok().json(DailyBody { days }))
+}
+
+/// A day that can be written as `YYYY-MM-DD`. The calendar knows years far beyond, at whose ends days cannot be counted.
+fn date(text: &str) -> Option<NaiveDate> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    (1..=9_999).contains(&date.year()).then_some(date)
 }
 
 /// Crisis lines.

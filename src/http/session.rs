@@ -49,7 +49,7 @@ fn key_in_path(state: &State, path: Path<String>) -> Result<SessionKey, Problem>
 #[utoipa::path(
     post, path = "/api/v1/session/create", tag = "sessions", request_body = CreateBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters")),
-    responses((status = 200, description = "Opened", body = wire::Created), (status = 409, description = "The id exists", body = Body))
+    responses((status = 200, description = "Opened", body = wire::Created), (status = 409, description = "The id exists", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn create(
     state: Data<State>,
@@ -57,8 +57,7 @@ pub async fn create(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
-    let create: CreateBody =
-        if bytes.iter().all(u8::is_ascii_whitespace) { empty_create() } else { body::decode(&bytes)? };
+    let create: CreateBody = body::decode_if_any(&bytes)?.unwrap_or_else(empty_create);
     let key = idempotency_key(&request)?;
     let (caller, secret) = (state.caller(), &state.turns.secret);
     let idempotency = key.map(|key| secret.idempotency(&caller, "create", "", &key, &bytes));
@@ -237,7 +236,7 @@ pub async fn extend(
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/pause", tag = "sessions", request_body = Option<ReasonBody>,
     params(("id" = String, Path)),
-    responses((status = 200, description = "Paused", body = ChangedBody), (status = 409, description = "The lifecycle says no", body = Body))
+    responses((status = 200, description = "Paused", body = ChangedBody), (status = 409, description = "The lifecycle says no", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn pause(
     state: Data<State>,
@@ -252,7 +251,7 @@ pub async fn pause(
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/resume", tag = "sessions", request_body = Option<ReasonBody>,
     params(("id" = String, Path)),
-    responses((status = 200, description = "Active", body = ChangedBody), (status = 409, description = "The lifecycle says no", body = Body))
+    responses((status = 200, description = "Active", body = ChangedBody), (status = 409, description = "The lifecycle says no", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn resume(
     state: Data<State>,
@@ -267,7 +266,7 @@ pub async fn resume(
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/complete", tag = "sessions", request_body = Option<ReasonBody>,
     params(("id" = String, Path)),
-    responses((status = 200, description = "Completed", body = ChangedBody), (status = 409, description = "The lifecycle says no", body = Body))
+    responses((status = 200, description = "Completed", body = ChangedBody), (status = 409, description = "The lifecycle says no", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn complete(
     state: Data<State>,
@@ -287,8 +286,7 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     let key = key_in_path(state, path)?;
     let bytes = body::read(request, payload, OTHER_MAX_BYTES, state.patience).await?;
-    let body: ReasonBody =
-        if bytes.iter().all(u8::is_ascii_whitespace) { ReasonBody::default() } else { body::decode(&bytes)? };
+    let body: ReasonBody = body::decode_if_any(&bytes)?.unwrap_or_default();
     let reason = body.reason.unwrap_or_else(|| "asked".to_owned());
     if reason.chars().count() > REASON_MAX_CHARS {
         return Err(Problem::invalid("reason", "must be at most 500 characters"));

@@ -182,7 +182,11 @@ async fn queries_tell_every_field_that_does_not_fit() {
     for query in ["limit=0", "limit=51", "limit=x", "before=0", "before=-1"] {
         server.get(&format!("/session/s/history?{query}")).await.problem(422, "invalid_request");
     }
-    for query in ["from=yesterday", "from=2026-02-01&to=2026-01-01", "from=2000-01-01"] {
+    let no_days = ["from=yesterday", "from=2026-02-01&to=2026-01-01", "from=2000-01-01"];
+    // Where the calendar ends, nothing can be counted back from.
+    let far_days =
+        ["to=-262143-01-01", "to=%2B262142-12-31", "to=0000-01-01", "from=0001-01-01&to=%2B10000-01-01"];
+    for query in no_days.iter().chain(&far_days) {
         server.get(&format!("/api/v1/analytics/daily?{query}")).await.problem(422, "invalid_request");
     }
 }

@@ -67,6 +67,21 @@ async fn every_described_operation_is_served_and_no_other() {
     }
 }
 
+#[test]
+fn every_refusal_is_described_as_a_problem() {
+    // Probes say how the server fares, in a body of their own.
+    let is_probe = |path: &str| ["/livez", "/readyz", "/health"].iter().any(|probe| path.ends_with(probe));
+    for (path, item) in description()["paths"].as_object().expect("an object") {
+        for operation in item.as_object().expect("an object").values().filter(|_| !is_probe(path)) {
+            let responses = operation["responses"].as_object().expect("an object");
+            for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+                let content = response["content"].as_object().expect("an object");
+                assert!(content.keys().eq(["application/problem+json"]), "{path} {status}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_openapi_3_1_and_its_references_lead_somewhere() {
     let server = Server::start().await;

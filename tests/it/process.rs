@@ -21,13 +21,25 @@ struct Process {
 
 impl Process {
     fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut child = attune(data, variables).stdout(Stdio::piped()).spawn().expect("it starts");
+        Self::spawn(attune(data, variables))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
         let url = line.split_whitespace().find(|word| word.starts_with("http://"));
         let url = url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
         Self { child, url }
+    }
+
+    /// May open only so many files.
+    fn start_limited(data: &Path, files: usize) -> Self {
+        let mut limited = Command::new("sh");
+        let line = format!("ulimit -n {files}; exec \"$0\"");
+        limited.args(["-c", &line, env!("CARGO_BIN_EXE_attune")]);
+        Self::spawn(of_env(limited, data, &[]))
     }
 
     fn signal(&self, signal: &str) {
@@ -50,7 +62,10 @@ impl Drop for Process {
 }
 
 fn attune(data: &Path, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attune"));
+    of_env(Command::new(env!("CARGO_BIN_EXE_attune")), data, variables)
+}
+
+fn of_env(mut command: Command, data: &Path, variables: &[(&str, &str)]) -> Command {
     command.env_clear().current_dir(data).stderr(Stdio::null());
     command.envs([("ATTUNE_ADDR", "127.0.0.1:0"), ("ATTUNE_WORKERS", "2"), ("RATE_LIMIT_PER_MINUTE", "0")]);
     command.env("ATTUNE_DATA", data.join("data")).envs(variables.iter().copied());
@@ -274,6 +289,54 @@ fn another_secret_on_the_same_data_is_refused() {
     let refused = run(home.path(), &other, &["serve"]);
     assert!(!refused.status.success());
     assert!(text(&refused.stderr).contains("ATTUNE_SECRET"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_lost_key_file_is_not_replaced_where_data_are() {
+    let home = directory();
+    drop(Process::start(home.path(), &[]));
+    let (key_file, copy) = (home.path().join("data/attune.key"), home.path().join("copy"));
+    std::fs::rename(&key_file, &copy).expect("moved");
+    for arguments in [&["doctor"][..], &["serve"], &["sessions", "list"]] {
+        let output = run(home.path(), &[], arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("is not there, but the data are"), "{said}");
+        assert!(!key_file.exists(), "{arguments:?} made another one");
+    }
+    std::fs::rename(&copy, &key_file).expect("moved back");
+    drop(Process::start(home.path(), &[]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_connections_leaves_the_store_its_files() {
+    use std::io::{Read as _, Write as _};
+    const FILES: usize = 200;
+    let home = directory();
+    let process = Process::start_limited(home.path(), FILES);
+    let address = process.url.trim_start_matches("http://");
+    let mut flood: Vec<_> =
+        (0..FILES * 2).filter_map(|_| std::net::TcpStream::connect(address).ok()).collect();
+    for connection in flood.iter_mut().take(FILES / 4) {
+        connection.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+        assert!(connection.read(&mut [0; 64]).expect("answered") > 0);
+    }
+    let open = std::fs::read_dir(format!("/proc/{}/fd", process.child.id())).expect("it runs").count();
+    assert!(open < FILES - 40, "{open} of {FILES} files are open");
+}
+
+#[test]
+fn the_doctor_says_what_to_do_about_a_damaged_store() {
+    let home = directory();
+    drop(Process::start(home.path(), &[]));
+    let journal = home.path().join("data/store/0.jnl");
+    let mut bytes = std::fs::read(&journal).expect("there");
+    bytes[40] ^= 1;
+    std::fs::write(&journal, bytes).expect("writable");
+    let doctor = run(home.path(), &[("ATTUNE_URL", "http://127.0.0.1:1")], &["doctor"]);
+    let said = text(&doctor.stdout);
+    assert!(!doctor.status.success() && said.contains("is damaged"), "{said}");
+    assert!(said.contains("put a copy of the whole directory back"), "{said}");
 }
 
 #[test]
