@@ -22,7 +22,7 @@ use crate::domain::session::Responder;
 /// # Errors
 /// When the filter cannot be read.
 pub fn start_logs(config: &Config) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("ATTUNE_LOG: {error}"))?;
+    let filter = filter(config)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -33,6 +33,14 @@ pub fn start_logs(config: &Config) -> Result<(), String> {
     };
     drop(started);
     Ok(())
+}
+
+/// The filter that the configuration asks for.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn filter(config: &Config) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(&config.log).map_err(|error| format!("ATTUNE_LOG: {error}"))
 }
 
 /// Upper bounds of the buckets, in seconds.

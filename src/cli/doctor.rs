@@ -11,6 +11,7 @@ use crate::app::{self, OpenError};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::domain::time::Timestamp;
+use crate::telemetry;
 use crate::turn::Knowledge;
 
 use super::{Failure, say};
@@ -54,6 +55,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Well(format!("configuration: listens on {}", config.addr))];
     let unknown = config.warnings.iter();
     findings.extend(unknown.map(|warning| Warning(warning.clone(), "correct the name, or remove it")));
+    findings.extend(telemetry::filter(config).err().map(|fault| Fault(fault, "set the variable right")));
     findings.extend(knowledge());
     findings.push(clock(config));
     findings.push(disk(&config.data));
@@ -178,11 +180,8 @@ async fn open_store(config: &Config) -> Finding {
     let entropy = Arc::new(Entropy::system());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // A key file at fault is a finding of its own; its advice stands there.
-    let secret = match app::secret(config, &entropy) {
-        Ok(secret) => secret,
-        Err(_) => {
-            return Fault("store: cannot be opened without its key".to_owned(), "mend the key file first");
-        }
+    let Ok(secret) = app::secret(config, &entropy) else {
+        return Fault("store: cannot be opened without its key".to_owned(), "mend the key file first");
     };
     match app::open_store(config, &secret, &clock, &entropy) {
         Ok(store) => match store.close().await {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, banner};
 use crate::config::Config;
@@ -15,12 +15,14 @@ pub(super) async fn serve(config: &Config) -> Result<ExitCode, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    // Heard from here on: one that comes while the store still opens must not be lost.
+    let stop = StopSignal::listen()?;
     let app = App::start(config).await.map_err(Failure::of)?;
     if let Err(failure) = say(banner(&app, config)) {
         // Whoever started it may have closed its output; that is no reason not to serve.
         tracing::warn!(%failure, "the greeting could not be shown");
     }
-    stop_signal().await?;
+    stop.heard().await;
     tracing::info!("stopping: running turns may finish");
     if app.stop().await {
         Ok(ExitCode::SUCCESS)
@@ -30,12 +32,20 @@ pub(super) async fn serve(config: &Config) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn stop_signal() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn heard(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -269,8 +269,10 @@ impl ResponseError for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away(_) => Self::new(Code::StoreUnavailable, "the store does not answer")
-                .retry_after(Duration::from_secs(1)),
+            StoreError::Away(_) | StoreError::Stopped(_) => {
+                Self::new(Code::StoreUnavailable, "the store does not answer")
+                    .retry_after(Duration::from_secs(1))
+            }
             StoreError::Closed => Self::new(Code::ShuttingDown, "try another server, or this one again")
                 .retry_after(Duration::from_secs(1)),
             StoreError::Corrupt(_) => Self::new(Code::Internal, "stored data cannot be read"),

@@ -127,6 +127,9 @@ pub enum StoreError {
     /// Away, or too slow: try again later. Whether the call took effect is unknown.
     #[error("the store is away: {0}")]
     Away(String),
+    /// Stopped for good, as after a failed write: only a restart helps.
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
     /// Shutting down.
     #[error("the store is closed")]
     Closed,

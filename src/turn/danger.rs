@@ -112,11 +112,14 @@ impl Unraised {
 async fn raise_until_it_stands(turns: Arc<Turns>, session: SessionKey) {
     let mut pause = RETRY_FIRST;
     for _ in 0..RETRIES_MAX {
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = turns.tasks.closing() => break,
+        }
         let Some(raise) = turns.unraised.of(&session) else { return };
         match try_raise(&turns, &raise).await {
             Ok(_) => turns.unraised.settle(&raise),
-            Err(StoreError::Closed) => break,
+            Err(StoreError::Closed | StoreError::Stopped(_)) => break,
             Err(StoreError::Away(_) | StoreError::Corrupt(_)) => pause = (pause * 2).min(RETRY_LONGEST),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Spawns on one runtime that ends after the HTTP workers do.
@@ -12,11 +13,12 @@ use tokio_util::task::TaskTracker;
 pub struct Tasks {
     tracker: TaskTracker,
     runtime: Handle,
+    closing: CancellationToken,
 }
 
 impl Tasks {
     pub fn on(runtime: Handle) -> Self {
-        Self { tracker: TaskTracker::new(), runtime }
+        Self { tracker: TaskTracker::new(), runtime, closing: CancellationToken::new() }
     }
 
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
@@ -31,9 +33,15 @@ impl Tasks {
         self.tracker.len()
     }
 
+    /// Ends when the tasks are waited for: a task that only waits for better days should give up then.
+    pub async fn closing(&self) {
+        self.closing.cancelled().await;
+    }
+
     /// Waits until no task is left, `bound` at most. False when some had to be left behind.
     pub async fn finish(&self, bound: Duration) -> bool {
         self.tracker.close();
+        self.closing.cancel();
         tokio::time::timeout(bound, self.tracker.wait()).await.is_ok()
     }
 }

@@ -18,6 +18,8 @@ use tokio::sync::Semaphore;
 pub enum Fault {
     /// It does not reach the store.
     Away,
+    /// As Away, and for good.
+    Stopped,
     /// It is done, and its answer is lost.
     AnswerLost,
     /// It waits until the test lets it on.
@@ -63,6 +65,7 @@ impl Faulty {
         match fault {
             None => Ok(false),
             Some(Fault::Away) => Err(away()),
+            Some(Fault::Stopped) => Err(StoreError::Stopped("the test wants it".to_owned())),
             Some(Fault::AnswerLost) => Ok(true),
             Some(Fault::Panics) => panic!("the test wants it"),
             Some(Fault::Waits) => {

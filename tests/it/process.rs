@@ -281,6 +281,19 @@ fn what_was_said_can_be_read_by_its_owner_alone() {
     assert!(!doctor.status.success() && text(&doctor.stdout).contains("others on this machine may read"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_is_taken_away_under_the_server_is_noticed() {
+    let (home, client) = (directory(), reqwest::Client::new());
+    let process = Process::start(home.path(), &[("INDEX_SWEEP_MS", "3600000")]);
+    input(&client, &process.url, "s", "hello").await.expect("answered");
+    std::fs::remove_dir_all(home.path().join("data")).expect("removed");
+    let ready = client.get(format!("{}/readyz", process.url)).send().await.expect("answered");
+    assert_eq!(ready.status().as_u16(), 503);
+    assert!(input(&client, &process.url, "s", "hello").await.is_none(), "nothing is acknowledged any more");
+    let crisis = input(&client, &process.url, "s", "I am going to kill myself tonight").await;
+    assert_eq!(crisis.expect("danger is answered")["storage"], "none");
+}
+
 #[test]
 fn another_secret_on_the_same_data_is_refused() {
     let home = directory();

@@ -110,6 +110,29 @@ async fn with_the_store_away_danger_is_answered_and_the_level_stands_as_soon_as_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_store_stopped_for_good_nobody_waits_for_it() {
+    let scene = Scene::with(PATIENCE);
+    scene.store.next(Call::Raise, Fault::Stopped);
+    scene.store.next(Call::Raise, Fault::Stopped);
+    scene.store.next(Call::Begin, Fault::Stopped);
+    assert_eq!(scene.said(INTENT).await["storage"], "none");
+    scene.settled().await;
+    let level = scene.said("hello").await["safety"]["level"].clone();
+    assert_eq!(level, "none", "it was given up, and the log says so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_does_not_wait_for_a_store_that_is_away() {
+    let scene = Scene::with(PATIENCE);
+    for _ in 0..100 {
+        scene.store.next(Call::Raise, Fault::Away);
+    }
+    scene.store.next(Call::Begin, Fault::Away);
+    scene.said(INTENT).await;
+    assert!(scene.turns.tasks.finish(PATIENCE).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_messages_in_danger_with_the_store_away_wait_as_one_level_the_highest() {
     let scene = Scene::with(PATIENCE);
     for text in ["I feel so hopeless", INTENT, "I feel so hopeless"] {

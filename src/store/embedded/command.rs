@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::tables::stopped;
 use super::waiting::{Call, Claimer};
 use super::writer::Writer;
 use crate::domain::id::SessionKey;
@@ -79,7 +80,7 @@ pub(super) struct State {
 impl State {
     /// Keeps the first reason.
     pub fn poison(&self, reason: &StoreError) {
-        self.poison.lock().get_or_insert_with(|| reason.clone());
+        self.poison.lock().get_or_insert_with(|| stopped(reason));
     }
 
     pub fn next_call(&self) -> Call {
@@ -94,7 +95,7 @@ impl State {
         if self.closed.load(Ordering::Acquire) {
             return StoreError::Closed;
         }
-        StoreError::Away("its writer has stopped".to_owned())
+        StoreError::Stopped("its writer has stopped".to_owned())
     }
 }
 

@@ -34,6 +34,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use self::command::{Channel, ClaimReply, Command, State};
+use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
@@ -63,7 +64,8 @@ impl EmbeddedStore {
         let (state, published) = (Arc::<State>::default(), Arc::<Published>::default());
         let (channel, commands) = Channel::open(Arc::clone(&state));
         let (clock, limits) = (Arc::clone(&options.clock), options.limits.clone());
-        let writer = open::writer(tables, options, Arc::clone(&state), Arc::clone(&published));
+        let writer =
+            open::writer(tables, Ground::of(directory), options, Arc::clone(&state), Arc::clone(&published));
         let thread = std::thread::Builder::new()
             .name("attune-store".to_owned())
             .spawn(move || open::work(writer, &commands))
@@ -232,7 +234,12 @@ impl Store for EmbeddedStore {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.channel()?.ask(|_| Ok(())).await
+        self.channel()?
+            .ask(|writer| {
+                writer.look_to_the_ground();
+                Ok(())
+            })
+            .await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Opening a directory: once at a time, in a format that is known, under the secret that it was made with.
 
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -97,15 +97,48 @@ fn mark(tables: &Tables, options: &OpenOptions) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The directory on disk, known again by its lock file.
+pub(super) struct Ground {
+    lock: PathBuf,
+    /// Device and inode; `None` where it could not be looked at.
+    known: Option<(u64, u64)>,
+}
+
+impl Ground {
+    pub fn of(directory: &Path) -> Self {
+        let lock = directory.join("lock");
+        Self { known: identity(&lock), lock }
+    }
+
+    pub fn stands(&self) -> bool {
+        self.known.is_none() || identity(&self.lock) == self.known
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
 pub(super) fn writer(
     tables: Tables,
+    ground: Ground,
     options: OpenOptions,
     state: Arc<State>,
     published: Arc<Published>,
 ) -> Writer {
     published.publish(&tables);
     let OpenOptions { limits, clock, entropy, .. } = options;
-    Writer { tables, limits, clock, entropy, state, published, memory: super::writer::Memory::default() }
+    Writer {
+        tables,
+        ground,
+        limits,
+        clock,
+        entropy,
+        state,
+        published,
+        memory: super::writer::Memory::default(),
+    }
 }
 
 /// The thread's whole life. A panic ends the store, never the callers: they are told.

@@ -44,6 +44,7 @@ impl Writer {
     }
 
     pub fn sweep(&mut self) -> Result<Swept, StoreError> {
+        self.look_to_the_ground();
         let now = self.clock.now();
         let mut swept = Swept::default();
         let due = self.due(now)?;

@@ -76,6 +76,14 @@ pub(super) fn away(error: &fjall::Error) -> StoreError {
     StoreError::Away(plain)
 }
 
+/// The same, once the writer has ended on it.
+pub(super) fn stopped(reason: &StoreError) -> StoreError {
+    match reason {
+        StoreError::Away(why) => StoreError::Stopped(why.clone()),
+        reason @ (StoreError::Stopped(_) | StoreError::Closed | StoreError::Corrupt(_)) => reason.clone(),
+    }
+}
+
 pub(super) fn value_of(table: &Keyspace, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
     table.get(key).map_err(|error| away(&error))
 }

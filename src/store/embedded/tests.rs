@@ -79,7 +79,7 @@ async fn after_a_failed_write_nothing_is_acknowledged_any_more() {
     store.health().await.expect("it is well");
     send(&store, Box::new(super::writer::Writer::fail)).await;
     let reason = store.health().await.expect_err("it has failed");
-    assert!(matches!(&reason, StoreError::Away(_)));
+    assert!(matches!(&reason, StoreError::Stopped(_)));
     assert_eq!(store.begin(begin(1)).await.expect_err("it has failed"), reason);
     assert_eq!(store.read(&key()).await.expect_err("it has failed"), reason);
     assert_eq!(store.sweep().await.expect_err("it has failed"), reason);
@@ -98,7 +98,7 @@ async fn what_shares_a_group_with_a_failure_is_not_acknowledged() {
     let failure = send(&store, Box::new(super::writer::Writer::fail));
     let go = async { stop.send(()).expect("the writer waits") };
     let (counted, (), ()) = tokio::join!(count, failure, go);
-    assert!(matches!(counted, Err(StoreError::Away(_))));
+    assert!(matches!(counted, Err(StoreError::Stopped(_))));
 }
 
 #[tokio::test]
@@ -111,8 +111,8 @@ async fn a_panic_of_the_writer_leaves_nobody_hanging() {
     };
     let fault = send(&store, Box::new(|_| panic!("a fault for the test")));
     let (claim, ()) = tokio::join!(store.claim(ticket, MINUTE), fault);
-    assert!(matches!(claim, Err(StoreError::Away(_))));
-    assert!(matches!(store.health().await, Err(StoreError::Away(_))));
+    assert!(matches!(claim, Err(StoreError::Stopped(_))));
+    assert!(matches!(store.health().await, Err(StoreError::Stopped(_))));
 }
 
 #[tokio::test]

@@ -12,10 +12,11 @@ use super::command::{Answer, ClaimReply, Sent, State, Unclaimed};
 use super::counters::Counters;
 use super::draft::{Draft, load_memory, load_recent, load_record};
 use super::index::Change;
+use super::open::Ground;
 use super::reads::Published;
 use super::record::Record;
 use super::seat::Seat;
-use super::tables::{Tables, away};
+use super::tables::{Tables, away, stopped};
 use crate::clock::{Clock, Entropy};
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
@@ -34,6 +35,7 @@ const COUNTERS_FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     pub tables: Tables,
+    pub ground: Ground,
     pub limits: Limits,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
@@ -116,6 +118,13 @@ impl Writer {
         }
     }
 
+    /// Stops where the directory was taken away under the open files: what is written then is kept nowhere.
+    pub fn look_to_the_ground(&mut self) {
+        if !self.ground.stands() {
+            self.memory.failed = Some(StoreError::Stopped("its directory is gone".to_owned()));
+        }
+    }
+
     /// Holds an answer until the group is synced.
     pub fn answer(&mut self, answer: Answer) {
         self.memory.answers.push(answer);
@@ -150,10 +159,10 @@ impl Writer {
 
     fn sync(&mut self) -> Result<(), StoreError> {
         if let Some(reason) = &self.memory.failed {
-            return Err(reason.clone());
+            return Err(stopped(reason));
         }
         if std::mem::take(&mut self.memory.is_written) {
-            self.tables.db.persist(PersistMode::SyncData).map_err(|error| away(&error))?;
+            self.tables.db.persist(PersistMode::SyncData).map_err(|error| stopped(&away(&error)))?;
             self.published.publish(&self.tables);
         }
         Ok(())
