@@ -1,5 +1,8 @@
 //! Removing a session with all that is its own, and the sweep that does so when its time has come.
 
+use std::time::Duration;
+
+use super::command::answer;
 use super::draft::Draft;
 use super::record::{CreateKey, Record, ReplyRecord};
 use super::tables::{self, Due, Tables, key_of, pair_of, value_of};
@@ -9,7 +12,7 @@ use crate::domain::id::SessionKey;
 use crate::domain::safety::Level;
 use crate::domain::session::{Event, Party};
 use crate::domain::time::Timestamp;
-use crate::store::{Receipt, StoreError, Swept};
+use crate::store::{Claim, Receipt, StoreError, Swept};
 
 /// Entries that one sweep looks at.
 const SWEEP_MAX: usize = 1_000;
@@ -23,7 +26,9 @@ impl Writer {
         let stored_replies = replies + u64::from(created.is_some());
         self.change(|draft| draft.purge(key, &record))?;
         let verified = self.is_gone(key, &record)?;
-        self.seat(key).forget_permits();
+        for waiter in self.seat(key).forget() {
+            self.answer(answer(waiter.0, Ok(Claim::Busy { retry_after: Duration::ZERO })));
+        }
         self.release(key, End::Died);
         Ok(Some(Receipt { exchanges, stored_replies, verified }))
     }

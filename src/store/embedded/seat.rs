@@ -150,11 +150,18 @@ impl<C> Seat<C> {
         }
     }
 
-    /// Forgets the permits of a session that was deleted.
-    pub fn forget_permits(&mut self) {
+    /// Forgets what a session that was deleted leaves: its permits, and whoever waited for it but those in danger. A
+    /// message from before must not bring it back. Those who have to be told are given back.
+    pub fn forget(&mut self) -> Vec<C> {
         self.ordinary = Window::default();
         self.danger = Window::default();
         self.unsaved = false;
+        let is_ordinary = |waiter: &mut Waiter<C>| waiter.request.lane == Lane::Ordinary;
+        let joiners = self.joiners.extract_if(.., is_ordinary);
+        let (left, stays): (Vec<_>, Vec<_>) =
+            self.queue.drain(..).partition(|waiter| waiter.request.lane == Lane::Ordinary);
+        self.queue = stays.into();
+        left.into_iter().chain(joiners).filter_map(|waiter| Some(waiter.claimer?.1)).collect()
     }
 }
 

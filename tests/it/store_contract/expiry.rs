@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Status};
-use attune::store::{Begun, Committed, Limits, Remaining, Swept};
+use attune::store::{Begun, Claim, Committed, Limits, Remaining, Swept};
 
 use crate::world::{Adapter, DAY, Desk, HOUR, begun, everything, handed, key, limits, reply, used};
 
@@ -247,16 +247,21 @@ pub async fn a_deleted_sessions_turn_is_lost<A: Adapter>() {
     assert!(desk.read("s").await.is_none());
 }
 
-pub async fn a_delete_hands_the_queue_on<A: Adapter>() {
+pub async fn a_delete_sends_the_queue_away_but_for_danger<A: Adapter>() {
     let adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
     desk.turn("s").await;
     desk.begun("s").await;
-    let ticket = desk.queued(desk.request("s")).await;
+    let ordinary = desk.queued(desk.request("s")).await;
+    let danger = desk.queued(desk.danger("s")).await;
+    let unclaimed = desk.queued(desk.request("s")).await;
     let session = key("s");
-    let (next, _) = tokio::join!(desk.claim(ticket), adapter.store().delete(&session));
-    let next = handed(next);
-    assert!(next.session.is_none());
-    desk.turn_of("s", &next).await;
+    let (ordinary, danger, _) =
+        tokio::join!(desk.claim(ordinary), desk.claim(danger), adapter.store().delete(&session));
+    assert!(matches!(ordinary, Claim::Busy { .. }), "it must not bring the session back");
+    assert!(matches!(desk.claim(unclaimed).await, Claim::Busy { .. }));
+    let danger = handed(danger);
+    assert!(danger.session.is_none());
+    desk.turn_of("s", &danger).await;
     assert_eq!(desk.turns("s").await, [1]);
 }

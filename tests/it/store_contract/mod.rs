@@ -112,7 +112,7 @@ mod embedded {
             a_memory_stays_while_a_session_remembers_it,
             a_delete_leaves_nothing_and_says_so,
             a_deleted_sessions_turn_is_lost,
-            a_delete_hands_the_queue_on,
+            a_delete_sends_the_queue_away_but_for_danger,
         }
         lists {
             the_list_shows_the_latest_first,
