@@ -1,12 +1,16 @@
 //! Whether the server lives, is ready, and how it fares.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use super::state::State;
 use super::wire::{HealthBody, ProbeBody};
+
+/// A store that takes longer than this to say that it is well is not.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process answers.
 #[utoipa::path(get, path = "/api/v1/livez", tag = "operations", responses((status = 200, description = "Alive", body = ProbeBody)))]
@@ -23,9 +27,10 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
     if state.is_draining() {
         return HttpResponse::ServiceUnavailable().json(ProbeBody { status: "stopping" });
     }
-    match state.store().health().await {
-        Ok(()) => HttpResponse::Ok().json(ProbeBody { status: "ready" }),
-        Err(_away) => HttpResponse::ServiceUnavailable().json(ProbeBody { status: "store_unavailable" }),
+    if is_well(&state).await {
+        HttpResponse::Ok().json(ProbeBody { status: "ready" })
+    } else {
+        HttpResponse::ServiceUnavailable().json(ProbeBody { status: "store_unavailable" })
     }
 }
 
@@ -35,7 +40,7 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
     responses((status = 200, description = "Healthy or degraded", body = HealthBody), (status = 503, description = "Unhealthy", body = HealthBody))
 )]
 pub async fn health(state: Data<State>) -> HttpResponse {
-    let store = state.store().health().await.is_ok();
+    let store = is_well(&state).await;
     let body = HealthBody {
         status: if store { "healthy" } else { "unhealthy" },
         timestamp: state.turns.clock.now(),
@@ -57,9 +62,14 @@ pub async fn health(state: Data<State>) -> HttpResponse {
 )]
 pub async fn metrics(state: Data<State>) -> HttpResponse {
     let metrics = &state.turns.metrics;
-    metrics.store_is_up(state.store().health().await.is_ok());
+    metrics.store_is_up(is_well(&state).await);
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(metrics.render())
+}
+
+/// Whether the store does its work, and in time: on a disk that hangs a probe must not hang too.
+async fn is_well(state: &State) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, state.store().health()).await, Ok(Ok(())))
 }
