@@ -217,16 +217,7 @@ async fn lists() {
     let start = Instant::now();
     let store = open(directory.path());
     println!("open with {SESSIONS} sessions: {:.1} ms", millis(start.elapsed()));
-    let plain = ListQuery {
-        org: OrgId::default(),
-        status: None,
-        level: None,
-        substate: None,
-        part: None,
-        active_since: None,
-        limit: 100,
-        cursor: None,
-    };
+    let plain = ListQuery::of(OrgId::default(), 100);
     let by_status = ListQuery { status: Some(Status::Active), ..plain.clone() };
     for (name, query) in [("all", plain), ("by status", by_status)] {
         let mut times = Vec::new();

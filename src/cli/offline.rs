@@ -46,14 +46,9 @@ impl Offline {
         limit: usize,
     ) -> Result<Value, Failure> {
         let query = ListQuery {
-            org: Caller::open().org,
             status: named("status", status, Status::parse)?,
             level: named("level", level, Level::parse)?,
-            substate: None,
-            part: None,
-            active_since: None,
-            limit,
-            cursor: None,
+            ..ListQuery::of(Caller::open().org, limit)
         };
         let page = self.store.list(query).await.map_err(Failure::of)?;
         let row = |session: &Arc<_>| SessionRow::of(session, &self.knowledge, self.storage());

@@ -100,6 +100,22 @@ pub struct ListQuery {
     pub cursor: Option<Cursor>,
 }
 
+impl ListQuery {
+    /// The first `limit` of an organisation's sessions, whatever they are.
+    pub fn of(org: OrgId, limit: usize) -> Self {
+        Self {
+            org,
+            status: None,
+            level: None,
+            substate: None,
+            part: None,
+            active_since: None,
+            limit,
+            cursor: None,
+        }
+    }
+}
+
 /// Where a page ended: the last row's place in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {

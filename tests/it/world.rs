@@ -327,16 +327,7 @@ impl<'a, A: Adapter> Desk<'a, A> {
 }
 
 pub fn everything() -> ListQuery {
-    ListQuery {
-        org: OrgId::default(),
-        status: None,
-        level: None,
-        substate: None,
-        part: None,
-        active_since: None,
-        limit: 100,
-        cursor: None,
-    }
+    ListQuery::of(OrgId::default(), 100)
 }
 
 pub fn begun(gate: Gate) -> Begun {

@@ -215,16 +215,7 @@ async fn a_total_since_a_time_is_exact_where_few_are_newer_or_few_are_older() {
         create(&store, &format!("s{n}"), clock.now()).await;
     }
     for (since, (&time, newer)) in times.iter().zip((1..=10).rev()).enumerate() {
-        let query = ListQuery {
-            org: OrgId::default(),
-            status: None,
-            level: None,
-            substate: None,
-            part: None,
-            active_since: Some(time),
-            limit: 1,
-            cursor: None,
-        };
+        let query = ListQuery { active_since: Some(time), ..ListQuery::of(OrgId::default(), 1) };
         let page = store.list(query).await.expect("it is there");
         // Fewer than four can be counted, to either side.
         let exact = newer < 4 || since < 4;
