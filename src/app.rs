@@ -20,7 +20,8 @@ pub use crate::store::embedded::OpenError;
 use crate::store::embedded::{EmbeddedStore, OpenOptions};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::turn::{Knowledge, KnowledgeError, Settings, Tasks, Turns, Unraised};
+use crate::tasks::Tasks;
+use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
 /// How long a crisis reply waits for its commit.
 const CRISIS_WAIT: Duration = Duration::from_millis(150);
@@ -131,7 +132,7 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
 
 /// What is inside of the binary, and the protocol versions that stored sessions still follow.
 pub async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
-    let mut knowledge = Knowledge::embedded()?;
+    let knowledge = Knowledge::embedded()?;
     store.keep_protocol(knowledge.version()).await?;
     for version in store.protocols().await? {
         if !knowledge.take_up(&version) {

@@ -3,7 +3,7 @@
 //! # The layers, and which may know which
 //!
 //! ```text
-//! domain <- store, access <- turn <- http <- app <- cli, main
+//! domain <- redis <- store, access <- turn <- http <- app <- cli, main
 //! ```
 //!
 //! An arrow is never reversed. A module's contract may be used by its sisters, its adapters never.
@@ -39,6 +39,8 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod llm;
+pub mod redis;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 pub mod turn;

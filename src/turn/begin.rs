@@ -9,9 +9,10 @@ use crate::domain::session::{Event, Exchange, Party, Session};
 use crate::store::{
     Abandon, Begin, BeginId, Begun, Claim, Gate, Lease, Reloaded, Store, StoredReply, Ticket, Transition,
 };
+use crate::tasks::Tasks;
 
 use super::input::Admitted;
-use super::{Refused, Tasks, Turns};
+use super::{Refused, Turns};
 
 /// How often a turn follows a gone session to its successor.
 const HOPS_MAX: usize = 4;
@@ -97,7 +98,7 @@ pub(super) async fn begin(turns: &Turns, admitted: &Admitted) -> Result<Start, R
         let successor = match pass(turns, admitted, gate).await? {
             Passed::Begun(begun) => {
                 let working = working(turns, key.clone(), *begun);
-                if !at_fault(turns, &working) {
+                if !at_fault(turns, &working).await? {
                     return Ok(Start::Working(Box::new(working)));
                 }
                 set_aside(turns, working).await?;
@@ -160,10 +161,18 @@ fn working(turns: &Turns, key: SessionKey, begun: Begun) -> Working {
     Working { key, begun, hold }
 }
 
-/// Whether the session would go on from somewhere that its protocol does not know. One that rests needs no protocol.
-fn at_fault(turns: &Turns, working: &Working) -> bool {
-    let knows = |session: &Session| turns.knowledge.protocol_of(&session.place).is_some();
-    working.session().is_some_and(|session| session.status.is_going_on() && !knows(session))
+/// Whether the session would go on from somewhere that its protocol does not know. One that rests needs no protocol. A
+/// newer server may have begun it: its version is looked for in the store first.
+async fn at_fault(turns: &Turns, working: &Working) -> Result<bool, Refused> {
+    let Some(session) = working.session().filter(|session| session.status.is_going_on()) else {
+        return Ok(false);
+    };
+    if turns.knowledge.is_strange(&session.place) {
+        for version in turns.store.protocols().await? {
+            turns.knowledge.take_up(&version);
+        }
+    }
+    Ok(turns.knowledge.protocol_of(&session.place).is_none())
 }
 
 /// Puts a session at fault out of the way; the next begin answers with its successor.

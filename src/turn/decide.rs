@@ -189,7 +189,7 @@ fn stand(turns: &Turns, session: &mut Session, standing: Standing) -> Words {
 
 fn take_step(turns: &Turns, session: &mut Session, signals: &Signals, now: Timestamp) -> Words {
     let protocol = turns.knowledge.version_of(&session.place);
-    let decision = match navigate(protocol, &session.place, signals) {
+    let decision = match navigate(&protocol, &session.place, signals) {
         Navigation::Decided(decision) => decision,
         Navigation::Open(options) => options.by_rule(),
     };

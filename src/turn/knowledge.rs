@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::protocol::{Place, Protocol};
+use crate::domain::protocol::{Place, Protocol, Protocols};
 use crate::domain::safety::{self, Safety};
 use crate::domain::signals::{self, Lexicon};
 use crate::domain::texts::{self, Texts};
@@ -16,10 +16,8 @@ pub struct Knowledge {
     pub lexicon: Lexicon,
     pub scripted: Scripted,
     texts: Arc<Texts>,
-    /// What new sessions follow.
-    protocol: Protocol,
-    /// Versions that older sessions still follow, by hash.
-    older: BTreeMap<String, Protocol>,
+    /// Shared with a store that other programs write to.
+    pub protocols: Arc<Protocols>,
 }
 
 /// The data inside of the binary are at fault.
@@ -57,25 +55,27 @@ impl Knowledge {
             lexicon: Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
             scripted: Scripted::new(Arc::clone(&texts)),
             texts,
-            protocol: Protocol::parse(Self::PROTOCOL).map_err(|faults| KnowledgeError::of(&faults))?,
-            older: BTreeMap::new(),
+            protocols: Arc::new(Protocols::of(
+                Protocol::parse(Self::PROTOCOL).map_err(|faults| KnowledgeError::of(&faults))?,
+            )),
         })
     }
 
     /// The version that new sessions follow, as a store keeps it.
     pub fn version(&self) -> ProtocolVersion {
-        ProtocolVersion { hash: self.protocol.reference().hash.clone(), source: Self::PROTOCOL.to_owned() }
+        let newest = self.protocols.newest();
+        ProtocolVersion { hash: newest.reference().hash.clone(), source: Self::PROTOCOL.to_owned() }
     }
 
-    /// Takes an older version up, so that its sessions go on in it. False when it does not fit the words and texts of
-    /// this binary any more: its sessions then go on in a successor.
-    pub fn take_up(&mut self, version: &ProtocolVersion) -> bool {
-        if version.hash == self.protocol.reference().hash {
+    /// Takes another version up, so that its sessions go on in it. False when it does not fit the words and texts of
+    /// this binary: its sessions then go on in a successor.
+    pub fn take_up(&self, version: &ProtocolVersion) -> bool {
+        if version.hash == self.protocols.newest().reference().hash {
             return true;
         }
         match Protocol::parse(&version.source) {
-            Ok(older) if older.check(&self.texts, &self.lexicon).is_empty() => {
-                self.older.insert(version.hash.clone(), older);
+            Ok(other) if other.check(&self.texts, &self.lexicon).is_empty() => {
+                self.protocols.take_up(other);
                 true
             }
             Ok(_) | Err(_) => false,
@@ -97,18 +97,23 @@ impl Knowledge {
 
     /// Where a new session stands.
     pub fn start(&self) -> Place {
-        self.protocol.start()
+        self.protocols.newest().start()
     }
 
     /// The protocol that a place can be gone on from; `None` where there is none.
-    pub fn protocol_of(&self, place: &Place) -> Option<&Protocol> {
+    pub fn protocol_of(&self, place: &Place) -> Option<Arc<Protocol>> {
         let protocol = self.version_of(place);
         protocol.admit(place).is_ok().then_some(protocol)
     }
 
+    /// Whether a place names a version that was not taken up.
+    pub fn is_strange(&self, place: &Place) -> bool {
+        self.protocols.named(place).is_none()
+    }
+
     /// The version that a place names, else the newest.
-    pub fn version_of(&self, place: &Place) -> &Protocol {
-        self.older.get(&place.protocol.hash).unwrap_or(&self.protocol)
+    pub fn version_of(&self, place: &Place) -> Arc<Protocol> {
+        self.protocols.version_of(place)
     }
 
     pub fn progress_of(&self, place: &Place) -> Progress {
@@ -132,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_older_version_is_taken_up_for_the_sessions_that_name_it() {
-        let mut knowledge = Knowledge::embedded().expect("sound");
+        let knowledge = Knowledge::embedded().expect("sound");
         let source = format!("# an older comment\n{}", Knowledge::PROTOCOL);
         let older = Protocol::parse(&source).expect("sound");
         let place = older.start();
@@ -147,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_version_that_does_not_fit_any_more_is_left() {
-        let mut knowledge = Knowledge::embedded().expect("sound");
+        let knowledge = Knowledge::embedded().expect("sound");
         let source = Knowledge::PROTOCOL.replacen("asks = [\"", "asks = [\"gone_", 1);
         assert!(!knowledge.take_up(&ProtocolVersion { hash: "older".to_owned(), source }));
     }

@@ -17,7 +17,6 @@ mod input;
 mod knowledge;
 mod reply;
 mod spoken;
-mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +27,14 @@ use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
 use crate::domain::safety::Level;
 use crate::store::{Counter, Store, StoreError, StoredReply};
+use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 
 pub use danger::Unraised;
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use reply::{Reply, Storage, on_the_wire};
-pub use tasks::Tasks;
+
 
 /// All that turns need, shared by every request.
 pub struct Turns {

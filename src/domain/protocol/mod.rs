@@ -9,11 +9,13 @@ mod model;
 mod navigate;
 mod parse;
 mod place;
+mod versions;
 mod walk;
 
 pub use model::{Aside, Notice, Part, Pass, Protocol, Rule, Spent, Step};
 pub use navigate::{Choice, Decision, Navigation, Options, navigate};
 pub use place::{CRITERIA, Place, PlaceFault, Progress, ProtocolRef, Standing};
+pub use versions::{Protocols, Written};
 
 /// Stage 1 of the therapy.
 pub const TRT_STAGE_1: &str = include_str!("../../../prompts/protocols/trt-stage-1.toml");

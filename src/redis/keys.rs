@@ -1,0 +1,256 @@
+//! Every key in Redis is spelled here, and in no other file. The layout is public: other programs read and write it.
+//!
+//! An organisation other than the default has `{prefix}{org}:` in the place of `{prefix}`. What is shared by all
+//! servers and organisations of a deployment stands under the bare prefix.
+
+use crate::domain::id::{ClientKey, OrgId, SessionKey};
+
+/// The prefix of all keys, as configured; `trt:` by default.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    prefix: String,
+}
+
+/// What follows a session's own prefix.
+pub const STATE: &str = "state";
+pub const HISTORY: &str = "history";
+pub const META: &str = "meta";
+/// Exchanges that raised the level, kept beyond the history's window until it is cleared.
+pub const PINNED: &str = "pinned";
+/// Which of its stored replies a session has.
+pub const IDEMS: &str = "idems";
+pub const IDEM: &str = "idem:";
+/// The order of those who wait, and what is known of each.
+pub const QUEUE: &str = "queue";
+pub const TICKETS: &str = "tickets";
+/// The number of the newest successor.
+pub const NEWEST: &str = "newest";
+
+impl Keys {
+    #[must_use]
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// What stands before every key of an organisation.
+    #[must_use]
+    pub fn of_org(&self, org: &OrgId) -> String {
+        if *org == OrgId::default() { self.prefix.clone() } else { format!("{}{}:", self.prefix, org.as_str()) }
+    }
+
+    /// What stands before every key of a session but its lock and its limiter.
+    #[must_use]
+    pub fn of_session(&self, key: &SessionKey) -> String {
+        format!("{}session:{}:", self.of_org(&key.org), key.id)
+    }
+
+    #[must_use]
+    pub fn session(&self, key: &SessionKey, what: &str) -> String {
+        format!("{}session:{}:{what}", self.of_org(&key.org), key.id)
+    }
+
+    /// What stands before a session's id in its keys; a script that finds ids in an index puts them behind it.
+    #[must_use]
+    pub fn sessions_prefix(&self, org: &OrgId) -> String {
+        format!("{}session:", self.of_org(org))
+    }
+
+    #[must_use]
+    pub fn lock(&self, key: &SessionKey) -> String {
+        format!("{}lock:{}", self.of_org(&key.org), key.id)
+    }
+
+    /// The times of the latest admissions.
+    #[must_use]
+    pub fn recent(&self, key: &SessionKey) -> String {
+        format!("{}ratelimit:{}:recent", self.of_org(&key.org), key.id)
+    }
+
+    /// The same for the lane of danger.
+    #[must_use]
+    pub fn danger(&self, key: &SessionKey) -> String {
+        format!("{}ratelimit:{}:danger", self.of_org(&key.org), key.id)
+    }
+
+    /// The counter of a minute since 1970, which other programs read.
+    #[must_use]
+    pub fn minute(&self, key: &SessionKey, minute: i64) -> String {
+        format!("{}ratelimit:{}:{minute}", self.of_org(&key.org), key.id)
+    }
+
+    /// All sessions by their last interaction, in seconds.
+    #[must_use]
+    pub fn active(&self, org: &OrgId) -> String {
+        format!("{}active_sessions", self.of_org(org))
+    }
+
+    /// What stands before the sets by status and by level, and before those by time below.
+    #[must_use]
+    pub fn index_prefix(&self, org: &OrgId) -> String {
+        format!("{}sessions:", self.of_org(org))
+    }
+
+    /// The sessions of one status or level, by their last interaction.
+    #[must_use]
+    pub fn index(&self, org: &OrgId, status_or_level: &str) -> String {
+        format!("{}sessions:{status_or_level}", self.of_org(org))
+    }
+
+    /// Sessions by the millisecond in which they end.
+    #[must_use]
+    pub fn expires(&self, org: &OrgId) -> String {
+        self.index(org, "expires")
+    }
+
+    /// Sessions by the millisecond in which the sweep has to look whether they are idle.
+    #[must_use]
+    pub fn idle(&self, org: &OrgId) -> String {
+        self.index(org, "idle")
+    }
+
+    /// Cleared safety memories by the millisecond in which they may go.
+    #[must_use]
+    pub fn forgettable(&self, org: &OrgId) -> String {
+        self.index(org, "forgettable")
+    }
+
+    #[must_use]
+    pub fn safety_prefix(&self, org: &OrgId) -> String {
+        format!("{}safety:", self.of_org(org))
+    }
+
+    #[must_use]
+    pub fn safety(&self, org: &OrgId, client: &ClientKey) -> String {
+        format!("{}{}", self.safety_prefix(org), client.as_str())
+    }
+
+    #[must_use]
+    pub fn clients_prefix(&self, org: &OrgId) -> String {
+        format!("{}client:", self.of_org(org))
+    }
+
+    /// A client's sessions, by when they were made.
+    #[must_use]
+    pub fn client(&self, org: &OrgId, client: &ClientKey) -> String {
+        format!("{}{}", self.clients_prefix(org), client.as_str())
+    }
+
+    /// The stored reply of a create.
+    #[must_use]
+    pub fn create(&self, org: &OrgId, key: &[u8; 16]) -> String {
+        format!("{}idem:{}", self.of_org(org), hex(key))
+    }
+
+    #[must_use]
+    pub fn daily(&self, org: &OrgId, date: &str) -> String {
+        format!("{}analytics:daily:{date}", self.of_org(org))
+    }
+
+    /// The organisations that have sessions, so that a sweep finds them.
+    #[must_use]
+    pub fn orgs(&self) -> String {
+        format!("{}orgs", self.prefix)
+    }
+
+    /// The channel of one server.
+    #[must_use]
+    pub fn wake(&self, server: &str) -> String {
+        format!("{}{server}", self.wake_prefix())
+    }
+
+    #[must_use]
+    pub fn wake_prefix(&self) -> String {
+        format!("{}wake:", self.prefix)
+    }
+
+    /// The channel that every server hears.
+    #[must_use]
+    pub fn wake_all(&self) -> String {
+        self.wake("all")
+    }
+
+    /// Sources of protocol versions, by hash.
+    #[must_use]
+    pub fn protocols(&self) -> String {
+        format!("{}protocols", self.prefix)
+    }
+
+    /// The secret that a deployment made for itself.
+    #[must_use]
+    pub fn secret(&self) -> String {
+        format!("{}secret", self.prefix)
+    }
+
+    /// Tells whether a server's secret is the deployment's, without telling the secret.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("{}fingerprint", self.prefix)
+    }
+
+    /// Matches every session's state of every organisation, for a look over all keys.
+    #[must_use]
+    pub fn everything(&self) -> String {
+        format!("{}*", self.prefix)
+    }
+}
+
+/// The names behind a session's prefix, for scripts that find ids in an index.
+#[must_use]
+pub fn lua_names() -> String {
+    let names = [
+        ("STATE", STATE),
+        ("HISTORY", HISTORY),
+        ("META", META),
+        ("PINNED", PINNED),
+        ("IDEMS", IDEMS),
+        ("IDEM_OF", IDEM),
+        ("QUEUE_OF", QUEUE),
+        ("TICKETS_OF", TICKETS),
+        ("NEWEST", NEWEST),
+    ];
+    names.iter().map(|(name, key)| format!("local {name} = ':{key}'\n")).collect()
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::SessionId;
+
+    #[test]
+    fn the_keys_are_those_that_other_programs_know() {
+        let keys = Keys::new("trt:");
+        let org = OrgId::default();
+        let session = SessionKey::new(org.clone(), SessionId::parse("user_1234").expect("an id"));
+        let client = ClientKey::from_mac(&[0xab]);
+        assert_eq!(keys.session(&session, STATE), "trt:session:user_1234:state");
+        assert_eq!(keys.session(&session, HISTORY), "trt:session:user_1234:history");
+        assert_eq!(keys.session(&session, META), "trt:session:user_1234:meta");
+        assert_eq!(keys.active(&org), "trt:active_sessions");
+        assert_eq!(keys.minute(&session, 29_833_333), "trt:ratelimit:user_1234:29833333");
+        assert_eq!(keys.lock(&session), "trt:lock:user_1234");
+        assert_eq!(keys.daily(&org, "2026-01-01"), "trt:analytics:daily:2026-01-01");
+        assert_eq!(keys.safety(&org, &client), "trt:safety:ab");
+        assert_eq!(keys.index(&org, "paused"), "trt:sessions:paused");
+        assert_eq!(keys.create(&org, &[1; 16]), format!("trt:idem:{}", "01".repeat(16)));
+        assert_eq!(keys.wake("s1"), "trt:wake:s1");
+    }
+
+    #[test]
+    fn another_organisation_and_another_prefix_have_keys_of_their_own() {
+        let org = OrgId::parse("clinic").expect("an id");
+        let session = SessionKey::new(org.clone(), SessionId::parse("a").expect("an id"));
+        assert_eq!(Keys::new("trt:").session(&session, STATE), "trt:clinic:session:a:state");
+        assert_eq!(Keys::new("x:").lock(&session), "x:clinic:lock:a");
+    }
+}

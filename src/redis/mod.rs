@@ -1,0 +1,14 @@
+//! Redis as everybody here uses it: one link that mends itself, the keys, the scripts, and the messages that wake.
+//!
+//! A leaf: it knows nothing of sessions but how their keys are spelled. Nothing else names the client library but the
+//! store's adapter, and nothing at all spells a key but [`keys`].
+
+pub mod keys;
+mod link;
+mod script;
+mod wake;
+
+pub use keys::Keys;
+pub use link::{Link, LinkError, LinkOptions, LinkState};
+pub use script::Script;
+pub use wake::{Listening, Message, Wakes, hear};

@@ -1,0 +1,88 @@
+-- claim: looks whether a waiter's turn has come, or its joined turn is done. Safe to repeat.
+-- (after levels.lua and seat.lua)
+--
+-- KEYS  1-5 as seat.lua
+--       6 state, 7 newest, 8 safety memory of the client in ARGV 9
+--       9 the reply under the idempotency key, where there is one
+-- ARGV  1-5 as seat.lua
+--       6 server, 7 lease ms, 8 prefix of safety memories, 9 client where the session names none,
+--       10 hash of the idempotency key or -, 11 hash of the body, 12 lane of one who takes over
+-- reply begun, then the facts of gate.lua
+--       waiting, ms that the lock still stands
+--       replay, bytes | gone | lost
+--
+-- A lease that was claimed stands for its whole time. One who joined takes over where the runner has died.
+
+local time = redis.call('TIME')
+local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+local state = redis.call('HMGET', KEYS[6], 'session_id', 'status', 'client', 'revision', 'turn_count', 'last_interaction')
+local is_gone = state[2] == 'expired' or state[2] == 'error' or (not state[1] and redis.call('EXISTS', KEYS[7]) == 1)
+
+local function begun()
+  redis.call('PEXPIRE', LOCK, ARGV[7])
+  redis.call('HDEL', TICKETS, ME)
+  local client = state[3] or ARGV[9]
+  local memory = redis.call('HMGET', client == ARGV[9] and KEYS[8] or ARGV[8] .. client,
+    'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
+  return { 'begun', state[1] and 1 or 0, state[4] or '', state[5] or '', state[6] or '', memory }
+end
+
+local function waiting()
+  return { 'waiting', math.max(redis.call('PTTL', LOCK), 0) }
+end
+
+local held, lane, permit, idem = holder()
+if held == ME then
+  if is_gone then
+    release(ME, lane, permit, idem, true, now_ms)
+    return { 'gone' }
+  end
+  return begun()
+end
+
+local score = redis.call('ZSCORE', QUEUE, ME)
+if score then
+  if is_gone then
+    leave(ME, score, now_ms)
+    return { 'gone' }
+  end
+  if not held and hand_over(now_ms) == ME then
+    return begun()
+  end
+  return waiting()
+end
+
+if ARGV[10] ~= '-' then
+  local marker = redis.call('GET', KEYS[9])
+  if marker and string.sub(marker, 1, 1) == 's' then
+    if string.sub(marker, 2, 33) == ARGV[11] then
+      return { 'replay', string.sub(marker, 34) }
+    end
+  elseif marker then
+    local body, runner, joined = running(marker)
+    if runner == held or redis.call('ZSCORE', QUEUE, runner) then
+      return waiting()
+    end
+    local me = ME .. '@' .. ARGV[6] .. ' '
+    local from, to = string.find(joined, me, 1, true)
+    if from and is_gone then
+      return { 'gone' }
+    elseif from then
+      joined = string.sub(joined, 1, from - 1) .. string.sub(joined, to + 1)
+      redis.call('SET', KEYS[9], 'r' .. body .. ME .. joined, 'KEEPTTL')
+      enqueue(ME, first_score(), ARGV[6], ARGV[12], '-', ARGV[10], now_ms)
+      if not held and hand_over(now_ms) == ME then
+        return begun()
+      end
+      return waiting()
+    end
+  end
+end
+
+-- A hand-over that was not claimed in time has used nothing.
+local server, _, ticket_lane, ticket_permit = ticket_of(ME)
+if server then
+  redis.call('HDEL', TICKETS, ME)
+  give_back(ticket_lane, ticket_permit)
+end
+return { 'lost' }

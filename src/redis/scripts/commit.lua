@@ -1,0 +1,106 @@
+-- commit: writes a turn whole and hands the lease on, or says what has changed. Safe to repeat under the same lease.
+-- (after levels.lua, seat.lua and write.lua)
+--
+-- KEYS  1-5 as seat.lua
+--       6 state, 7 history, 8 meta, 9 idems, 10 pinned, 11 active_sessions, 12 sessions:expires, 13 sessions:idle,
+--       14 the client's sessions, 15 the client's safety memory, 16 organisations
+--       17 newest of the line, where this session succeeds another
+-- ARGV  1-5 as seat.lua; the lease is ARGV 1
+--       6 revision, 7 turn_count, 8 last_interaction on which the turn was decided, as they are spelled
+--       9 rank of the level under which it was decided, 10 status and 11 level after it, 12 session id,
+--       13 last interaction in seconds, 14 exchange, 15 most exchanges, 16 created ms, 17 greatest age ms,
+--       18 TTL ms where the hash has none, 19 1 where the exchange is pinned, 20 hash of the idempotency key or -,
+--       21 hash of the body, 22 reply, 23 ms that a reply is kept, 24 ms of idle time, 25 prefix of the indices,
+--       26 number of this successor or -, 27 organisation, 28 1 where it is the first write of Attune,
+--       29 how many arguments are fields of the hash, then these, then the fields of meta
+-- reply committed, revision | lost | overtaken | changed
+--
+-- A turn slides the expiry of all keys to now + TTL, at most to the greatest age, and never makes it earlier. At high
+-- and crisis nothing expires. A little more history stands than is shown, so that not every turn trims.
+
+local SLACK = 8
+local held, lane, permit, idem = holder()
+local state = redis.call('HMGET', KEYS[6], 'status', 'safety_level', 'safety_epoch', 'revision', 'turn_count',
+  'last_interaction', 'last_commit', 'ttl_ms')
+if held ~= ME then
+  local revision = committed(state[7], ME)
+  if revision then
+    return { 'committed', revision }
+  end
+  return { 'lost' }
+end
+local memory = redis.call('HMGET', KEYS[15], 'level', 'cleared_epoch')
+if counting(state[2], state[3], memory[1], memory[2]) >= 2 and tonumber(ARGV[9]) < 2 then
+  return { 'overtaken' }
+end
+if (state[4] or '') ~= ARGV[6] or (state[5] or '') ~= ARGV[7] or (state[6] or '') ~= ARGV[8] then
+  return { 'changed' }
+end
+
+local time = redis.call('TIME')
+local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+local id = ARGV[12]
+local fields = 29 + ARGV[29]
+local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }
+local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
+local before = redis.call('PEXPIRETIME', KEYS[6])
+local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 30, fields)
+if redis.call('LPUSH', KEYS[7], ARGV[14]) > ARGV[15] + SLACK then
+  redis.call('LTRIM', KEYS[7], 0, ARGV[15] - 1)
+end
+local ttl = tonumber(state[8]) or tonumber(ARGV[18])
+if ARGV[28] == '1' then
+  if fields < #ARGV then
+    redis.call('HSET', KEYS[8], unpack(ARGV, fields + 1))
+  end
+  redis.call('ZADD', KEYS[13], 'NX', string.format('%.0f', now_ms + ARGV[24]), id)
+  redis.call('ZADD', KEYS[14], ARGV[13], id)
+  redis.call('SADD', KEYS[16], ARGV[27])
+end
+
+local keys = { KEYS[6], KEYS[7], KEYS[8] }
+if ARGV[19] == '1' then
+  redis.call('LPUSH', KEYS[10], ARGV[14])
+end
+if to.level ~= 'none' then
+  keys[#keys + 1] = KEYS[10]
+end
+if ARGV[26] ~= '-' then
+  local newest = redis.call('GET', KEYS[17])
+  if not newest or tonumber(newest) <= tonumber(ARGV[26]) then
+    redis.call('SET', KEYS[17], ARGV[26], 'KEEPTTL')
+    keys[#keys + 1] = KEYS[17]
+  end
+end
+local at = math.max(before, math.min(now_ms + ttl, ARGV[16] + ARGV[17]))
+local is_held = counting(to.level, nil, memory[1], nil) >= 2
+if is_held then
+  hold(keys, KEYS[12], id)
+else
+  end_at(keys, KEYS[12], id, at)
+end
+
+local joined = nil
+if ARGV[20] ~= '-' then
+  local key = IDEM .. ARGV[20]
+  local _, runner, others = running(redis.call('GET', key))
+  joined = runner == ME and others
+  local kept = tonumber(ARGV[23])
+  if not is_held then
+    kept = math.max(math.min(kept, at - now_ms), 1)
+  end
+  redis.call('SET', key, 's' .. ARGV[21] .. ARGV[22], 'PX', string.format('%.0f', kept))
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now_ms)
+  redis.call('ZADD', KEYS[9], string.format('%.0f', now_ms + kept), ARGV[20])
+  redis.call('PEXPIRE', KEYS[9], string.format('%.0f', kept))
+elseif idem ~= '-' then
+  heir_of(ME, lane, permit, idem, first_score(), now_ms)
+end
+redis.call('DEL', LOCK)
+if joined then
+  for joiner, server in string.gmatch(joined, '(%x+)@(%S+) ') do
+    hears(server, joiner)
+  end
+end
+hand_over(now_ms)
+return { 'committed', revision }

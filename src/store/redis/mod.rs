@@ -1,0 +1,256 @@
+//! The Redis store: many servers over one Redis, in a layout that other programs read and write.
+//!
+//! One method is one script, and a script is all or nothing. Coordination lies in Redis: the lock, the queue, the
+//! permits; this side keeps only what makes the next turn cheaper, and believes it only when the gate says the same.
+//! Every call may be repeated: the link does so when an answer was lost.
+
+mod scripts;
+mod value;
+
+mod commit;
+mod counters;
+mod gate;
+mod held;
+mod lifecycle;
+mod lineage;
+mod listing;
+mod reads;
+mod record;
+mod removal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{Cmd, Pipeline, Value};
+
+use self::counters::Counters;
+use self::held::Held;
+use self::record::Ground;
+use self::scripts::Scripts;
+use super::{
+    Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
+    Lease, Limits, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned,
+};
+use crate::access::Secret;
+use crate::clock::{Clock, Entropy};
+use crate::domain::id::{OrgId, SessionKey};
+use crate::domain::protocol::Protocols;
+use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
+use crate::tasks::Tasks;
+
+/// What the adapter is opened with. All servers of a deployment have the same secret, prefix and limits.
+pub struct RedisOptions {
+    pub link: Link,
+    pub keys: Keys,
+    pub limits: Limits,
+    pub secret: Secret,
+    pub protocols: Arc<Protocols>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<Entropy>,
+    /// Tasks that end with the store: it hears messages and writes counters on them.
+    pub tasks: Tasks,
+    /// The longest that anybody waits for a turn.
+    pub wait_max: Duration,
+    /// What is kept of sessions that had their last turn here.
+    pub warm_bytes: u64,
+}
+
+pub struct RedisStore(Arc<Inner>);
+
+/// Shared with the tasks that work behind the calls.
+struct Inner {
+    link: Link,
+    keys: Keys,
+    limits: Limits,
+    secret: Secret,
+    protocols: Arc<Protocols>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    tasks: Tasks,
+    wait_max: Duration,
+    /// This server's name among the others.
+    server: String,
+    scripts: Scripts,
+    wakes: Wakes,
+    held: Held,
+    counters: Counters,
+    closed: std::sync::atomic::AtomicBool,
+}
+
+/// How long the store's own tasks may take to end.
+const CLOSE_MAX: Duration = Duration::from_secs(2);
+
+impl RedisStore {
+    /// Makes the store and begins to listen. Does not wait for Redis.
+    #[must_use]
+    pub fn open(options: RedisOptions) -> Self {
+        let inner = Arc::new(Inner {
+            server: options.entropy.hex_id(),
+            scripts: Scripts::embedded(),
+            wakes: Wakes::default(),
+            held: Held::bounded(options.warm_bytes),
+            counters: Counters::default(),
+            closed: std::sync::atomic::AtomicBool::new(false),
+            link: options.link,
+            keys: options.keys,
+            limits: options.limits,
+            secret: options.secret,
+            protocols: options.protocols,
+            clock: options.clock,
+            entropy: options.entropy,
+            tasks: options.tasks,
+            wait_max: options.wait_max,
+        });
+        let (hearing, writing) = (Arc::clone(&inner), Arc::clone(&inner));
+        drop(inner.tasks.spawn(async move { hearing.until_closed(hearing.hear()).await }));
+        drop(inner.tasks.spawn(async move { writing.until_closed(writing.write_counters()).await }));
+        Self(inner)
+    }
+}
+
+impl Inner {
+    fn ground(&self) -> Ground<'_> {
+        Ground {
+            protocols: &self.protocols,
+            secret: &self.secret,
+            session_ttl: self.limits.session_ttl,
+        }
+    }
+
+    async fn until_closed(&self, work: impl Future<Output = ()>) {
+        tokio::select! {
+            () = work => {}
+            () = self.tasks.closing() => {}
+        }
+    }
+
+    async fn hear(&self) {
+        hear(&self.link, &self.keys, &self.server, &self.wakes, |session| self.held.forget(session)).await;
+    }
+
+    /// Sends one call.
+    async fn run(&self, script: &Script, call: Cmd) -> Result<Value, StoreError> {
+        let mut calls = Pipeline::with_capacity(1);
+        calls.add_command(call);
+        let answers = self.ask(&calls, &[script]).await?;
+        answers.into_iter().next().ok_or_else(|| StoreError::Away("Redis gave no answer".to_owned()))
+    }
+
+    /// Sends calls together.
+    async fn ask(&self, calls: &Pipeline, scripts: &[&Script]) -> Result<Vec<Value>, StoreError> {
+        if self.closed.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        self.link.ask(calls, scripts).await.map_err(|error| match error {
+            LinkError::Away(reason) => StoreError::Away(reason),
+            refused @ (LinkError::Refused(_) | LinkError::Url(_)) => {
+                let names: Vec<&str> = scripts.iter().map(|script| script.name()).collect();
+                tracing::error!(scripts = names.join(","), %refused, "Redis does not do what it is asked");
+                StoreError::Away(refused.to_string())
+            }
+        })
+    }
+
+    /// 32 hexadecimal digits that no other call has.
+    fn nonce(&self) -> String {
+        self.entropy.hex_id()
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn create(&self, request: Create) -> Result<Created, StoreError> {
+        self.0.create(request).await
+    }
+
+    async fn begin(&self, request: Begin) -> Result<Gate, StoreError> {
+        Inner::begin(&self.0, request).await
+    }
+
+    async fn claim(&self, ticket: Ticket, wait: Duration) -> Result<Claim, StoreError> {
+        Inner::claim(&self.0, ticket, wait).await
+    }
+
+    async fn renew(&self, session: &SessionKey, lease: Lease) -> Result<bool, StoreError> {
+        self.0.renew(session, lease).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        self.0.commit(commit).await
+    }
+
+    async fn abandon(&self, session: &SessionKey, lease: Lease, why: Abandon) -> Result<(), StoreError> {
+        self.0.abandon(session, lease, why).await
+    }
+
+    async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
+        self.0.raise(&raise).await
+    }
+
+    async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
+        self.0.transition(&transition).await
+    }
+
+    async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {
+        self.0.snapshot(session).await
+    }
+
+    async fn history(
+        &self,
+        session: &SessionKey,
+        before: Option<u32>,
+        limit: usize,
+    ) -> Result<Option<HistoryPage>, StoreError> {
+        self.0.history(session, before, limit).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<ListPage, StoreError> {
+        self.0.list(&query).await
+    }
+
+    async fn extend(&self, session: &SessionKey, ttl: Duration) -> Result<Option<Remaining>, StoreError> {
+        self.0.extend(session, ttl).await
+    }
+
+    async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
+        self.0.delete(session).await
+    }
+
+    async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {
+        self.0.count(org, &events);
+        Ok(())
+    }
+
+    async fn daily(&self, org: &OrgId, from: &str, to: &str) -> Result<Vec<DailyCounters>, StoreError> {
+        self.0.daily(org, from, to).await
+    }
+
+    async fn sweep(&self) -> Result<Swept, StoreError> {
+        self.0.sweep().await
+    }
+
+    async fn keep_protocol(&self, version: ProtocolVersion) -> Result<(), StoreError> {
+        self.0.keep_protocol(&version).await
+    }
+
+    async fn protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError> {
+        self.0.stored_protocols().await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.0.ask(redis::pipe().cmd("PING"), &[]).await.map(drop)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let written = self.0.flush_counters().await;
+        self.0.closed.store(true, std::sync::atomic::Ordering::Release);
+        self.0.tasks.finish(CLOSE_MAX).await;
+        written
+    }
+
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+}

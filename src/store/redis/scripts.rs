@@ -1,0 +1,52 @@
+//! The scripts, one for each thing that has to happen at once. Each opens with its keys, arguments and replies.
+
+use crate::redis::{Script, keys};
+
+macro_rules! source {
+    ($name:literal) => {
+        include_str!(concat!("../../redis/scripts/", $name, ".lua"))
+    };
+}
+
+pub(super) struct Scripts {
+    pub gate: Script,
+    pub claim: Script,
+    pub withdraw: Script,
+    pub abandon: Script,
+    pub renew: Script,
+    pub commit: Script,
+    pub create: Script,
+    pub rewrite: Script,
+    pub raise: Script,
+    pub clear: Script,
+    pub extend: Script,
+    pub read: Script,
+    pub list: Script,
+    pub delete: Script,
+    pub sweep: Script,
+}
+
+impl Scripts {
+    pub fn embedded() -> Self {
+        let (levels, seat, write, align) =
+            (source!("levels"), source!("seat"), source!("write"), source!("align"));
+        let names = keys::lua_names();
+        Self {
+            gate: Script::of("gate", &[levels, seat, source!("gate")]),
+            claim: Script::of("claim", &[levels, seat, source!("claim")]),
+            withdraw: Script::of("withdraw", &[seat, source!("withdraw")]),
+            abandon: Script::of("abandon", &[seat, source!("abandon")]),
+            renew: Script::of("renew", &[source!("renew")]),
+            commit: Script::of("commit", &[levels, seat, write, source!("commit")]),
+            create: Script::of("create", &[levels, write, source!("create")]),
+            rewrite: Script::of("rewrite", &[levels, write, source!("rewrite")]),
+            raise: Script::of("raise", &[&names, levels, write, align, source!("raise")]),
+            clear: Script::of("clear", &[&names, levels, write, align, source!("clear")]),
+            extend: Script::of("extend", &[levels, write, source!("extend")]),
+            read: Script::of("read", &[source!("read")]),
+            list: Script::of("list", &[&names, source!("list")]),
+            delete: Script::of("delete", &[seat, source!("delete")]),
+            sweep: Script::of("sweep", &[&names, source!("sweep")]),
+        }
+    }
+}

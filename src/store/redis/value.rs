@@ -1,0 +1,144 @@
+//! What Redis answers, read piece by piece. An answer of another shape than the script's own is a fault of the data.
+
+use redis::Value;
+
+use crate::domain::id::ClientKey;
+use crate::domain::safety::{Level, SafetyMemory};
+use crate::domain::time::Timestamp;
+use crate::store::StoreError;
+
+/// The fields of a hash. A list, for a session has some twenty and each is looked up once.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    pub fn of(value: Value) -> Result<Self, StoreError> {
+        let mut parts = texts(value)?.into_iter();
+        let pairs = std::iter::from_fn(|| Some((parts.next()?, parts.next()?)));
+        Ok(Self(pairs.collect()))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A number, where it is one.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::parse(self.text(name)?).ok()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+fn unexpected() -> StoreError {
+    StoreError::Corrupt("an answer of Redis has another shape than its script's".to_owned())
+}
+
+/// The parts of a list, taken from the front.
+pub(super) struct Parts(std::vec::IntoIter<Value>);
+
+impl Parts {
+    pub fn of(value: Value) -> Result<Self, StoreError> {
+        Ok(Self(list(value)?.into_iter()))
+    }
+
+    pub fn value(&mut self) -> Result<Value, StoreError> {
+        self.0.next().ok_or_else(unexpected)
+    }
+
+    /// A text; nil is none.
+    pub fn maybe(&mut self) -> Result<Option<String>, StoreError> {
+        match self.value()? {
+            Value::Nil => Ok(None),
+            value => text(value).map(Some),
+        }
+    }
+
+    pub fn text(&mut self) -> Result<String, StoreError> {
+        text(self.value()?)
+    }
+
+    pub fn bytes(&mut self) -> Result<Vec<u8>, StoreError> {
+        match self.value()? {
+            Value::BulkString(bytes) => Ok(bytes),
+            _ => Err(unexpected()),
+        }
+    }
+
+    pub fn number<T: TryFrom<i64>>(&mut self) -> Result<T, StoreError> {
+        let number = number(&self.value()?)?;
+        T::try_from(number).map_err(|_| unexpected())
+    }
+
+    pub fn fields(&mut self) -> Result<Fields, StoreError> {
+        Fields::of(self.value()?)
+    }
+
+    pub fn texts(&mut self) -> Result<Vec<String>, StoreError> {
+        texts(self.value()?)
+    }
+
+    /// A client's memory, as the scripts give it: `level since why epoch cleared_epoch cleared_at`.
+    pub fn memory(&mut self) -> Result<SafetyMemory, StoreError> {
+        let mut parts = Self::of(self.value()?)?;
+        let level = parts.maybe()?.and_then(|level| Level::parse(&level)).unwrap_or_default();
+        let since = parts.maybe()?.and_then(|at| micros(&at));
+        let why = parts.maybe()?.and_then(|why| serde_json::from_str(&why).ok()).unwrap_or_default();
+        let mut counter = || Ok::<u64, StoreError>(parts.maybe()?.and_then(|n| n.parse().ok()).unwrap_or(0));
+        let (epoch, cleared_epoch) = (counter()?, counter()?);
+        let cleared_at = parts.maybe()?.and_then(|at| micros(&at));
+        Ok(SafetyMemory { level, since, why, epoch, cleared_epoch, cleared_at })
+    }
+}
+
+pub(super) fn micros(text: &str) -> Option<Timestamp> {
+    text.parse().ok().map(Timestamp::from_micros)
+}
+
+pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(unexpected()),
+    }
+}
+
+pub(super) fn text(value: Value) -> Result<String, StoreError> {
+    match value {
+        Value::BulkString(bytes) => {
+            String::from_utf8(bytes).map_err(|_| StoreError::Corrupt("a stored value is no text".to_owned()))
+        }
+        Value::SimpleString(text) => Ok(text),
+        Value::Okay => Ok("OK".to_owned()),
+        Value::Int(number) => Ok(number.to_string()),
+        _ => Err(unexpected()),
+    }
+}
+
+pub(super) fn texts(value: Value) -> Result<Vec<String>, StoreError> {
+    list(value)?.into_iter().map(text).collect()
+}
+
+pub(super) fn number(value: &Value) -> Result<i64, StoreError> {
+    match value {
+        Value::Int(number) => Ok(*number),
+        Value::BulkString(bytes) => {
+            std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(unexpected)
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// A client's key as a stored field holds it.
+pub(super) fn client_key(text: &str) -> Option<ClientKey> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
+}
