@@ -14,11 +14,11 @@ use super::record::{
 };
 use super::value::Parts;
 use crate::domain::id::SessionKey;
-use crate::domain::safety::{Level, SafetyMemory};
+use crate::domain::safety::Level;
 use crate::domain::session::{Exchange, Session};
 use crate::domain::time::Timestamp;
 use crate::redis::keys;
-use crate::store::{Commit, Committed, Lease, Reloaded, StoreError};
+use crate::store::{Commit, Committed, Reloaded, StoreError};
 
 /// A commit as its script is given it.
 struct Draft {

@@ -115,7 +115,7 @@ impl Inner {
 
     pub(super) async fn memory(&self, key: &SessionKey, client: &ClientKey) -> Result<SafetyMemory, StoreError> {
         let mut calls = Pipeline::with_capacity(1);
-        calls.cmd("HMGET").arg(self.keys.safety(&key.org, client)).arg(MEMORY_FIELDS);
+        calls.cmd("HMGET").arg(self.keys.safety(&key.org, client)).arg(&MEMORY_FIELDS[..]);
         Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.memory()
     }
 

@@ -7,10 +7,12 @@
 mod scripts;
 mod value;
 
+mod claim;
 mod commit;
 mod counters;
 mod exchanges;
 mod gate;
+mod ground;
 mod held;
 mod lifecycle;
 mod lineage;

@@ -1,0 +1,3 @@
+//! stub
+use super::*;
+impl Inner { pub(super) async fn list(&self, _q: &ListQuery) -> Result<ListPage, StoreError> { todo!() } }
