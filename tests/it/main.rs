@@ -24,6 +24,7 @@ mod python_client;
 mod redis_server;
 mod resp;
 mod rig;
+mod rig_wire;
 mod seed_program;
 mod server;
 mod store_contract;

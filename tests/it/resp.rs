@@ -110,8 +110,14 @@ impl Client {
     pub fn open(port: u16, patience: Duration) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), patience)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(patience))?;
-        Ok(Self { stream, unread: Vec::new() })
+        let client = Self { stream, unread: Vec::new() };
+        client.be_patient(patience)?;
+        Ok(client)
+    }
+
+    /// For each read from now on.
+    pub fn be_patient(&self, patience: Duration) -> Result<()> {
+        self.stream.set_read_timeout(Some(patience))
     }
 
     pub fn ask(&mut self, words: &[&str]) -> Result<Reply> {
