@@ -22,6 +22,7 @@ mod ports;
 mod process;
 mod python_client;
 mod redis_server;
+mod redis_world;
 mod resp;
 mod rig;
 mod rig_wire;

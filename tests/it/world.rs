@@ -195,12 +195,14 @@ pub fn reply(text: &str) -> StoredReply {
 /// The requests of one client, `c`, in as few words as possible.
 pub struct Desk<'a, A: Adapter> {
     pub adapter: &'a A,
-    ids: AtomicU64,
 }
+
+/// No two calls of begin have the same id.
+static BEGINS: AtomicU64 = AtomicU64::new(1);
 
 impl<'a, A: Adapter> Desk<'a, A> {
     pub fn of(adapter: &'a A) -> Self {
-        Self { adapter, ids: AtomicU64::new(1) }
+        Self { adapter }
     }
 
     pub fn store(&self) -> &'a dyn Store {
@@ -208,7 +210,7 @@ impl<'a, A: Adapter> Desk<'a, A> {
     }
 
     pub fn request(&self, id: &str) -> Begin {
-        let begin = self.ids.fetch_add(1, Ordering::SeqCst);
+        let begin = BEGINS.fetch_add(1, Ordering::SeqCst);
         Begin {
             id: BeginId(begin.into()),
             session: key(id),

@@ -113,6 +113,12 @@ impl RedisStore {
     }
 }
 
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.0.tasks.close();
+    }
+}
+
 impl Inner {
     fn ground(&self) -> Ground<'_> {
         Ground {
