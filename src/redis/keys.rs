@@ -46,7 +46,11 @@ impl Keys {
     /// What stands before every key of an organisation.
     #[must_use]
     pub fn of_org(&self, org: &OrgId) -> String {
-        if *org == OrgId::default() { self.prefix.clone() } else { format!("{}{}:", self.prefix, org.as_str()) }
+        if *org == OrgId::default() {
+            self.prefix.clone()
+        } else {
+            format!("{}{}:", self.prefix, org.as_str())
+        }
     }
 
     /// What stands before every key of a session but its lock and its limiter.
@@ -210,7 +214,9 @@ impl Keys {
         let is_of_session = rest.starts_with("session:") || rest.contains(":session:");
         match key.rsplit_once(':') {
             Some((_, STATE)) if is_of_session => Kind::State,
-            Some((session, HISTORY | META | PINNED)) if is_of_session => Kind::Beside(format!("{session}:{STATE}")),
+            Some((session, HISTORY | META | PINNED)) if is_of_session => {
+                Kind::Beside(format!("{session}:{STATE}"))
+            }
             _ if rest.contains("ratelimit:") || rest.contains("analytics:daily:") => Kind::Counter,
             _ => Kind::Other,
         }

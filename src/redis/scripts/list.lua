@@ -136,7 +136,6 @@ local function row(id)
 end
 
 local reply, rows, looked, at = { 0, 0, false, false }, 0, 0, start()
-reply[1], reply[2] = total()
 
 -- The place of the last entry that was looked at, and of the last row.
 local last_score, last_id, row_score, row_id = false, false, false, false
@@ -182,4 +181,5 @@ end
 for _, id in ipairs(dead) do
   unlist(KEYS[1], INDEX, id)
 end
+reply[1], reply[2] = total()
 return reply

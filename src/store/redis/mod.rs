@@ -9,6 +9,7 @@ mod value;
 
 mod commit;
 mod counters;
+mod exchanges;
 mod gate;
 mod held;
 mod lifecycle;

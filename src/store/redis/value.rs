@@ -101,6 +101,11 @@ impl Parts {
     }
 }
 
+/// A duration as Redis counts it.
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 pub(super) fn micros(text: &str) -> Option<Timestamp> {
     text.parse().ok().map(Timestamp::from_micros)
 }
