@@ -11,6 +11,17 @@ pub struct Keys {
     prefix: String,
 }
 
+/// What a key is for, as far as a look over all keys has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    State,
+    /// Stands beside the state under this key, and never without it.
+    Beside(String),
+    /// Has to run out.
+    Counter,
+    Other,
+}
+
 /// What follows a session's own prefix.
 pub const STATE: &str = "state";
 pub const HISTORY: &str = "history";
@@ -35,7 +46,11 @@ impl Keys {
     /// What stands before every key of an organisation.
     #[must_use]
     pub fn of_org(&self, org: &OrgId) -> String {
-        if *org == OrgId::default() { self.prefix.clone() } else { format!("{}{}:", self.prefix, org.as_str()) }
+        if *org == OrgId::default() {
+            self.prefix.clone()
+        } else {
+            format!("{}{}:", self.prefix, org.as_str())
+        }
     }
 
     /// What stands before every key of a session but its lock and its limiter.
@@ -135,10 +150,15 @@ impl Keys {
         format!("{}{}", self.clients_prefix(org), client.as_str())
     }
 
+    #[must_use]
+    pub fn creates_prefix(&self, org: &OrgId) -> String {
+        format!("{}{IDEM}", self.of_org(org))
+    }
+
     /// The stored reply of a create.
     #[must_use]
     pub fn create(&self, org: &OrgId, key: &[u8; 16]) -> String {
-        format!("{}idem:{}", self.of_org(org), hex(key))
+        format!("{}{}", self.creates_prefix(org), hex(key))
     }
 
     #[must_use]
@@ -187,7 +207,22 @@ impl Keys {
         format!("{}fingerprint", self.prefix)
     }
 
-    /// Matches every session's state of every organisation, for a look over all keys.
+    /// Tells keys apart that were met in a look over all.
+    #[must_use]
+    pub fn kind(&self, key: &str) -> Kind {
+        let Some(rest) = key.strip_prefix(self.prefix.as_str()) else { return Kind::Other };
+        let is_of_session = rest.starts_with("session:") || rest.contains(":session:");
+        match key.rsplit_once(':') {
+            Some((_, STATE)) if is_of_session => Kind::State,
+            Some((session, HISTORY | META | PINNED)) if is_of_session => {
+                Kind::Beside(format!("{session}:{STATE}"))
+            }
+            _ if rest.contains("ratelimit:") || rest.contains("analytics:daily:") => Kind::Counter,
+            _ => Kind::Other,
+        }
+    }
+
+    /// Matches every key of every organisation, for a look over all.
     #[must_use]
     pub fn everything(&self) -> String {
         format!("{}*", self.prefix)
@@ -244,6 +279,18 @@ mod tests {
         assert_eq!(keys.index(&org, "paused"), "trt:sessions:paused");
         assert_eq!(keys.create(&org, &[1; 16]), format!("trt:idem:{}", "01".repeat(16)));
         assert_eq!(keys.wake("s1"), "trt:wake:s1");
+    }
+
+    #[test]
+    fn keys_that_are_met_are_told_apart() {
+        let keys = Keys::new("trt:");
+        assert_eq!(keys.kind("trt:session:a:state"), Kind::State);
+        assert_eq!(keys.kind("trt:clinic:session:a:state"), Kind::State);
+        assert_eq!(keys.kind("trt:session:a:meta"), Kind::Beside("trt:session:a:state".to_owned()));
+        assert_eq!(keys.kind("trt:session:a:newest"), Kind::Other);
+        assert_eq!(keys.kind("trt:clinic:ratelimit:a:recent"), Kind::Counter);
+        assert_eq!(keys.kind("trt:analytics:daily:2026-01-01"), Kind::Counter);
+        assert_eq!(keys.kind("other:session:a:state"), Kind::Other);
     }
 
     #[test]

@@ -7,10 +7,12 @@ mod deployment;
 pub mod keys;
 mod link;
 mod script;
+mod survey;
 mod wake;
 
 pub use deployment::agreed;
 pub use keys::Keys;
 pub use link::{Link, LinkError, LinkOptions, LinkState};
 pub use script::Script;
+pub use survey::{Remark, survey};
 pub use wake::{Listening, Message, Wakes, hear};

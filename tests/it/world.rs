@@ -15,7 +15,7 @@ use attune::domain::time::Timestamp;
 use attune::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
 use attune::store::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Counter, Create, Created, Gate, Idempotency,
-    Lane, Lease, Limits, ListQuery, Raise, Raised, Snapshot, Store, StoredReply, Ticket, Transition,
+    Lane, Lease, Limits, ListQuery, Raise, Raised, Remaining, Snapshot, Store, StoredReply, Ticket, Transition,
     Transitioned,
 };
 
@@ -326,6 +326,11 @@ impl<'a, A: Adapter> Desk<'a, A> {
         let page = self.store().list(query).await.expect("the store is there");
         page.rows.iter().map(|row| row.id.to_string()).collect()
     }
+}
+
+/// Whether that much time is left, but for the milliseconds by which a clock is wound past an end.
+pub fn is_left(remaining: Option<Remaining>, expected: Duration) -> bool {
+    matches!(remaining, Some(Remaining::For(left)) if left.abs_diff(expected) < Duration::from_millis(50))
 }
 
 pub fn everything() -> ListQuery {

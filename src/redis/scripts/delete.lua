@@ -1,0 +1,117 @@
+-- delete: removes everything of a session but its client's safety memory, or looks what there would be to remove.
+-- Safe to repeat; what a first call removed a second one does not count.
+-- (after seat.lua and unlist.lua; the names of the keys behind a session's prefix come from keys.rs)
+--
+-- KEYS  1-5 as seat.lua
+--       6 state, 7 history, 8 meta, 9 pinned, 10 idems, 11 active_sessions, then the counters of its latest minutes
+-- ARGV  1-5 as seat.lua; ARGV 1 is nobody's
+--       6 look or remove, 7 session id, 8 prefix of sessions, 9 prefix of the indices, 10 prefix of clients' sessions,
+--       11 prefix of the replies of creates, 12 channel of all servers, 13 what they are told
+-- reply 1 where there is a state, exchanges, stored replies that still exist, then their keys
+--
+-- Ordinary waiters are sent away: what they ask must not bring the session back. Those in danger stay, and the first
+-- of them gets the lock. Keys whose names only the state tells are put together here: one node holds all.
+
+local SESSION_ID = ARGV[7]
+local state = redis.call('HMGET', KEYS[6], 'client', 'successor_of', 'created_by', 'created_reply_ms')
+
+-- The reply of a create goes with the session that it made, and with no other that its key made later.
+local function reply_of_create()
+  if not state[3] or state[3] == '' then
+    return nil
+  end
+  local key = ARGV[11] .. state[3]
+  return redis.call('PEXPIRETIME', key) == tonumber(state[4]) and key or nil
+end
+
+local function stored_replies()
+  local found = {}
+  for _, hash in ipairs(redis.call('ZRANGE', KEYS[10], 0, -1)) do
+    if redis.call('EXISTS', IDEM .. hash) == 1 then
+      found[#found + 1] = IDEM .. hash
+    end
+  end
+  found[#found + 1] = reply_of_create()
+  return found
+end
+
+local replies = stored_replies()
+local reply = { redis.call('EXISTS', KEYS[6]), redis.call('LLEN', KEYS[7]), #replies }
+for _, key in ipairs(replies) do
+  reply[#reply + 1] = key
+end
+if ARGV[6] == 'look' or reply[1] == 0 then
+  return reply
+end
+
+-- Who joined this turn finds it lost.
+local function dismiss(id, idem)
+  local body, runner, joined = running(idem and idem ~= '-' and redis.call('GET', IDEM .. idem))
+  if not body or runner ~= id then
+    return
+  end
+  redis.call('DEL', IDEM .. idem)
+  for joiner, server in string.gmatch(joined, '(%x+)@(%S+) ') do
+    hears(server, joiner)
+  end
+end
+
+local function empty_the_queue()
+  for _, id in ipairs(redis.call('HKEYS', TICKETS)) do
+    local server, _, lane, _, idem = ticket_of(id)
+    if lane ~= 'd' then
+      redis.call('ZREM', QUEUE, id)
+      redis.call('HDEL', TICKETS, id)
+      dismiss(id, idem)
+      if server then
+        hears(server, id)
+      end
+    end
+  end
+end
+
+-- Input to the line's first session goes to the newest; this one is it no longer.
+local function unpoint()
+  local root = state[2]
+  if not root or root == '' or string.sub(SESSION_ID, 1, #root + 1) ~= root .. '.' then
+    return
+  end
+  local newest = ARGV[8] .. root .. NEWEST
+  if redis.call('GET', newest) == string.sub(SESSION_ID, #root + 2) then
+    redis.call('DEL', newest)
+  end
+end
+
+local function remove()
+  redis.call('DEL', RECENT, DANGER, unpack(KEYS, 6, 10))
+  for _, key in ipairs(replies) do
+    redis.call('DEL', key)
+  end
+  for at = 12, #KEYS do
+    redis.call('DEL', KEYS[at])
+  end
+  unlist(KEYS[11], ARGV[9], SESSION_ID)
+  if state[1] then
+    redis.call('ZREM', ARGV[10] .. state[1], SESSION_ID)
+  end
+  unpoint()
+end
+
+local function hand_on()
+  local time = redis.call('TIME')
+  local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+  local held, lane, permit, idem = holder()
+  if held and lane == 'd' then
+    release(held, lane, permit, idem, false, now_ms)
+    return
+  end
+  dismiss(held, idem)
+  redis.call('DEL', LOCK)
+  hand_over(now_ms)
+end
+
+empty_the_queue()
+remove()
+hand_on()
+redis.call('PUBLISH', ARGV[12], ARGV[13])
+return reply

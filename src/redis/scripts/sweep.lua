@@ -1,0 +1,137 @@
+-- sweep: clears an organisation's indices of what is gone, and tells which sessions are idle. Safe to repeat.
+-- (after levels.lua and unlist.lua; the names of the keys behind a session's prefix come from keys.rs)
+--
+-- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable
+-- ARGV  1 prefix of sessions, 2 prefix of the indices, 3 prefix of safety memories, 4 prefix of clients' sessions,
+--       5 TTL ms where the hash has none, 6 ms of idle time or -, 7 ms that a cleared memory stands,
+--       8 any number: where the look at the oldest begins, 9 most entries of each kind
+-- reply how many sessions were taken out of the indices, 1 where there is more to do, then the ids of idle sessions
+--
+-- An idle session is told again a minute later, unless it is taken out of sessions:idle meanwhile.
+-- The keys of states, memories and clients are put together here: one node holds all.
+
+local ACTIVE, EXPIRES, IDLE, FORGETTABLE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local SESSIONS, INDEX, SAFETY, CLIENTS = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local MOST = tonumber(ARGV[9])
+local OLDEST_MOST, MEMBERS_MOST, AGAIN_MS = 200, 100, 60000
+local time = redis.call('TIME')
+local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+local removed, has_more, idle = 0, 0, {}
+
+local function due(set, most)
+  local found = redis.call('ZRANGE', set, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, most)
+  has_more = #found == most and 1 or has_more
+  return found
+end
+
+local function set_due(set, member, at_ms)
+  redis.call('ZADD', set, string.format('%.0f', at_ms), member)
+end
+
+local function remove(id)
+  unlist(ACTIVE, INDEX, id)
+  removed = removed + 1
+end
+
+-- What has outlived its time. Another program may have moved a session's end.
+local function sweep_ended()
+  for _, id in ipairs(due(EXPIRES, MOST)) do
+    local ends = redis.call('PEXPIRETIME', SESSIONS .. id .. STATE)
+    if ends == -2 then
+      remove(id)
+    elseif ends == -1 then
+      redis.call('ZREM', EXPIRES, id)
+    else
+      set_due(EXPIRES, id, ends)
+    end
+  end
+end
+
+-- When a session is idle, counted from the last turn or from when its TTL began anew.
+local function idle_at(id, state, ttl)
+  local last = redis.call('ZSCORE', ACTIVE, id)
+  local slid = math.max(last and tonumber(last) * 1000 or 0, tonumber(state[6]) or 0)
+  return math.floor(slid + (tonumber(ARGV[6]) or ttl - ttl / 24))
+end
+
+local function look_whether_idle(id)
+  local state = redis.call('HMGET', SESSIONS .. id .. STATE, 'status', 'safety_level', 'safety_epoch', 'client', 'ttl_ms',
+    'slid_ms')
+  if not GOES_ON[state[1]] and state[1] ~= 'paused' then
+    redis.call('ZREM', IDLE, id)
+    return
+  end
+  local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch') or {}
+  local ttl = tonumber(state[5]) or tonumber(ARGV[5])
+  local at = idle_at(id, state, ttl)
+  if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
+    set_due(IDLE, id, now_ms + ttl)
+  elseif at > now_ms then
+    set_due(IDLE, id, at)
+  else
+    set_due(IDLE, id, now_ms + AGAIN_MS)
+    idle[#idle + 1] = id
+  end
+end
+
+-- Sessions of other programs have no place in sessions:expires: a piece of the oldest is looked at each time.
+local function sweep_oldest()
+  local old = redis.call('ZCOUNT', ACTIVE, '-inf', '(' .. string.format('%.3f', (now_ms - ARGV[5]) / 1000))
+  local pieces = math.max(math.ceil(old / OLDEST_MOST), 1)
+  local from = ARGV[8] % pieces * OLDEST_MOST
+  local upto = math.min(from + OLDEST_MOST, old) - 1
+  if upto < from then
+    return
+  end
+  local dead = 0
+  for _, id in ipairs(redis.call('ZRANGE', ACTIVE, from, upto)) do
+    if not redis.call('ZSCORE', EXPIRES, id) and redis.call('EXISTS', SESSIONS .. id .. STATE) == 0 then
+      remove(id)
+      dead = dead + 1
+    end
+  end
+  has_more = dead == OLDEST_MOST and 1 or has_more
+end
+
+-- Whether a session of the client stands: one that remembers an epoch. Takes out those that are gone. Nil where that
+-- is not known yet.
+local function has_session(client)
+  local members = redis.call('ZRANGE', CLIENTS .. client, 0, MEMBERS_MOST - 1)
+  for _, id in ipairs(members) do
+    if redis.call('EXISTS', SESSIONS .. id .. STATE) == 1 then
+      return true
+    end
+    redis.call('ZREM', CLIENTS .. client, id)
+  end
+  if #members == MEMBERS_MOST then
+    return nil
+  end
+  return false
+end
+
+-- A memory goes when it was cleared long ago, and no session remembers an epoch of it.
+local function sweep_memory(client)
+  if (RANK[redis.call('HGET', SAFETY .. client, 'level') or 'none'] or 3) > 0 then
+    redis.call('ZREM', FORGETTABLE, client)
+    return
+  end
+  local is_needed = has_session(client)
+  if is_needed then
+    set_due(FORGETTABLE, client, now_ms + ARGV[7])
+  elseif is_needed == nil then
+    has_more = 1
+  else
+    redis.call('DEL', SAFETY .. client)
+    redis.call('ZREM', FORGETTABLE, client)
+  end
+end
+
+sweep_ended()
+for _, id in ipairs(due(IDLE, MOST)) do
+  look_whether_idle(id)
+end
+sweep_oldest()
+for _, client in ipairs(due(FORGETTABLE, OLDEST_MOST)) do
+  sweep_memory(client)
+end
+return { removed, has_more, unpack(idle) }

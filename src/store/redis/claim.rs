@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::Inner;
-use super::gate::{Pending, idem_args, letter, millis};
+use super::gate::{Pending, idem_args, letter};
 use super::ground::Facts;
-use super::value::Parts;
+use super::value::{Parts, millis};
 use crate::domain::quota::Quota;
 use crate::redis::keys;
 use crate::store::{Begin, Begun, Claim, Lease, StoreError, Ticket};

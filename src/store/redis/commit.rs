@@ -6,13 +6,13 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::Inner;
-use super::gate::{idem_args, millis};
+use super::gate::idem_args;
 use super::held::{Ground, Warm};
 use super::lineage::place_in_line;
 use super::record::{
     Mark, Record, changing_fields, json, lasting_fields, meta_fields, transitions_field,
 };
-use super::value::Parts;
+use super::value::{Parts, millis};
 use crate::domain::id::SessionKey;
 use crate::domain::safety::Level;
 use crate::domain::session::{Exchange, Session};
@@ -76,7 +76,7 @@ impl Inner {
         let reply: &[u8] = commit.reply.as_ref().map_or(&[], |(_, reply)| reply);
         let flag = |is: bool| if is { "1" } else { "0" };
         let mut call = self.seat_call(&self.scripts.commit, &names, key, commit.lease.0);
-        call.arg(&ground.mark.revision)
+        call.arg(revision_of(commit, ground))
             .arg(&ground.mark.turn_count)
             .arg(&ground.mark.last_interaction)
             .arg(rank(commit.decided_under))
@@ -167,6 +167,12 @@ impl Inner {
         self.held.stand(commit.lease, ground.clone());
         Ok(Box::new(Reloaded { session: ground.session, memory: ground.memory, recent: ground.recent }))
     }
+}
+
+/// The revision on which the turn was decided, as Redis spells it: one that another program wrote has none.
+fn revision_of(commit: &Commit, ground: &Ground) -> String {
+    let stands = ground.mark.revision.parse().unwrap_or(0) == commit.base_revision;
+    if stands { ground.mark.revision.clone() } else { commit.base_revision.to_string() }
 }
 
 /// The latest exchanges with one more.

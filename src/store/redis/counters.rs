@@ -1,9 +1,208 @@
-//! stub
-use super::*;
-#[derive(Default)] pub(super) struct Counters;
-impl Inner { pub(super) fn count(&self, _o: &OrgId, _e: &[Counter]) {} 
-pub(super) async fn write_counters(&self) {} 
-pub(super) async fn flush_counters(&self) -> Result<(), StoreError> {Ok(())}
-pub(super) async fn daily(&self, _o: &OrgId, _f: &str, _t: &str) -> Result<Vec<DailyCounters>, StoreError> { todo!() }
-pub(super) async fn keep_protocol(&self, _v: &ProtocolVersion) -> Result<(), StoreError> { Ok(()) }
-pub(super) async fn stored_protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError> { Ok(vec![]) } }
+//! Daily counters: added up in memory, written each second. A crash may lose that second. And the sources of protocol
+//! versions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate};
+use parking_lot::Mutex;
+use redis::{Pipeline, Value};
+use tokio::time::sleep;
+
+use super::Inner;
+use super::value::{Fields, Parts, millis};
+use crate::domain::id::OrgId;
+use crate::store::{Counter, DailyCounters, ProtocolVersion, StoreError};
+
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Pages of a day that wait to be written while Redis is away, and the names on each.
+const PAGES_MAX: usize = 64;
+const NAMES_MAX: usize = 1_000;
+/// Days that one call reads.
+const DAYS_MAX: u64 = 400;
+const DATE: &str = "%Y-%m-%d";
+
+type Page = BTreeMap<String, u64>;
+type Pages = BTreeMap<(OrgId, String), Page>;
+
+/// What has been counted and is not written yet.
+#[derive(Default)]
+pub(super) struct Counters {
+    /// A plain mutex: it is held for an addition, never across an await.
+    unwritten: Mutex<Pages>,
+    /// Held while counts are on their way, so that whoever reads after a write finds all that was counted before.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Counters {
+    fn add(&self, org: &OrgId, date: String, counts: impl IntoIterator<Item = (String, u64)>) {
+        let mut pages = self.unwritten.lock();
+        let key = (org.clone(), date);
+        if pages.len() >= PAGES_MAX && !pages.contains_key(&key) {
+            return;
+        }
+        let page = pages.entry(key).or_default();
+        for (name, count) in counts {
+            if page.len() < NAMES_MAX || page.contains_key(&name) {
+                *page.entry(name).or_default() += count;
+            }
+        }
+    }
+
+    fn take(&self) -> Pages {
+        std::mem::take(&mut *self.unwritten.lock())
+    }
+
+    fn put_back(&self, pages: Pages) {
+        for ((org, date), page) in pages {
+            self.add(&org, date, page);
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn count(&self, org: &OrgId, events: &[Counter]) {
+        if !events.is_empty() {
+            let counts = events.iter().map(|event| (event.name(), 1));
+            self.counters.add(org, self.clock.now().date(), counts);
+        }
+    }
+
+    /// Never ends.
+    pub(super) async fn write_counters(&self) {
+        loop {
+            sleep(WRITE_EVERY).await;
+            // What is not written now is with the next.
+            if let Err(error) = self.flush_counters().await {
+                tracing::debug!(%error, "daily counters wait to be written");
+            }
+        }
+    }
+
+    pub(super) async fn flush_counters(&self) -> Result<(), StoreError> {
+        let _writing = self.counters.writing.lock().await;
+        let pages = self.counters.take();
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let written = self.ask(&self.additions(&pages), &[]).await.map(drop);
+        if written.is_err() {
+            self.counters.put_back(pages);
+        }
+        written
+    }
+
+    /// A day's page runs out in its time, counted from when it was begun.
+    fn additions(&self, pages: &Pages) -> Pipeline {
+        let mut calls = Pipeline::new();
+        for ((org, date), page) in pages {
+            let key = self.keys.daily(org, date);
+            for (name, count) in page {
+                calls.cmd("HINCRBY").arg(&key).arg(name).arg(count);
+            }
+            calls.cmd("PEXPIRE").arg(&key).arg(millis(self.limits.daily_ttl)).arg("NX");
+        }
+        calls
+    }
+
+    pub(super) async fn daily(
+        &self,
+        org: &OrgId,
+        from: &str,
+        to: &str,
+    ) -> Result<Vec<DailyCounters>, StoreError> {
+        self.flush_counters().await?;
+        let dates = dates(from, to, &self.clock.now().date());
+        if dates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut calls = Pipeline::with_capacity(dates.len());
+        for date in &dates {
+            calls.cmd("HGETALL").arg(self.keys.daily(org, date));
+        }
+        let answers = self.ask(&calls, &[]).await?;
+        let days = dates.into_iter().zip(answers).map(|(date, answer)| {
+            let counts = counts_of(&Fields::of(answer)?);
+            Ok((!counts.is_empty()).then_some(DailyCounters { date, counts }))
+        });
+        days.filter_map(Result::transpose).collect()
+    }
+
+    pub(super) async fn keep_protocol(&self, version: &ProtocolVersion) -> Result<(), StoreError> {
+        let mut calls = Pipeline::with_capacity(1);
+        calls.cmd("HSET").arg(self.keys.protocols()).arg(&version.hash).arg(&version.source);
+        self.ask(&calls, &[]).await.map(drop)
+    }
+
+    pub(super) async fn stored_protocols(&self) -> Result<Vec<ProtocolVersion>, StoreError> {
+        let mut calls = Pipeline::with_capacity(1);
+        calls.cmd("HGETALL").arg(self.keys.protocols());
+        let fields = Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.fields()?;
+        let mut versions: Vec<ProtocolVersion> = fields
+            .iter()
+            .map(|(hash, source)| ProtocolVersion { hash: hash.to_owned(), source: source.to_owned() })
+            .collect();
+        versions.sort_by(|a, b| a.hash.cmp(&b.hash));
+        Ok(versions)
+    }
+}
+
+/// Other programs may write here too; what is no number is theirs.
+fn counts_of(fields: &Fields) -> Page {
+    fields.iter().filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect()
+}
+
+/// The days from `from` to `to` that may have a page: none is older than a bound, none is ahead of tomorrow.
+fn dates(from: &str, to: &str, today: &str) -> Vec<String> {
+    let parse = |text: &str| NaiveDate::parse_from_str(text, DATE).ok();
+    let (Some(from), Some(to), Some(today)) = (parse(from), parse(to), parse(today)) else {
+        return Vec::new();
+    };
+    let last = to.min(today + Days::new(1));
+    let first = from.max(today + Days::new(1) - Days::new(DAYS_MAX - 1));
+    let days = first.iter_days().take_while(|day| *day <= last);
+    days.map(|day| day.format(DATE).to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_in_order_and_in_bounds() {
+        assert_eq!(
+            dates("2026-02-27", "2026-03-01", "2026-03-05"),
+            ["2026-02-27", "2026-02-28", "2026-03-01"]
+        );
+        let all = dates("2000-01-01", "2999-01-01", "2026-03-05");
+        assert_eq!(all.len(), 400);
+        assert_eq!(all.last().map(String::as_str), Some("2026-03-06"));
+        assert!(dates("2026-03-02", "2026-03-01", "2026-03-05").is_empty());
+        assert!(dates("yesterday", "2026-03-01", "2026-03-05").is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_added_to_what_came_since() {
+        let (counters, org) = (Counters::default(), OrgId::default());
+        let one = || [("event:turn".to_owned(), 1)];
+        counters.add(&org, "2026-01-01".to_owned(), one());
+        let pages = counters.take();
+        counters.add(&org, "2026-01-01".to_owned(), one());
+        counters.put_back(pages);
+        assert_eq!(counters.take()[&(org, "2026-01-01".to_owned())]["event:turn"], 2);
+    }
+
+    #[test]
+    fn what_waits_to_be_written_is_bounded() {
+        let (counters, org) = (Counters::default(), OrgId::default());
+        for day in 0..PAGES_MAX + 9 {
+            counters.add(&org, format!("day {day}"), [("a".to_owned(), 1)]);
+        }
+        for name in 0..NAMES_MAX + 9 {
+            counters.add(&org, "day 0".to_owned(), [(format!("name {name}"), 1)]);
+        }
+        let pages = counters.take();
+        assert_eq!(pages.len(), PAGES_MAX);
+        assert_eq!(pages[&(org, "day 0".to_owned())].len(), NAMES_MAX);
+    }
+}

@@ -7,7 +7,7 @@ use redis::Cmd;
 
 use super::Inner;
 use super::ground::Facts;
-use super::value::{self, Parts};
+use super::value::{self, Parts, millis};
 use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
 use crate::domain::session::Session;
@@ -223,8 +223,4 @@ pub(super) fn letter(lane: Lane) -> &'static str {
 
 pub(super) fn hex(id: u128) -> String {
     format!("{id:032x}")
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -140,10 +140,9 @@ impl Inner {
         let Some(record) = Record::read(key, &reads.state, Some(&reads.meta), &self.ground())? else {
             return Ok(Ground { memory, is_first: true, ..Ground::default() });
         };
-        let memory = match self.strange_memory(key, &record, &reads.state).await? {
-            Some(own) => own,
-            None => memory,
-        };
+        // A session that another program made tells its client with its metadata alone.
+        let is_told = reads.state.text("client").is_some() || record.session.client_id.is_none();
+        let memory = if is_told { memory } else { self.memory_of(&key.org, &record.session.client).await? };
         let mut session = record.counts(&memory);
         let newest_first = exchanges::decode(&reads.recent, session.turn_count);
         session.turn_count = exchanges::counted(&newest_first, session.turn_count);

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, Value};
+use redis::Cmd;
 
 use super::Inner;
 use super::commit::seconds;
-use super::gate::{idem_args, millis};
+use super::gate::idem_args;
 use super::held::Ground;
-use super::record::{Record, changing_fields, lasting_fields, meta_fields, transitions_field};
-use super::value::{self, Fields, Parts, client_key};
+use super::record::{changing_fields, lasting_fields, meta_fields, transitions_field};
+use super::value::{self, Parts, client_key, millis};
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Event, Party, Session, Status};
@@ -51,7 +51,7 @@ impl Inner {
     pub(super) async fn create(&self, request: Create) -> Result<Created, StoreError> {
         let name = self.nonce();
         for _ in 0..TRIES_MAX {
-            let memory = self.memory(&request.key, &request.session.client).await?;
+            let memory = self.memory_of(&request.key.org, &request.session.client).await?;
             let mut session = request.session.clone();
             session.revision = 1;
             session.align(&memory, self.clock.now());
@@ -111,26 +111,6 @@ impl Inner {
         fields.extend(transitions_field(session)?);
         call.arg(fields.len()).arg(fields).arg(meta_fields(session));
         Ok(call)
-    }
-
-    pub(super) async fn memory(&self, key: &SessionKey, client: &ClientKey) -> Result<SafetyMemory, StoreError> {
-        let mut calls = Pipeline::with_capacity(1);
-        calls.cmd("HMGET").arg(self.keys.safety(&key.org, client)).arg(&MEMORY_FIELDS[..]);
-        Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.memory()
-    }
-
-    /// A session that another program made tells its client only with its metadata: that client's memory, where the
-    /// one that was read is another's.
-    pub(super) async fn strange_memory(
-        &self,
-        key: &SessionKey,
-        record: &Record,
-        state: &Fields,
-    ) -> Result<Option<SafetyMemory>, StoreError> {
-        if state.text("client").is_some() || record.session.client_id.is_none() {
-            return Ok(None);
-        }
-        self.memory(key, &record.session.client).await.map(Some)
     }
 
     pub(super) async fn raise(&self, raise: &Raise) -> Result<Raised, StoreError> {
@@ -339,7 +319,3 @@ impl Inner {
         }
     }
 }
-
-/// A client's memory as [`Parts::memory`] reads it.
-pub(super) const MEMORY_FIELDS: [&str; 6] =
-    ["level", "since", "why", "epoch", "cleared_epoch", "cleared_at"];

@@ -17,7 +17,7 @@ const LAST: u32 = 999_999;
 
 /// How a session of a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum InLine {
     Absent,
     Gone,
     Answers,
@@ -26,10 +26,10 @@ enum Standing {
 impl Inner {
     /// Where input to this gone session goes instead. `None` where nothing is left of its line.
     pub(super) async fn successor(&self, key: &SessionKey) -> Result<Option<SessionKey>, StoreError> {
-        let (standing, root) = self.standing(key).await?;
+        let (at, root) = self.in_line(key).await?;
         let root = root.map_or_else(|| key.clone(), |root| key.with_id(root));
         let newest = self.newest(&root).await?;
-        if standing == Standing::Absent && newest.is_none() {
+        if at == InLine::Absent && newest.is_none() {
             return Ok(None);
         }
         self.next_in(&root, newest).await.map(Some)
@@ -47,7 +47,7 @@ impl Inner {
         let answers = self.ask(redis::pipe().cmd("GET").arg(&pointer), &[]).await?;
         let Some(number) = answers.first().and_then(|value| value::number(value).ok()) else { return Ok(None) };
         let number = u32::try_from(number).unwrap_or(FIRST);
-        if self.standing(&root.with_id(root.id.successor(number))).await?.0 != Standing::Absent {
+        if self.in_line(&root.with_id(root.id.successor(number))).await?.0 != InLine::Absent {
             return Ok(Some(number));
         }
         self.ask(redis::pipe().cmd("DEL").arg(&pointer), &[]).await?;
@@ -58,26 +58,26 @@ impl Inner {
     async fn next_in(&self, root: &SessionKey, newest: Option<u32>) -> Result<SessionKey, StoreError> {
         for number in newest.unwrap_or(FIRST)..=LAST {
             let key = root.with_id(root.id.successor(number));
-            match self.standing(&key).await?.0 {
-                Standing::Absent => return Ok(key),
-                Standing::Answers if newest == Some(number) => return Ok(key),
-                Standing::Answers | Standing::Gone => {}
+            match self.in_line(&key).await?.0 {
+                InLine::Absent => return Ok(key),
+                InLine::Answers if newest == Some(number) => return Ok(key),
+                InLine::Answers | InLine::Gone => {}
             }
         }
         Err(StoreError::Corrupt("a line of sessions without end".to_owned()))
     }
 
-    async fn standing(&self, key: &SessionKey) -> Result<(Standing, Option<SessionId>), StoreError> {
+    async fn in_line(&self, key: &SessionKey) -> Result<(InLine, Option<SessionId>), StoreError> {
         let mut calls = Pipeline::with_capacity(1);
         calls.cmd("HGETALL").arg(self.keys.session(key, keys::STATE));
         let answers = self.ask(&calls, &[]).await?;
         let fields = Fields::of(answers.into_iter().next().unwrap_or(Value::Nil))?;
         if fields.is_empty() {
-            return Ok((Standing::Absent, None));
+            return Ok((InLine::Absent, None));
         }
         let is_gone = fields.text("status").and_then(Status::parse).is_some_and(Status::is_gone);
         let root = fields.text("successor_of").and_then(|root| SessionId::parse(root).ok());
-        Ok((if is_gone { Standing::Gone } else { Standing::Answers }, root))
+        Ok((if is_gone { InLine::Gone } else { InLine::Answers }, root))
     }
 }
 

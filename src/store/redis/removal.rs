@@ -1,4 +1,168 @@
-//! stub
-use super::*;
-impl Inner { pub(super) async fn delete(&self, _k: &SessionKey) -> Result<Option<Receipt>, StoreError> { todo!() } 
-pub(super) async fn sweep(&self) -> Result<Swept, StoreError> { todo!() } }
+//! Removing a session with all that is its own, and the sweep over what has come to its end.
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::Inner;
+use super::value::{Parts, millis};
+use crate::domain::id::{OrgId, SessionId, SessionKey};
+use crate::redis::keys::{HISTORY, IDEM, IDEMS, META, PINNED, QUEUE, STATE, TICKETS};
+use crate::store::{Receipt, StoreError, Swept};
+
+/// Entries of each kind that one sweep of an organisation looks at.
+const SWEEP_MAX: usize = 1_000;
+/// A minute's counter stands 120 s, and this server's clock may be a little ahead or behind.
+const MINUTES_BACK: i64 = 3;
+const MINUTES_AHEAD: i64 = 1;
+
+/// What there was to remove.
+struct Look {
+    is_there: bool,
+    exchanges: u64,
+    stored_replies: u64,
+    replies: Vec<String>,
+}
+
+impl Look {
+    fn of(answer: Value) -> Result<Self, StoreError> {
+        let mut parts = Parts::of(answer)?;
+        Ok(Self {
+            is_there: parts.number::<u8>()? == 1,
+            exchanges: parts.number()?,
+            stored_replies: parts.number()?,
+            replies: std::iter::from_fn(|| parts.text().ok()).collect(),
+        })
+    }
+}
+
+impl Inner {
+    /// Looks first, so that a removal whose answer was lost still has its receipt.
+    pub(super) async fn delete(&self, key: &SessionKey) -> Result<Option<Receipt>, StoreError> {
+        let look = Look::of(self.run(&self.scripts.delete, self.delete_call(key, "look")).await?)?;
+        if !look.is_there {
+            return Ok(None);
+        }
+        let mut calls = Pipeline::with_capacity(3);
+        calls.add_command(self.delete_call(key, "remove"));
+        calls.cmd("EXISTS").arg(self.own_keys(key)).arg(self.minutes(key)).arg(&look.replies);
+        calls.cmd("ZMSCORE").arg(self.keys.active(&key.org)).arg(key.id.as_str());
+        let mut answers = Parts::of(Value::Array(self.ask(&calls, &[&self.scripts.delete]).await?))?;
+        let removed = Look::of(answers.value()?)?;
+        let left: u64 = answers.number()?;
+        let is_listed = Parts::of(answers.value()?)?.maybe()?.is_some();
+        let counts = if removed.is_there { removed } else { look };
+        Ok(Some(Receipt {
+            exchanges: counts.exchanges,
+            stored_replies: counts.stored_replies,
+            verified: left == 0 && !is_listed,
+        }))
+    }
+
+    fn delete_call(&self, key: &SessionKey, what: &str) -> Cmd {
+        let mut keys = vec![
+            self.keys.lock(key),
+            self.keys.session(key, QUEUE),
+            self.keys.session(key, TICKETS),
+            self.keys.recent(key),
+            self.keys.danger(key),
+        ];
+        keys.extend([STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)));
+        keys.push(self.keys.active(&key.org));
+        keys.extend(self.minutes(key));
+        let ticket_ms = millis(self.wait_max);
+        let mut call = self.scripts.delete.call(&keys);
+        call.arg("-")
+            .arg(millis(self.limits.claim_ttl))
+            .arg(self.keys.wake_prefix())
+            .arg(self.keys.session(key, IDEM))
+            .arg(ticket_ms)
+            .arg(what)
+            .arg(key.id.as_str())
+            .arg(self.keys.sessions_prefix(&key.org))
+            .arg(self.keys.index_prefix(&key.org))
+            .arg(self.keys.clients_prefix(&key.org))
+            .arg(self.keys.creates_prefix(&key.org))
+            .arg(self.keys.wake_all())
+            .arg(format!("forget {}:{}", key.org.as_str(), key.id));
+        call
+    }
+
+    /// What must not be there any more. The lock and the queue may be: those in danger keep their places.
+    fn own_keys(&self, key: &SessionKey) -> Vec<String> {
+        let mut keys =
+            [STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)).to_vec();
+        keys.extend([self.keys.recent(key), self.keys.danger(key)]);
+        keys
+    }
+
+    fn minutes(&self, key: &SessionKey) -> Vec<String> {
+        let now = self.clock.now().millis().div_euclid(60_000);
+        (now - MINUTES_BACK..=now + MINUTES_AHEAD).map(|minute| self.keys.minute(key, minute)).collect()
+    }
+
+    pub(super) async fn sweep(&self) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for org in self.orgs().await? {
+            self.sweep_org(&org, &mut swept).await?;
+        }
+        Ok(swept)
+    }
+
+    /// The organisations that have sessions. Other programs make theirs in the default one without a word.
+    async fn orgs(&self) -> Result<Vec<OrgId>, StoreError> {
+        let mut calls = Pipeline::with_capacity(1);
+        calls.cmd("SMEMBERS").arg(self.keys.orgs());
+        let mut answers = Parts::of(Value::Array(self.ask(&calls, &[]).await?))?;
+        let named = answers.texts()?.into_iter().filter_map(|org| OrgId::parse(org).ok());
+        let mut orgs = vec![OrgId::default()];
+        orgs.extend(named.filter(|org| *org != OrgId::default()));
+        Ok(orgs)
+    }
+
+    async fn sweep_org(&self, org: &OrgId, swept: &mut Swept) -> Result<(), StoreError> {
+        let mut parts = Parts::of(self.run(&self.scripts.sweep, self.sweep_call(org)).await?)?;
+        swept.removed += parts.number::<u64>()?;
+        swept.has_more |= parts.number::<u8>()? == 1;
+        let idle = std::iter::from_fn(|| parts.text().ok()).filter_map(|id| SessionId::parse(id).ok());
+        let mut expired = Vec::new();
+        for key in idle.map(|id| SessionKey::new(org.clone(), id)) {
+            match self.expire(&key).await {
+                Ok(true) => expired.push(key),
+                // Told again in a minute. What cannot be read must not keep the rest from being swept.
+                Ok(false) | Err(StoreError::Corrupt(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.forget_idle(org, &expired).await?;
+        swept.expired.extend(expired);
+        Ok(())
+    }
+
+    fn sweep_call(&self, org: &OrgId) -> Cmd {
+        let keys =
+            [self.keys.active(org), self.keys.expires(org), self.keys.idle(org), self.keys.forgettable(org)];
+        let idle_ms = self.limits.session_idle.map_or("-".to_owned(), |idle| millis(idle).to_string());
+        let mut call = self.scripts.sweep.call(&keys);
+        call.arg(self.keys.sessions_prefix(org))
+            .arg(self.keys.index_prefix(org))
+            .arg(self.keys.safety_prefix(org))
+            .arg(self.keys.clients_prefix(org))
+            .arg(millis(self.limits.session_ttl))
+            .arg(idle_ms)
+            .arg(millis(self.limits.memory_ttl))
+            .arg(self.entropy.u64() >> 32)
+            .arg(SWEEP_MAX);
+        call
+    }
+
+    async fn forget_idle(&self, org: &OrgId, expired: &[SessionKey]) -> Result<(), StoreError> {
+        if expired.is_empty() {
+            return Ok(());
+        }
+        let mut calls = Pipeline::with_capacity(1);
+        let forget = calls.cmd("ZREM").arg(self.keys.idle(org));
+        for key in expired {
+            forget.arg(key.id.as_str());
+        }
+        self.ask(&calls, &[]).await.map(drop)
+    }
+}

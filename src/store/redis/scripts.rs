@@ -30,6 +30,7 @@ impl Scripts {
     pub fn embedded() -> Self {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
+        let unlist = source!("unlist");
         let names = keys::lua_names();
         Self {
             gate: Script::of("gate", &[levels, seat, source!("gate")]),
@@ -44,9 +45,9 @@ impl Scripts {
             clear: Script::of("clear", &[&names, levels, write, align, source!("clear")]),
             extend: Script::of("extend", &[levels, write, source!("extend")]),
             read: Script::of("read", &[source!("read")]),
-            list: Script::of("list", &[&names, source!("list")]),
-            delete: Script::of("delete", &[seat, source!("delete")]),
-            sweep: Script::of("sweep", &[&names, source!("sweep")]),
+            list: Script::of("list", &[&names, levels, unlist, source!("list")]),
+            delete: Script::of("delete", &[&names, seat, unlist, source!("delete")]),
+            sweep: Script::of("sweep", &[&names, levels, unlist, source!("sweep")]),
         }
     }
 }

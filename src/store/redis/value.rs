@@ -109,6 +109,11 @@ fn rules(why: &str) -> Vec<String> {
     memory.why
 }
 
+/// A duration as Redis counts it.
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 pub(super) fn micros(text: &str) -> Option<Timestamp> {
     text.parse().ok().map(Timestamp::from_micros)
 }
