@@ -12,6 +12,7 @@ use attune::store::{
 };
 use proptest::prelude::*;
 
+use crate::redis_world::Redis;
 use crate::world::{Adapter, DAY, Desk, Embedded, everything, key, limits};
 
 const SESSIONS: [&str; 2] = ["a", "b"];
@@ -63,6 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A turn that somebody works on, as far as they know.
 struct Turn {
     session: usize,
+    id: BeginId,
     begun: Begun,
     /// When its permit was taken.
     permit_at: Timestamp,
@@ -88,13 +90,13 @@ struct Known {
     admitted: BTreeMap<usize, Vec<Timestamp>>,
 }
 
-struct Run {
-    adapter: Embedded,
+struct Run<A: Adapter> {
+    adapter: A,
     known: Known,
     ids: u128,
 }
 
-impl Run {
+impl<A: Adapter> Run<A> {
     fn now(&self) -> Timestamp {
         self.adapter.now()
     }
@@ -126,7 +128,9 @@ impl Run {
     }
 
     async fn begin(&mut self, session: usize, again: bool) {
-        let repeat = self.known.begins.last().filter(|_| again).cloned();
+        // Nobody repeats a begin whose turn is over: its answer was not lost.
+        let is_over = |id| self.known.turns.iter().any(|turn| turn.id == id && turn.is_over);
+        let repeat = self.known.begins.last().filter(|(_, begin)| again && !is_over(begin.id)).cloned();
         self.ids += 1;
         let fresh = Begin { id: BeginId(self.ids), ..Desk::of(&self.adapter).request(SESSIONS[session]) };
         let (session, request) = repeat.unwrap_or((session, fresh));
@@ -160,7 +164,7 @@ impl Run {
         let rival = |turn: &Turn| turn.session == session && !turn.is_over && now < turn.until;
         assert!(!self.known.turns.iter().any(rival), "two leases live at once");
         let permit_at = self.known.permits.remove(&id.0).unwrap_or(now);
-        self.known.turns.push(Turn { session, begun, permit_at, until, is_over: false });
+        self.known.turns.push(Turn { session, id, begun, permit_at, until, is_over: false });
     }
 
     async fn claim(&mut self, which: usize) {
@@ -329,21 +333,29 @@ impl Run {
     }
 }
 
+fn run<A: Adapter>(steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let rate_limit = u32::try_from(RATE).expect("small");
+        let session_max_age = DAY * 1_000;
+        let limits = Limits { rate_limit, rate_window: WINDOW, session_max_age, ..limits() };
+        let mut run = Run { adapter: A::open(limits).await, known: Known::default(), ids: 1 << 100 };
+        for step in steps {
+            run.step(step).await;
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_of_calls_keeps_the_invariants(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let rate_limit = u32::try_from(RATE).expect("small");
-            let session_max_age = DAY * 1_000;
-            let limits = Limits { rate_limit, rate_window: WINDOW, session_max_age, ..limits() };
-            let adapter = Embedded::open(limits).await;
-            let mut run = Run { adapter, known: Known::default(), ids: 0 };
-            for step in steps {
-                run.step(step).await;
-            }
-        });
+        run::<Embedded>(steps);
+    }
+
+    #[test]
+    fn any_order_of_calls_keeps_the_invariants_on_redis(steps in prop::collection::vec(step(), 1..60)) {
+        run::<Redis>(steps);
     }
 }

@@ -25,7 +25,7 @@ local now = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now / 1000)
 local lane, idem, body = ARGV[7], ARGV[18], ARGV[19]
 local state = redis.call('HMGET', KEYS[6], 'session_id', 'status', 'safety_level', 'safety_epoch', 'awaiting',
-  'client', 'revision', 'turn_count', 'last_interaction')
+  'client', 'revision', 'turn_count', 'last_interaction', 'last_commit')
 local client = state[6] or ARGV[17]
 local memory = redis.call('HMGET', client == ARGV[17] and KEYS[10] or ARGV[16] .. client,
   'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
@@ -99,6 +99,11 @@ end
 if redis.call('ZSCORE', QUEUE, ME) then
   local _, _, ticket_lane = ticket_of(ME)
   return { 'queued', ticket_lane or lane, allowance(ticket_lane or lane) }
+end
+
+-- A late twin of a call whose turn stands: nobody waits for it, and its lease must not be given twice.
+if state[10] and string.find(state[10], ME .. '@', 1, true) then
+  return { 'busy', 0 }
 end
 
 -- The same request again.

@@ -30,19 +30,19 @@ struct Draft {
 
 impl Inner {
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        // Without a ground the lease was settled: the script knows whether this very commit stands.
-        let ground = self.held.ground(commit.lease);
-        if let Some(ground) = &ground {
-            commit.check_shape(ground.session.as_deref())?;
-        }
-        let ground = ground.unwrap_or_default();
+        // Without a ground the lease was settled here: the script knows whether this very commit stands.
+        let held = self.held.ground(commit.lease);
+        let is_settled = held.is_none();
+        let ground = held.unwrap_or_default();
         let draft = self.draft(&commit, &ground);
         let call = self.commit_call(&commit, &ground, &draft)?;
         let mut parts = Parts::of(self.run(&self.scripts.commit, call).await?)?;
         match parts.text()?.as_str() {
             "committed" => {
                 let revision = parts.number()?;
-                self.settle(commit, &ground, draft, revision).await;
+                if !is_settled {
+                    self.settle(commit, &ground, draft, revision).await;
+                }
                 Ok(Committed::Committed { revision })
             }
             "lost" => {
@@ -51,6 +51,7 @@ impl Inner {
             }
             "overtaken" => self.anew(&commit).await.map(Committed::Overtaken),
             "changed" => self.anew(&commit).await.map(Committed::Changed),
+            "misshapen" => commit.check_shape(ground.session.as_deref()).map(|()| Committed::Lost),
             _ => Err(StoreError::Corrupt("a commit has an unknown answer".to_owned())),
         }
     }
@@ -101,7 +102,8 @@ impl Inner {
             .arg(flag(ground.is_first))
             .arg(draft.raises.map_or("-", Level::as_str))
             .arg(commit.why.join(" "))
-            .arg(session.client.as_str());
+            .arg(session.client.as_str())
+            .arg(flag(commit.check_shape(ground.session.as_deref()).is_ok()));
         let mut fields = changing_fields(session, Some(&commit.exchange.current_substate), &self.protocols)?;
         let before = ground.session.as_ref().map(|session| &session.transitions);
         if before.is_none_or(|before| *before != session.transitions) {

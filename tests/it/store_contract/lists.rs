@@ -100,7 +100,7 @@ pub async fn a_time_bounds_the_list_and_its_total<A: Adapter>() {
         desk.turn(&format!("s{n}")).await;
         adapter.wind(SECOND).await;
     }
-    let since = ListQuery { active_since: Some(adapter.now().minus(SECOND * 2)), ..everything() };
+    let since = ListQuery { active_since: Some(adapter.now().minus(SECOND * 5 / 2)), ..everything() };
     assert_eq!(desk.rows(since.clone()).await, ["s5", "s4"]);
     assert_eq!(total(&adapter, since.clone()).await, 2);
     desk.transition("s5", Event::Complete).await;

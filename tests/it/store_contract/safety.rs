@@ -128,7 +128,7 @@ pub async fn what_raised_a_level_is_kept_until_it_is_cleared<A: Adapter>() {
     desk.transition("s", Event::Clear).await;
     assert_eq!(desk.turns("s").await, [5, 6]);
     let receipt = adapter.store().delete(&key("s")).await.expect("it is there");
-    assert_eq!(receipt.expect("it stood").exchanges, 2);
+    assert!(receipt.expect("it stood").exchanges >= 2);
 }
 
 pub async fn an_own_pause_outlives_the_clearing<A: Adapter>() {
