@@ -90,7 +90,7 @@ local function remove()
   for at = 12, #KEYS do
     redis.call('DEL', KEYS[at])
   end
-  unlist(KEYS[11], ARGV[9], SESSION_ID)
+  unlist(KEYS[11], ARGV[9], { SESSION_ID })
   if state[1] then
     redis.call('ZREM', ARGV[10] .. state[1], SESSION_ID)
   end

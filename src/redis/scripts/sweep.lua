@@ -28,23 +28,25 @@ local function set_due(set, member, at_ms)
   redis.call('ZADD', set, string.format('%.0f', at_ms), member)
 end
 
-local function remove(id)
-  unlist(ACTIVE, INDEX, id)
-  removed = removed + 1
+local function remove(ids)
+  unlist(ACTIVE, INDEX, ids)
+  removed = removed + #ids
 end
 
 -- What has outlived its time. Another program may have moved a session's end.
 local function sweep_ended()
+  local dead = {}
   for _, id in ipairs(due(EXPIRES, MOST)) do
     local ends = redis.call('PEXPIRETIME', SESSIONS .. id .. STATE)
     if ends == -2 then
-      remove(id)
+      dead[#dead + 1] = id
     elseif ends == -1 then
       redis.call('ZREM', EXPIRES, id)
     else
       set_due(EXPIRES, id, ends)
     end
   end
+  remove(dead)
 end
 
 -- When a session is idle, counted from the last turn or from when its TTL began anew.
@@ -83,14 +85,14 @@ local function sweep_oldest()
   if upto < from then
     return
   end
-  local dead = 0
+  local dead = {}
   for _, id in ipairs(redis.call('ZRANGE', ACTIVE, from, upto)) do
     if not redis.call('ZSCORE', EXPIRES, id) and redis.call('EXISTS', SESSIONS .. id .. STATE) == 0 then
-      remove(id)
-      dead = dead + 1
+      dead[#dead + 1] = id
     end
   end
-  has_more = dead == OLDEST_MOST and 1 or has_more
+  remove(dead)
+  has_more = #dead == OLDEST_MOST and 1 or has_more
 end
 
 -- Whether a session of the client stands: one that remembers an epoch. Takes out those that are gone. Nil where that
