@@ -49,10 +49,11 @@ local function sweep_ended()
   remove(dead)
 end
 
--- When a session is idle, counted from the last turn or from when its TTL began anew.
-local function idle_at(id, state, ttl)
+-- When a session is idle, counted from the last turn, from when its TTL began anew, or from when danger let it go.
+local function idle_at(id, state, memory, ttl)
   local last = redis.call('ZSCORE', ACTIVE, id)
-  local slid = math.max(last and tonumber(last) * 1000 or 0, tonumber(state[6]) or 0)
+  local cleared = tonumber(memory[3]) or 0
+  local slid = math.max(last and tonumber(last) * 1000 or 0, tonumber(state[6]) or 0, cleared / 1000)
   return math.floor(slid + (tonumber(ARGV[6]) or ttl - ttl / 24))
 end
 
@@ -63,9 +64,10 @@ local function look_whether_idle(id)
     redis.call('ZREM', IDLE, id)
     return
   end
-  local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch') or {}
+  local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch', 'cleared_at')
+    or {}
   local ttl = tonumber(state[5]) or tonumber(ARGV[5])
-  local at = idle_at(id, state, ttl)
+  local at = idle_at(id, state, memory, ttl)
   if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
     set_due(IDLE, id, now_ms + ttl)
   elseif at > now_ms then

@@ -7,8 +7,8 @@ use super::Inner;
 use super::record::Record;
 use super::value::{Fields, Parts};
 use crate::domain::id::{SessionId, SessionKey};
-use crate::domain::safety::SafetyMemory;
-use crate::domain::session::Session;
+use crate::domain::safety::{Level, SafetyMemory};
+use crate::domain::session::{Session, Status};
 use crate::domain::time::Timestamp;
 use crate::store::{Cursor, ListPage, ListQuery, StoreError};
 
@@ -45,8 +45,7 @@ impl Inner {
     }
 
     fn list_call(&self, query: &ListQuery) -> Cmd {
-        let (status, level) =
-            (query.status.map(|status| status.as_str()), query.level.map(|level| level.as_str()));
+        let (status, level) = (query.status.map(Status::as_str), query.level.map(Level::as_str));
         let mut keys = vec![self.keys.active(&query.org)];
         keys.extend([status, level].into_iter().flatten().map(|name| self.keys.index(&query.org, name)));
         let cursor = query.cursor.as_ref();
@@ -167,8 +166,6 @@ fn moment(score: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::safety::Level;
-    use crate::domain::session::Status;
 
     #[test]
     fn a_score_is_the_same_moment_again() {
