@@ -1,7 +1,8 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
+mod stores;
+
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,23 +13,20 @@ use actix_web::{App as ActixApp, HttpServer, web};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
 
-use crate::access::{KeyFileError, Secret};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
 use crate::http::{self, State};
-pub use crate::store::embedded::OpenError;
-use crate::store::embedded::{EmbeddedStore, OpenOptions};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::tasks::Tasks;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
+pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};
+
 /// How long a crisis reply waits for its commit.
 const CRISIS_WAIT: Duration = Duration::from_millis(150);
 /// What running turns get in any case after SIGTERM.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
-/// Memory for blocks read from disk.
-const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// Files that the store may need at once. Connections leave so many to it.
 const STORE_FILES: u64 = 1_024;
 /// The most connections that a worker holds, however many files may be open.
@@ -37,9 +35,7 @@ const CONNECTIONS_MAX: usize = 25_600;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(#[from] StoreFault),
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
     #[error(transparent)]
@@ -108,9 +104,9 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
-    let secret = secret(config, &entropy)?;
-    let store = open_store(config, &secret, &clock, &entropy)?;
-    let knowledge = knowledge(&*store).await?;
+    let knowledge = Knowledge::embedded()?;
+    let Opened { store, secret } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
+    take_up_protocols(&knowledge, &*store).await?;
     Ok(Turns {
         store,
         knowledge,
@@ -130,9 +126,8 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
     })
 }
 
-/// What is inside of the binary, and the protocol versions that stored sessions still follow.
-pub async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
-    let knowledge = Knowledge::embedded()?;
+/// Takes up the protocol versions that stored sessions still follow, and leaves the newest for others.
+pub async fn take_up_protocols(knowledge: &Knowledge, store: &dyn Store) -> Result<(), StoreError> {
     store.keep_protocol(knowledge.version()).await?;
     for version in store.protocols().await? {
         if !knowledge.take_up(&version) {
@@ -143,41 +138,7 @@ pub async fn knowledge(store: &dyn Store) -> Result<Knowledge, StartError> {
             );
         }
     }
-    Ok(knowledge)
-}
-
-/// The configured secret, else the one in the key file. None is made where data are already: it would not be theirs, and
-/// whoever looked for the lost one would find it in its place.
-pub fn secret(config: &Config, entropy: &Entropy) -> Result<Secret, KeyFileError> {
-    match &config.secret {
-        Some(bytes) => Ok(Secret::new(Arc::clone(bytes))),
-        None if store_directory(config).exists() && !config.key_file.exists() => {
-            Err(KeyFileError::Missing(config.key_file.display().to_string()))
-        }
-        None => Secret::from_key_file(&config.key_file, entropy),
-    }
-}
-
-/// Opens the store that the configuration names.
-pub fn open_store(
-    config: &Config,
-    secret: &Secret,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<Entropy>,
-) -> Result<Arc<dyn Store>, OpenError> {
-    let options = OpenOptions {
-        limits: config.limits.clone(),
-        clock: Arc::clone(clock),
-        entropy: Arc::clone(entropy),
-        secret_fingerprint: secret.fingerprint(),
-        cache_bytes: CACHE_BYTES,
-    };
-    Ok(Arc::new(EmbeddedStore::open(&store_directory(config), options)?))
-}
-
-/// The store has a directory of its own, beside the key file.
-pub fn store_directory(config: &Config) -> PathBuf {
-    config.data.join("store")
+    Ok(())
 }
 
 fn http_server(

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretBox;
+use secrecy::{SecretBox, SecretString};
 
 use crate::store::Limits;
 
@@ -43,6 +43,8 @@ pub enum LogFormat {
 pub struct Config {
     pub addr: SocketAddr,
     pub data: PathBuf,
+    /// `None`: the embedded store.
+    pub redis: Option<RedisConfig>,
     pub auth: Auth,
     /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
     pub auth_written_out: bool,
@@ -64,6 +66,18 @@ pub struct Config {
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
     pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    pub url: SecretString,
+    /// Wins over the one in the URL.
+    pub password: Option<SecretString>,
+    pub prefix: String,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub retries: u32,
+    pub warm_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +146,7 @@ fn read(reader: &mut Reader) -> Config {
     let data = PathBuf::from(reader.text("ATTUNE_DATA").unwrap_or_default());
     let (auth, auth_written_out) = read_auth(reader, addr);
     Config {
+        redis: read_redis(reader),
         auth,
         auth_written_out,
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
@@ -155,6 +170,21 @@ fn read(reader: &mut Reader) -> Config {
         addr,
         data,
     }
+}
+
+/// The password alone names no Redis: a file `.env` that is shared with other programs may hold it.
+fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
+    let password = reader.value_or_file("REDIS_PASSWORD");
+    let timeout = reader.millis("REDIS_TIMEOUT_MS", 10..=60_000);
+    let connect_timeout = reader.millis("REDIS_CONNECT_MS", 10..=60_000);
+    let retries = reader.whole("REDIS_RETRIES", 0..=10).unwrap_or(3);
+    let warm_mib: u64 = reader.whole("WARM_MIB", 0..=65_536).unwrap_or(64);
+    let url = reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
+    let prefix = reader.text("REDIS_PREFIX").unwrap_or_default();
+    if prefix.len() > 64 || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte)) {
+        reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
+    }
+    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })
 }
 
 fn read_auth(reader: &mut Reader, addr: SocketAddr) -> (Auth, bool) {

@@ -38,10 +38,15 @@ impl Tasks {
         self.closing.cancelled().await;
     }
 
-    /// Waits until no task is left, `bound` at most. False when some had to be left behind.
-    pub async fn finish(&self, bound: Duration) -> bool {
+    /// Tells the tasks to give up, and does not wait for them.
+    pub fn close(&self) {
         self.tracker.close();
         self.closing.cancel();
+    }
+
+    /// Waits until no task is left, `bound` at most. False when some had to be left behind.
+    pub async fn finish(&self, bound: Duration) -> bool {
+        self.close();
         tokio::time::timeout(bound, self.tracker.wait()).await.is_ok()
     }
 }

@@ -18,7 +18,7 @@ use crate::store::Idempotency;
 use super::Caller;
 
 /// 32 bytes, equal on all servers of a deployment. Never shown.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Secret(Arc<SecretBytes>);
 
 #[derive(Debug, thiserror::Error)]

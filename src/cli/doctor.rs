@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Secret;
-use crate::app::{self, OpenError};
+use crate::app::{self, OpenError, StoreFault};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::domain::time::Timestamp;
@@ -170,7 +170,7 @@ async fn store(config: &Config) -> Finding {
             )
         };
     }
-    if !app::store_directory(config).exists() {
+    if config.redis.is_none() && !app::store_directory(config).exists() {
         return Well("store: empty, made at the first start".to_owned());
     }
     open_store(config).await
@@ -179,20 +179,37 @@ async fn store(config: &Config) -> Finding {
 async fn open_store(config: &Config) -> Finding {
     let entropy = Arc::new(Entropy::system());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // A key file at fault is a finding of its own; its advice stands there.
-    let Ok(secret) = app::secret(config, &entropy) else {
-        return Fault("store: cannot be opened without its key".to_owned(), "mend the key file first");
+    let Ok(knowledge) = Knowledge::embedded() else {
+        return Fault("store: cannot be opened without its data".to_owned(), "mend the binary first");
     };
-    match app::open_store(config, &secret, &clock, &entropy) {
-        Ok(store) => match store.close().await {
-            Ok(()) => Well(format!("store: {} opens", config.data.display())),
+    match app::open_store(config, &knowledge.protocols, &clock, &entropy).await {
+        Ok(opened) => match opened.store.close().await {
+            Ok(()) => Well(format!("store: {} opens", place(config))),
             Err(error) => Fault(format!("store: {error}"), "look at the disk's health"),
         },
         Err(error) => Fault(format!("store: {error}"), advice(&error)),
     }
 }
 
-fn advice(error: &OpenError) -> &'static str {
+fn place(config: &Config) -> String {
+    match config.redis {
+        Some(_) => "Redis".to_owned(),
+        None => config.data.display().to_string(),
+    }
+}
+
+fn advice(error: &StoreFault) -> &'static str {
+    match error {
+        StoreFault::Embedded(error) => advice_on_files(error),
+        StoreFault::KeyFile(_) => "mend the key file first",
+        StoreFault::Redis(_) => "look whether Redis runs at REDIS_URL and takes the password",
+        StoreFault::SpoiltSecret | StoreFault::OtherSecret => {
+            "set ATTUNE_SECRET to the one of the other servers: what is remembered for clients' safety hangs on it"
+        }
+    }
+}
+
+fn advice_on_files(error: &OpenError) -> &'static str {
     match error {
         OpenError::Locked => "stop the other process, or set ATTUNE_URL to where it listens",
         OpenError::Io(_) => "check the disk, its mount, and that this user owns the directory",

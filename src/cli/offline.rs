@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::access::{Caller, Secret};
+use crate::access::Caller;
 use crate::app;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::Config;
@@ -24,7 +24,7 @@ pub(super) struct Offline {
 
 impl Offline {
     pub async fn open(config: &Config) -> Result<Self, Failure> {
-        if !app::store_directory(config).exists() {
+        if config.redis.is_none() && !app::store_directory(config).exists() {
             return Err(Failure::Said(format!(
                 "no server answers at {}, and there is no data at {}",
                 config.url,
@@ -33,9 +33,10 @@ impl Offline {
         }
         let entropy = Arc::new(Entropy::system());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let secret: Secret = app::secret(config, &entropy).map_err(Failure::of)?;
-        let store = app::open_store(config, &secret, &clock, &entropy).map_err(Failure::of)?;
-        let knowledge = app::knowledge(&*store).await.map_err(Failure::of)?;
+        let knowledge = Knowledge::embedded().map_err(Failure::of)?;
+        let opened = app::open_store(config, &knowledge.protocols, &clock, &entropy).await;
+        let store = opened.map_err(Failure::of)?.store;
+        app::take_up_protocols(&knowledge, &*store).await.map_err(Failure::of)?;
         Ok(Self { store, knowledge })
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine as _;
-use secrecy::SecretBox;
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 
 use super::{SecretBytes, VARIABLES};
 
@@ -89,25 +89,29 @@ impl Reader {
         })
     }
 
-    /// A secret by value or by file, never both. What is wrong with it is told without it.
-    pub(super) fn secret(&mut self, name: &str) -> Option<SecretBytes> {
+    /// A text by value or by file, never both.
+    pub(super) fn value_or_file(&mut self, name: &str) -> Option<SecretString> {
         let file_name = format!("{name}_FILE");
-        let encoded = match (self.text(name), self.text(&file_name)) {
+        match (self.text(name), self.text(&file_name)) {
             (Some(_), Some(_)) => {
                 self.faults.push(format!("{name} and {file_name}: only one of them may be set"));
-                return None;
+                None
             }
-            (Some(value), None) => value,
+            (Some(value), None) => Some(value.into()),
             (None, Some(path)) => match std::fs::read_to_string(&path) {
-                Ok(value) => value,
+                Ok(value) => Some(value.trim().into()),
                 Err(error) => {
                     self.faults.push(format!("{file_name}: {error}"));
-                    return None;
+                    None
                 }
             },
-            (None, None) => return None,
-        };
-        let secret = decode_secret(&encoded);
+            (None, None) => None,
+        }
+    }
+
+    /// A secret by value or by file. What is wrong with it is told without it.
+    pub(super) fn secret(&mut self, name: &str) -> Option<SecretBytes> {
+        let secret = decode_secret(self.value_or_file(name)?.expose_secret());
         if secret.is_none() {
             self.fault(name, "32 bytes in base64, as `openssl rand -base64 32` makes them");
         }

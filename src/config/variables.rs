@@ -18,7 +18,27 @@ const fn variable(name: &'static str, default: &'static str, help: &'static str)
 /// All variables, in the order of the documentation and of `.env.example`.
 pub const VARIABLES: &[Variable] = &[
     variable("ATTUNE_ADDR", "127.0.0.1:8000", "Address and port to listen on; port 0 takes a free one."),
-    variable("ATTUNE_DATA", "./data", "Directory of the embedded store. It must be on a disk that persists."),
+    variable("ATTUNE_DATA", "./data", "Directory of the embedded store. It must be on a disk that persists. Not used with Redis."),
+    variable(
+        "REDIS_URL",
+        "",
+        "`redis://[user[:password]@]host[:port][/database]`: keeps sessions in Redis 7 or later, for several servers. Also as `REDIS_URL_FILE`. Unset: the embedded store.",
+    ),
+    variable("CHANNEL_REDIS_URL", "", "Another name for `REDIS_URL`, which wins."),
+    variable(
+        "REDIS_PASSWORD",
+        "",
+        "The password for Redis; wins over the one in the URL. Also as `REDIS_PASSWORD_FILE`.",
+    ),
+    variable("REDIS_PREFIX", "trt:", "What every key in Redis begins with."),
+    variable("REDIS_TIMEOUT_MS", "1000", "The longest that a call to Redis may take, its repeats included."),
+    variable("REDIS_CONNECT_MS", "2000", "The longest that connecting to Redis may take."),
+    variable("REDIS_RETRIES", "3", "How often a call is repeated whose answer was lost."),
+    variable(
+        "WARM_MIB",
+        "64",
+        "Memory for sessions in Redis that had their last turn on this server, in MiB; 0 keeps none.",
+    ),
     variable(
         "ATTUNE_AUTH",
         "",
@@ -27,7 +47,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "ATTUNE_SECRET",
         "",
-        "32 bytes in base64; keys every keyed hash. Also as `ATTUNE_SECRET_FILE`. Unset: one is made and kept in the key file.",
+        "32 bytes in base64; keys every keyed hash, equal on all servers. Also as `ATTUNE_SECRET_FILE`. Unset: one is made and kept in the key file, or with Redis in Redis.",
     ),
     variable(
         "ATTUNE_KEY_FILE",
@@ -96,7 +116,7 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// Secrets that may also be named by a file.
-const WITH_FILE: &[&str] = &["ATTUNE_SECRET"];
+const WITH_FILE: &[&str] = &["ATTUNE_SECRET", "REDIS_URL", "REDIS_PASSWORD"];
 
 /// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.
 pub(super) fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {

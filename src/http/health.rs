@@ -41,15 +41,16 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
 )]
 pub async fn health(state: Data<State>) -> HttpResponse {
     let store = is_well(&state).await;
+    let standing = if store { "healthy" } else { "unhealthy" };
     let body = HealthBody {
-        status: if store { "healthy" } else { "unhealthy" },
+        status: standing,
         timestamp: state.turns.clock.now(),
         services: BTreeMap::from([
             ("ollama", "not_configured"),
             ("rag", "not_configured"),
-            ("redis", "not_configured"),
+            ("redis", if state.store().name() == "redis" { standing } else { "not_configured" }),
             ("state_machine", "loaded"),
-            ("store", if store { "healthy" } else { "unhealthy" }),
+            ("store", standing),
         ]),
     };
     if store { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }

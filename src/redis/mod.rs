@@ -3,12 +3,14 @@
 //! A leaf: it knows nothing of sessions but how their keys are spelled. Nothing else names the client library but the
 //! store's adapter, and nothing at all spells a key but [`keys`].
 
+mod deployment;
 pub mod keys;
 mod link;
 mod script;
 mod survey;
 mod wake;
 
+pub use deployment::agreed;
 pub use keys::Keys;
 pub use link::{Link, LinkError, LinkOptions, LinkState};
 pub use script::Script;

@@ -23,6 +23,7 @@
 mod counters;
 pub mod embedded;
 mod limits;
+pub mod redis;
 mod sessions;
 mod turn;
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Counter;
+use super::{Counter, StoreError};
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::Quota;
 use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Exchange, Session};
+use crate::domain::time::Timestamp;
 
 /// The per-session lock's value: proof of the right to commit, and that commit's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +89,8 @@ pub struct Begun {
 /// A place in a session's queue, or beside a running turn. Good for one [`Store::claim`](super::Store::claim).
 #[derive(Debug)]
 pub struct Ticket {
-    pub session: SessionKey,
+    /// What was asked for.
+    pub request: Box<Begin>,
     pub id: u64,
     pub quota: Quota,
 }
@@ -126,6 +128,51 @@ pub struct Commit {
     pub exchange: Exchange,
     pub reply: Option<(Idempotency, StoredReply)>,
     pub counters: Vec<Counter>,
+}
+
+/// Turns that a session keeps beyond its window.
+const PINS_MAX: usize = 8;
+/// Of these, room for turns that found danger without raising the level further.
+const REPEATED_PINS_MAX: usize = 4;
+
+impl Commit {
+    /// The client's memory with what this turn found. A level that it merely carries from before the last clearing
+    /// raises nothing.
+    pub(super) fn raised(&self, memory: &SafetyMemory, now: Timestamp) -> SafetyMemory {
+        let session = &self.session;
+        let mut raised = memory.clone();
+        let is_found = session.level > self.decided_under || !self.why.is_empty();
+        if is_found || session.safety_epoch >= memory.cleared_epoch {
+            raised.raise(session.level, &self.why, now);
+        }
+        raised
+    }
+
+    /// What raised a level is kept until it is cleared; also where the level had been raised ahead of the commit. True
+    /// when this turn is kept.
+    pub(super) fn pin(&self, session: &mut Session, before: Level) -> bool {
+        let turn = self.exchange.turn;
+        let rose = session.level > before;
+        let found = !self.why.is_empty() && session.level > Level::None;
+        let room = if rose { PINS_MAX } else { REPEATED_PINS_MAX };
+        let is_kept = (rose || found) && session.pins.len() < room && !session.pins.contains(&turn);
+        if is_kept {
+            session.pins.push(turn);
+        }
+        is_kept
+    }
+
+    /// A turn that does not follow the last one is a fault of its maker, and would leave a gap for ever.
+    pub(super) fn check_shape(&self, stored: Option<&Session>) -> Result<(), StoreError> {
+        let next = stored.map_or(0, |session| session.turn_count) + 1;
+        let is_next = self.exchange.turn == next && self.session.turn_count == next;
+        let is_its_own = self.session.id == self.key.id
+            && stored.is_none_or(|session| session.client == self.session.client);
+        if is_next && is_its_own {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt("a commit that does not follow the stored turn, or names another".to_owned()))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use attune::domain::time::Timestamp;
 use attune::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
 use attune::store::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Counter, Create, Created, Gate, Idempotency,
-    Lane, Lease, Limits, ListQuery, Raise, Raised, Snapshot, Store, StoredReply, Ticket, Transition,
+    Lane, Lease, Limits, ListQuery, Raise, Raised, Remaining, Snapshot, Store, StoredReply, Ticket, Transition,
     Transitioned,
 };
 
@@ -195,12 +195,14 @@ pub fn reply(text: &str) -> StoredReply {
 /// The requests of one client, `c`, in as few words as possible.
 pub struct Desk<'a, A: Adapter> {
     pub adapter: &'a A,
-    ids: AtomicU64,
 }
+
+/// No two calls of begin have the same id.
+static BEGINS: AtomicU64 = AtomicU64::new(1);
 
 impl<'a, A: Adapter> Desk<'a, A> {
     pub fn of(adapter: &'a A) -> Self {
-        Self { adapter, ids: AtomicU64::new(1) }
+        Self { adapter }
     }
 
     pub fn store(&self) -> &'a dyn Store {
@@ -208,7 +210,7 @@ impl<'a, A: Adapter> Desk<'a, A> {
     }
 
     pub fn request(&self, id: &str) -> Begin {
-        let begin = self.ids.fetch_add(1, Ordering::SeqCst);
+        let begin = BEGINS.fetch_add(1, Ordering::SeqCst);
         Begin {
             id: BeginId(begin.into()),
             session: key(id),
@@ -324,6 +326,11 @@ impl<'a, A: Adapter> Desk<'a, A> {
         let page = self.store().list(query).await.expect("the store is there");
         page.rows.iter().map(|row| row.id.to_string()).collect()
     }
+}
+
+/// Whether that much time is left, but for the milliseconds by which a clock is wound past an end.
+pub fn is_left(remaining: Option<Remaining>, expected: Duration) -> bool {
+    matches!(remaining, Some(Remaining::For(left)) if left.abs_diff(expected) < Duration::from_millis(50))
 }
 
 pub fn everything() -> ListQuery {

@@ -3,8 +3,8 @@
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 history, 8 meta, 9 idems, 10 pinned, 11 active_sessions, 12 sessions:expires, 13 sessions:idle,
---       14 the client's sessions, 15 the client's safety memory, 16 organisations
---       17 newest of the line, where this session succeeds another
+--       14 the client's sessions, 15 the client's safety memory, 16 organisations, 17 sessions:forgettable
+--       18 newest of the line, where this session succeeds another
 -- ARGV  1-5 as seat.lua; the lease is ARGV 1
 --       6 revision, 7 turn_count, 8 last_interaction on which the turn was decided, as they are spelled
 --       9 rank of the level under which it was decided, 10 status and 11 level after it, 12 session id,
@@ -12,7 +12,8 @@
 --       18 TTL ms where the hash has none, 19 1 where the exchange is pinned, 20 hash of the idempotency key or -,
 --       21 hash of the body, 22 reply, 23 ms that a reply is kept, 24 ms of idle time, 25 prefix of the indices,
 --       26 number of this successor or -, 27 organisation, 28 1 where it is the first write of Attune,
---       29 how many arguments are fields of the hash, then these, then the fields of meta
+--       29 level to which the turn raises the client's memory or -, 30 ids of the rules, separated by spaces,
+--       31 client, 32 how many arguments are fields of the hash, then these, then the fields of meta
 -- reply committed, revision | lost | overtaken | changed
 --
 -- A turn slides the expiry of all keys to now + TTL, at most to the greatest age, and never makes it earlier. At high
@@ -29,7 +30,7 @@ if held ~= ME then
   end
   return { 'lost' }
 end
-local memory = redis.call('HMGET', KEYS[15], 'level', 'cleared_epoch')
+local memory = redis.call('HMGET', KEYS[15], 'level', 'cleared_epoch', 'epoch', 'why')
 if counting(state[2], state[3], memory[1], memory[2]) >= 2 and tonumber(ARGV[9]) < 2 then
   return { 'overtaken' }
 end
@@ -40,11 +41,19 @@ end
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local id = ARGV[12]
-local fields = 29 + ARGV[29]
+if ARGV[29] ~= '-' and RANK[ARGV[29]] > RANK[memory[1] or 'none'] then
+  memory[1] = ARGV[29]
+  local why = memory[4] and memory[4] ~= '' and memory[4] .. ' ' .. ARGV[30] or ARGV[30]
+  redis.call('HSET', KEYS[15], 'level', memory[1], 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
+    'epoch', (tonumber(memory[3]) or 0) + 1, 'raised_by', ME)
+  redis.call('PERSIST', KEYS[15])
+  redis.call('ZREM', KEYS[17], ARGV[31])
+end
+local fields = 32 + ARGV[32]
 local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }
 local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
 local before = redis.call('PEXPIRETIME', KEYS[6])
-local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 30, fields)
+local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 33, fields)
 if redis.call('LPUSH', KEYS[7], ARGV[14]) > ARGV[15] + SLACK then
   redis.call('LTRIM', KEYS[7], 0, ARGV[15] - 1)
 end
@@ -66,10 +75,10 @@ if to.level ~= 'none' then
   keys[#keys + 1] = KEYS[10]
 end
 if ARGV[26] ~= '-' then
-  local newest = redis.call('GET', KEYS[17])
+  local newest = redis.call('GET', KEYS[18])
   if not newest or tonumber(newest) <= tonumber(ARGV[26]) then
-    redis.call('SET', KEYS[17], ARGV[26], 'KEEPTTL')
-    keys[#keys + 1] = KEYS[17]
+    redis.call('SET', KEYS[18], ARGV[26], 'KEEPTTL')
+    keys[#keys + 1] = KEYS[18]
   end
 end
 local at = math.max(before, math.min(now_ms + ttl, ARGV[16] + ARGV[17]))

@@ -13,10 +13,6 @@ use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::store::{Commit, Committed, Counter, Reloaded, StoreError};
 
-/// Turns that a session keeps beyond its window.
-const PINS_MAX: usize = 8;
-/// Of these, room for turns that found danger without raising the level further.
-const REPEATED_PINS_MAX: usize = 4;
 /// Exchanges that one commit removes at most, where the window was made smaller.
 const TRIM_MAX: u32 = 16;
 
@@ -38,7 +34,7 @@ impl Writer {
         if stored.as_ref().map_or(0, |record| record.session.revision) != commit.base_revision {
             return self.reloaded(&commit.key, memory).map(Committed::Changed);
         }
-        check_shape(&commit, stored.as_ref().map(|record| &*record.session))?;
+        commit.check_shape(stored.as_ref().map(|record| &*record.session))?;
         self.write(commit, stored.as_ref(), &memory, now)
     }
 
@@ -58,7 +54,7 @@ impl Writer {
         seat.unsaved = false;
         let revision = commit.base_revision + 1;
         self.change(|draft| {
-            let raised = raised_by(&commit, memory, now);
+            let raised = commit.raised(memory, now);
             draft.remember(&commit.session.client, memory, &raised, Some(&commit.key), now)?;
             let mut record = record_of(&commit, stored, &raised, draft.limits(), now);
             record.permits = permits;
@@ -89,30 +85,6 @@ fn after_the_lease(record: Option<&Record>, commit: &Commit) -> Committed {
     last.map_or(Committed::Lost, |last| Committed::Committed { revision: last.revision })
 }
 
-/// A turn that does not follow the last one is a fault of its maker, and would leave a gap for ever.
-fn check_shape(commit: &Commit, stored: Option<&Session>) -> Result<(), StoreError> {
-    let next = stored.map_or(0, |session| session.turn_count) + 1;
-    let is_next = commit.exchange.turn == next && commit.session.turn_count == next;
-    let is_its_own = commit.session.id == commit.key.id
-        && stored.is_none_or(|session| session.client == commit.session.client);
-    if is_next && is_its_own {
-        return Ok(());
-    }
-    Err(StoreError::Corrupt("a commit that does not follow the stored turn, or names another".to_owned()))
-}
-
-/// The client's memory with what this turn found. A level that it merely carries from before the last clearing raises
-/// nothing.
-fn raised_by(commit: &Commit, memory: &SafetyMemory, now: Timestamp) -> SafetyMemory {
-    let session = &commit.session;
-    let mut raised = memory.clone();
-    let is_found = session.level > commit.decided_under || !commit.why.is_empty();
-    if is_found || session.safety_epoch >= memory.cleared_epoch {
-        raised.raise(session.level, &commit.why, now);
-    }
-    raised
-}
-
 fn record_of(
     commit: &Commit,
     stored: Option<&Record>,
@@ -125,7 +97,7 @@ fn record_of(
     session.revision = commit.base_revision + 1;
     session.ttl = stored.map_or(session.ttl, |record| record.session.ttl);
     session.align(memory, now);
-    pin(&mut session, before.unwrap_or_default(), commit);
+    commit.pin(&mut session, before.unwrap_or_default());
     let mut record = match stored {
         Some(stored) => Record { session: Arc::new(session), ..stored.clone() },
         None => Record::fresh(session, limits, now),
@@ -134,17 +106,6 @@ fn record_of(
     record.substate.clone_from(&commit.exchange.current_substate);
     record.last_commit = Some(LastCommit::new(commit.lease, record.session.revision));
     record
-}
-
-/// What raised a level is kept until it is cleared; also where the level had been raised ahead of the commit.
-fn pin(session: &mut Session, before: crate::domain::safety::Level, commit: &Commit) {
-    let turn = commit.exchange.turn;
-    let rose = session.level > before;
-    let found = !commit.why.is_empty() && session.level > crate::domain::safety::Level::None;
-    let room = if rose { PINS_MAX } else { REPEATED_PINS_MAX };
-    if (rose || found) && session.pins.len() < room && !session.pins.contains(&turn) {
-        session.pins.push(turn);
-    }
 }
 
 impl Draft<'_> {

@@ -97,10 +97,10 @@ impl Writer {
                 Some(self.begin_now(key, lease)?)
             }
             Some(Standing::Queued(id, quota)) => {
-                Some(Gate::Queued(Ticket { session: key.clone(), id, quota }))
+                Some(Gate::Queued(ticket(request, id, quota)))
             }
             Some(Standing::Joined(id, quota)) => {
-                Some(Gate::Running(Ticket { session: key.clone(), id, quota }))
+                Some(Gate::Running(ticket(request, id, quota)))
             }
         })
     }
@@ -135,7 +135,7 @@ impl Writer {
         let quota = Quota { limit: limits.rate_limit, remaining: 0, reset: Duration::ZERO };
         let joining = request_of(request, request.client.clone(), request.lane, Permit { at: None, quota });
         if self.seat(&request.session).join(joining, id, &limits) {
-            Gate::Running(Ticket { session: request.session.clone(), id, quota })
+            Gate::Running(ticket(request, id, quota))
         } else {
             Gate::QueueFull { retry_after }
         }
@@ -151,11 +151,11 @@ impl Writer {
         };
         let asked = request_of(&request, client, lane, permit);
         let arrival = seat.arrive(asked, id, lease, &limits, now);
-        let session = request.session;
+        let session = request.session.clone();
         let retry_after = self.retry_after(&session);
         match arrival {
             Arrival::Holds => self.begin_now(&session, lease),
-            Arrival::Queued => Ok(Gate::Queued(Ticket { session, id, quota: permit.quota })),
+            Arrival::Queued => Ok(Gate::Queued(ticket(&request, id, permit.quota))),
             Arrival::Busy => Ok(Gate::Busy { retry_after }),
             Arrival::Full => Ok(Gate::QueueFull { retry_after }),
         }
@@ -330,6 +330,10 @@ impl Writer {
 enum Holds {
     Begun(Box<Begun>),
     Gone(SessionKey),
+}
+
+fn ticket(request: &Begin, id: u64, quota: Quota) -> Ticket {
+    Ticket { request: Box::new(request.clone()), id, quota }
 }
 
 fn request_of(request: &Begin, client: ClientKey, lane: Lane, permit: Permit) -> Request {

@@ -130,7 +130,7 @@ impl Store for EmbeddedStore {
 
     async fn claim(&self, ticket: Ticket, wait: Duration) -> Result<Claim, StoreError> {
         let channel = self.channel()?;
-        let (key, id, call) = (ticket.session, ticket.id, self.state.next_call());
+        let (key, id, call) = (ticket.request.session, ticket.id, self.state.next_call());
         let mut withdrawal =
             Withdrawal { channel: Arc::clone(&channel), ticket: Some((key.clone(), id, call)) };
         let (reply, mut answer) = tokio::sync::oneshot::channel();

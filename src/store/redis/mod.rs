@@ -7,10 +7,12 @@
 mod scripts;
 mod value;
 
+mod claim;
 mod commit;
 mod counters;
 mod exchanges;
 mod gate;
+mod ground;
 mod held;
 mod lifecycle;
 mod lineage;
@@ -108,6 +110,12 @@ impl RedisStore {
         drop(inner.tasks.spawn(async move { hearing.until_closed(hearing.hear()).await }));
         drop(inner.tasks.spawn(async move { writing.until_closed(writing.write_counters()).await }));
         Self(inner)
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.0.tasks.close();
     }
 }
 

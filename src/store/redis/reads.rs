@@ -10,7 +10,7 @@ use super::{Inner, exchanges};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::{Exchange, Session};
-use crate::redis::keys::{HISTORY, META, PINNED, STATE};
+use crate::redis::keys::{HISTORY, PINNED};
 use crate::store::{HistoryPage, Remaining, Snapshot, StoreError};
 
 /// Pinned exchanges that a history is asked for at most.
@@ -41,26 +41,11 @@ impl Standing {
 
 impl Inner {
     pub(super) async fn snapshot(&self, key: &SessionKey) -> Result<Option<Snapshot>, StoreError> {
-        let answer = self.run(&self.scripts.read, self.read_call(key)).await?;
+        let answer = self.run(&self.scripts.read, self.read_call(key, &self.client_by_id(key))).await?;
         Ok(self.standing(key, answer).await?.map(|standing| standing.snapshot()))
     }
 
-    /// What [`Inner::standing`] makes sense of the answer to.
-    pub(super) fn read_call(&self, key: &SessionKey) -> Cmd {
-        let guess = self.client_without_id(key);
-        let keys =
-            [self.keys.session(key, STATE), self.keys.session(key, META), self.keys.safety(&key.org, &guess)];
-        let mut call = self.scripts.read.call(&keys);
-        call.arg(self.keys.safety_prefix(&key.org)).arg(guess.as_str());
-        call
-    }
-
-    /// Whose memory counts where the session names no client.
-    fn client_without_id(&self, key: &SessionKey) -> ClientKey {
-        self.secret.client_key(&key.org, None, &key.id)
-    }
-
-    pub(super) async fn standing(
+    async fn standing(
         &self,
         key: &SessionKey,
         answer: Value,
@@ -70,7 +55,7 @@ impl Inner {
         let memory = parts.memory()?;
         let (state, meta) = (parts.fields()?, parts.fields()?);
         let Some(record) = Record::read(key, &state, Some(&meta), &self.ground())? else { return Ok(None) };
-        let guess = self.client_without_id(key);
+        let guess = self.client_by_id(key);
         let asked = state.text("client").unwrap_or(guess.as_str());
         let memory = if record.session.client.as_str() == asked {
             memory
@@ -80,7 +65,7 @@ impl Inner {
         Ok(Some(Standing { record, memory, remaining }))
     }
 
-    async fn memory_of(&self, org: &OrgId, client: &ClientKey) -> Result<SafetyMemory, StoreError> {
+    pub(super) async fn memory_of(&self, org: &OrgId, client: &ClientKey) -> Result<SafetyMemory, StoreError> {
         let mut calls = Pipeline::with_capacity(1);
         calls.add_command(self.memory_call(org, client));
         Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.memory()
@@ -102,7 +87,7 @@ impl Inner {
     ) -> Result<Option<HistoryPage>, StoreError> {
         let history_max = usize::try_from(self.limits.history_max).unwrap_or(usize::MAX);
         let mut calls = Pipeline::with_capacity(3);
-        calls.add_command(self.read_call(key));
+        calls.add_command(self.read_call(key, &self.client_by_id(key)));
         calls.add_command(newest(self.keys.session(key, HISTORY), history_max));
         calls.add_command(newest(self.keys.session(key, PINNED), PINNED_MAX));
         let mut answers = Parts::of(Value::Array(self.ask(&calls, &[&self.scripts.read]).await?))?;

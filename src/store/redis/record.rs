@@ -253,18 +253,32 @@ pub(super) fn meta_fields(session: &Session) -> Vec<String> {
     fields
 }
 
+/// What other programs read of a session's place. Where its protocol is not known here, `substate` is all there is to
+/// say; the rest stays as it was.
+fn progress_fields(
+    session: &Session,
+    substate: Option<&str>,
+    protocols: &Protocols,
+) -> Result<Vec<(&'static str, String)>, StoreError> {
+    let Some(progress) = protocols.progress(&session.place) else {
+        return Ok(substate.map(|substate| ("current_substate", substate.to_owned())).into_iter().collect());
+    };
+    let criteria: std::collections::BTreeMap<&String, bool> =
+        progress.criteria.iter().map(|(name, is)| (name, *is)).collect();
+    Ok(vec![
+        ("current_substate", progress.substate.clone()),
+        ("body_questions_asked", progress.body_question_count.to_string()),
+        ("stage_1_completion", json(&criteria)?),
+    ])
+}
+
 /// What changes with every write of a session: names and values in turn. `revision` and `last_commit` are the
 /// script's to write.
 pub(super) fn changing_fields(
     session: &Session,
-    substate: &str,
+    substate: Option<&str>,
     protocols: &Protocols,
 ) -> Result<Vec<String>, StoreError> {
-    let progress = protocols.progress(&session.place);
-    let criteria: std::collections::BTreeMap<&String, bool> =
-        progress.iter().flat_map(|progress| &progress.criteria).map(|(name, is)| (name, *is)).collect();
-    let body = progress.as_ref().map_or(0, |progress| progress.body_question_count);
-    let substate = progress.as_ref().map_or(substate, |progress| progress.substate.as_str());
     let memory = Memory {
         client_id: session.client_id.clone(),
         status: session.status,
@@ -281,9 +295,6 @@ pub(super) fn changing_fields(
     let by = session.paused_by.and_then(|by| serde_json::to_value(by).ok());
     let by = by.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
     let pairs = [
-        ("current_substate", substate.to_owned()),
-        ("body_questions_asked", body.to_string()),
-        ("stage_1_completion", json(&criteria)?),
         ("last_interaction", session.last_interaction.to_string()),
         ("turn_count", session.turn_count.to_string()),
         ("status", session.status.as_str().to_owned()),
@@ -294,7 +305,8 @@ pub(super) fn changing_fields(
         ("step", session.place.step.clone()),
         ("memory", json(&memory)?),
     ];
-    Ok(pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect())
+    let pairs = progress_fields(session, substate, protocols)?.into_iter().chain(pairs);
+    Ok(pairs.flat_map(|(name, value)| [name.to_owned(), value]).collect())
 }
 
 /// What stays as it is while a session stands, and is written with its first write.

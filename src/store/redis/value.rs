@@ -93,12 +93,20 @@ impl Parts {
         let mut parts = Self::of(self.value()?)?;
         let level = parts.maybe()?.and_then(|level| Level::parse(&level)).unwrap_or_default();
         let since = parts.maybe()?.and_then(|at| micros(&at));
-        let why = parts.maybe()?.and_then(|why| serde_json::from_str(&why).ok()).unwrap_or_default();
+        let why = parts.maybe()?.map(|why| rules(&why)).unwrap_or_default();
         let mut counter = || Ok::<u64, StoreError>(parts.maybe()?.and_then(|n| n.parse().ok()).unwrap_or(0));
         let (epoch, cleared_epoch) = (counter()?, counter()?);
         let cleared_at = parts.maybe()?.and_then(|at| micros(&at));
         Ok(SafetyMemory { level, since, why, epoch, cleared_epoch, cleared_at })
     }
+}
+
+/// The ids of rules, which hold no spaces; each once, as [`SafetyMemory::raise`] keeps them.
+fn rules(why: &str) -> Vec<String> {
+    let mut memory = SafetyMemory::default();
+    let rules: Vec<String> = why.split_whitespace().map(str::to_owned).collect();
+    memory.raise(Level::Crisis, &rules, Timestamp::default());
+    memory.why
 }
 
 /// A duration as Redis counts it.

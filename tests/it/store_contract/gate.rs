@@ -81,8 +81,13 @@ pub async fn a_claim_that_is_dropped_leaves_the_queue<A: Adapter>() {
         let mut leaving = Box::pin(adapter.store().claim(leaver, PATIENCE));
         assert!(futures_util::poll!(&mut leaving).is_pending());
     }
-    // The permit is back, and the place is free for the next.
-    let newcomer = desk.queued(desk.request("s")).await;
+    // The permit comes back, and the place is free for the next.
+    let newcomer = loop {
+        if let Gate::Queued(ticket) = desk.ask(desk.request("s")).await {
+            break ticket;
+        }
+        tokio::task::yield_now().await;
+    };
     let (next, _) = tokio::join!(desk.claim(stayer), desk.turn_of("s", &holder));
     let next = handed(next);
     let (last, _) = tokio::join!(desk.claim(newcomer), desk.turn_of("s", &next));

@@ -202,6 +202,7 @@ pub async fn a_hundred_thousand_reads_never_see_a_session_going_on_in_danger<A: 
         }
     };
     let read = |n: usize| desk.session(&ids[(n * 7) % SESSIONS]);
+    assert!(join_all((0..100).map(read)).await.iter().all(|session| !session.level.pauses()));
     let reading = async {
         let mut in_danger = 0;
         for first in (0..READS).step_by(100) {
@@ -213,7 +214,7 @@ pub async fn a_hundred_thousand_reads_never_see_a_session_going_on_in_danger<A: 
         in_danger
     };
     let ((), in_danger) = tokio::join!(raising, reading);
-    assert!((1..READS).contains(&in_danger), "the reads saw both sides of a raise");
+    assert!(in_danger > 0, "the reads saw both sides of a raise");
 }
 
 pub async fn a_level_counts_however_many_sessions_a_client_has<A: Adapter>() {

@@ -1,0 +1,67 @@
+-- Shared: lays a client's safety memory over its sessions, as far as other programs and the indices see it. What only
+-- Attune remembers follows when the session is read.
+-- (after the names of keys.rs, levels.lua and write.lua)
+--
+-- The keys of a client's sessions are put together here: one node holds all.
+
+-- Aligns one session. `at` holds the keys and prefixes below, and `ttl_ms` for a hash without one. True where it stands.
+local function align(id, memory, at, now_ms)
+  local state = at.sessions .. id .. STATE
+  local was = redis.call('HMGET', state, 'session_id', 'status', 'safety_level', 'safety_epoch', 'paused_by', 'ttl_ms',
+    'successor_of')
+  if not was[1] then
+    redis.call('ZREM', at.client, id)
+    return false
+  end
+  local is_cleared = (tonumber(was[4]) or 0) < memory.cleared_epoch
+  local rank = counting(was[3], was[4], memory.level, memory.cleared_epoch)
+  local level, status, paused_by = LEVEL[rank], was[2] or 'active', was[5] or ''
+  if rank >= 2 and GOES_ON[status] then
+    status, paused_by = 'paused', 'safety'
+  elseif rank < 2 and is_cleared and status == 'paused' and paused_by == 'safety' then
+    status, paused_by = 'active', ''
+  end
+  redis.call('HSET', state, 'safety_level', level, 'safety_epoch', memory.epoch, 'status', status, 'paused_by', paused_by)
+  redis.call('HINCRBY', state, 'revision', 1)
+  local score = redis.call('ZSCORE', at.active, id) or 0
+  for _, pair in ipairs({ { was[2], status }, { was[3], level } }) do
+    if pair[1] and pair[1] ~= pair[2] then
+      redis.call('ZREM', at.index .. pair[1], id)
+    end
+    redis.call('ZADD', at.index .. pair[2], score, id)
+  end
+
+  local keys = { state, at.sessions .. id .. HISTORY, at.sessions .. id .. META }
+  if was[7] and was[7] ~= '' then
+    keys[4] = at.sessions .. was[7] .. NEWEST
+  end
+  local pinned = at.sessions .. id .. PINNED
+  if rank >= 2 then
+    keys[#keys + 1] = pinned
+    hold(keys, at.expires, id)
+  else
+    if is_cleared then
+      redis.call('HSET', state, 'awaiting', '')
+      redis.call('DEL', pinned)
+    end
+    -- The hold of danger ends: a whole TTL from now, whatever the age.
+    if redis.call('PTTL', state) == -1 then
+      local ttl = tonumber(was[6]) or at.ttl_ms
+      end_at(keys, at.expires, id, now_ms + ttl)
+      redis.call('ZADD', at.idle, string.format('%.0f', now_ms + ttl), id)
+    end
+  end
+  return true
+end
+
+-- Aligns some of a client's sessions, oldest first. The place to go on from, or -1.
+local function align_some(memory, at, from, most, now_ms)
+  local ids = redis.call('ZRANGE', at.client, from, from + most - 1)
+  local stood = 0
+  for _, id in ipairs(ids) do
+    if id == at.except or align(id, memory, at, now_ms) then
+      stood = stood + 1
+    end
+  end
+  return #ids == most and from + stood or -1
+end

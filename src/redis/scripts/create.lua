@@ -1,0 +1,56 @@
+-- create: makes a session, once. Safe to repeat under the same name of the call.
+-- (after levels.lua and write.lua)
+--
+-- KEYS  1 state, 2 meta, 3 active_sessions, 4 sessions:expires, 5 sessions:idle, 6 the client's sessions,
+--       7 the client's safety memory, 8 organisations
+--       9 the reply under the idempotency key, where there is one
+-- ARGV  1 what names this call (32 hexadecimal digits), 2 status, 3 level, 4 id, 5 last interaction in seconds,
+--       6 prefix of the indices, 7 epoch of the memory that the session was laid under, 8 TTL ms, 9 greatest age ms,
+--       10 ms of idle time, 11 organisation, 12 hash of the body, 13 reply, 14 ms that a reply is kept,
+--       15 hash of the idempotency key or -, 16 how many arguments are fields of the hash, then these, then those of meta
+-- reply created | replay, bytes | reused | exists
+--       again: the memory has changed meanwhile, nothing was done
+--
+-- The keys end with TTL, at most with the greatest age; at high and crisis they do not.
+
+local state = redis.call('HMGET', KEYS[1], 'last_commit', 'session_id')
+if committed(state[1], ARGV[1]) then
+  return { 'created' }
+end
+local stored = KEYS[9] and redis.call('GET', KEYS[9])
+if stored then
+  if string.sub(stored, 2, 33) ~= ARGV[12] then
+    return { 'reused' }
+  end
+  return { 'replay', string.sub(stored, 34) }
+end
+if state[2] or redis.call('EXISTS', KEYS[1]) == 1 then
+  return { 'exists' }
+end
+if (tonumber(redis.call('HGET', KEYS[7], 'epoch')) or 0) ~= tonumber(ARGV[7]) then
+  return { 'again' }
+end
+
+local time = redis.call('TIME')
+local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+local to = { lease = ARGV[1], status = ARGV[2], level = ARGV[3], id = ARGV[4], score = ARGV[5] }
+local fields = 16 + ARGV[16]
+write(KEYS[1], KEYS[3], ARGV[6], {}, to, 17, fields)
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[2], unpack(ARGV, fields + 1))
+redis.call('ZADD', KEYS[5], string.format('%.0f', now_ms + ARGV[10]), ARGV[4])
+redis.call('ZADD', KEYS[6], ARGV[5], ARGV[4])
+redis.call('SADD', KEYS[8], ARGV[11])
+local keys, at = { KEYS[1], KEYS[2] }, now_ms + math.min(ARGV[8], ARGV[9])
+local kept = tonumber(ARGV[14])
+if RANK[to.level] >= 2 then
+  hold(keys, KEYS[4], to.id)
+else
+  end_at(keys, KEYS[4], to.id, at)
+  kept = math.max(math.min(kept, at - now_ms), 1)
+end
+if KEYS[9] then
+  redis.call('SET', KEYS[9], 's' .. ARGV[12] .. ARGV[13], 'PX', string.format('%.0f', kept))
+  redis.call('HSET', KEYS[1], 'created_by', ARGV[15], 'created_reply_ms', string.format('%.0f', now_ms + kept))
+end
+return { 'created' }

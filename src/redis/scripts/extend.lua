@@ -1,0 +1,28 @@
+-- extend: sets a session's TTL and starts it anew. Later turns keep it. Safe to repeat.
+-- (after levels.lua and write.lua)
+--
+-- KEYS  1 state, 2 history, 3 meta, 4 pinned, 5 sessions:expires, 6 sessions:idle
+--       7 newest of the line, where the session succeeds another
+-- ARGV  1 id, 2 TTL ms, 3 created ms, 4 greatest age ms, 5 ms of idle time, 6 1 where danger holds it
+-- reply ms that it stands now | -1 held | -2 there is none
+--
+-- At most to the greatest age: where that has passed, the expiry stays as it was.
+
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return -2
+end
+local time = redis.call('TIME')
+local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+redis.call('HSET', KEYS[1], 'ttl_ms', ARGV[2], 'slid_ms', string.format('%.0f', now_ms))
+local idle = string.format('%.0f', now_ms + ARGV[5])
+if redis.call('ZSCORE', KEYS[6], ARGV[1]) then
+  redis.call('ZADD', KEYS[6], 'LT', idle, ARGV[1])
+end
+if ARGV[6] == '1' then
+  return -1
+end
+local at = math.min(now_ms + ARGV[2], ARGV[3] + ARGV[4])
+if at > now_ms then
+  end_at({ KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7] }, KEYS[5], ARGV[1], at)
+end
+return redis.call('PTTL', KEYS[1])

@@ -1,0 +1,49 @@
+-- raise: the client's level rises to at least this one, and its sessions pause at high and crisis. Safe to repeat.
+-- (after the names of keys.rs, levels.lua, write.lua and align.lua)
+--
+-- KEYS  1 safety memory, 2 the client's sessions, 3 state of the session in which danger showed, 4 its newest successor,
+--       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable
+-- ARGV  1 client, 2 level, 3 ids of the rules, separated by spaces, 4 what names this call, 5 prefix of sessions,
+--       6 prefix of the indices, 7 that session's id, 8 the first of the client's sessions to align, 9 how many,
+--       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty
+-- reply client, client of the session: nothing was done, ask with that one
+--       newest, number: nothing was done, the session has vanished and its successor answers for it
+--       raised, level that counts, 1 where it rose by this call, the place to go on from or -1
+--
+-- The memory has no expiry while it holds a level.
+
+local state = redis.call('HMGET', KEYS[3], 'session_id', 'client', 'safety_level', 'safety_epoch')
+if state[1] and state[2] and state[2] ~= ARGV[1] then
+  return { 'client', state[2] }
+end
+if not state[1] then
+  local newest = redis.call('GET', KEYS[4])
+  if newest then
+    return { 'newest', newest }
+  end
+end
+
+local time = redis.call('TIME')
+local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
+local known = redis.call('HMGET', KEYS[1], 'level', 'epoch', 'cleared_epoch', 'raised_by', 'why')
+local memory = { level = known[1] or 'none', epoch = tonumber(known[2]) or 0, cleared_epoch = tonumber(known[3]) or 0 }
+local rose = known[4] == ARGV[4]
+local from = tonumber(ARGV[8])
+if RANK[ARGV[2]] > RANK[memory.level] then
+  memory.level, memory.epoch, rose = ARGV[2], memory.epoch + 1, true
+  local why = known[5] and known[5] ~= '' and known[5] .. ' ' .. ARGV[3] or ARGV[3]
+  redis.call('HSET', KEYS[1], 'level', memory.level, 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
+    'epoch', memory.epoch, 'raised_by', ARGV[4])
+  redis.call('PERSIST', KEYS[1])
+  redis.call('ZREM', KEYS[8], ARGV[1])
+elseif not rose then
+  return { 'raised', LEVEL[counting(state[3], state[4], memory.level, memory.cleared_epoch)], 0, -1 }
+end
+
+local at = { sessions = ARGV[5], index = ARGV[6], active = KEYS[5], expires = KEYS[6], idle = KEYS[7], client = KEYS[2],
+  ttl_ms = tonumber(ARGV[10]), except = ARGV[11] }
+if from == 0 and state[1] and ARGV[7] ~= ARGV[11] then
+  redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[7])
+end
+local next_from = align_some(memory, at, from, tonumber(ARGV[9]), now_ms)
+return { 'raised', LEVEL[counting(state[3], state[4], memory.level, memory.cleared_epoch)], rose and 1 or 0, next_from }

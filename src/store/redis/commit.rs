@@ -1,0 +1,197 @@
+//! The commit of a turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::Inner;
+use super::gate::idem_args;
+use super::held::{Ground, Warm};
+use super::lineage::place_in_line;
+use super::record::{
+    Mark, Record, changing_fields, json, lasting_fields, meta_fields, transitions_field,
+};
+use super::value::{Parts, millis};
+use crate::domain::id::SessionKey;
+use crate::domain::safety::Level;
+use crate::domain::session::{Exchange, Session};
+use crate::domain::time::Timestamp;
+use crate::redis::keys;
+use crate::store::{Commit, Committed, Reloaded, StoreError};
+
+/// A commit as its script is given it.
+struct Draft {
+    session: Session,
+    is_pinned: bool,
+    /// The level to which the turn raises its client's memory.
+    raises: Option<Level>,
+}
+
+impl Inner {
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        // Without a ground the lease was settled: the script knows whether this very commit stands.
+        let ground = self.held.ground(commit.lease);
+        if let Some(ground) = &ground {
+            commit.check_shape(ground.session.as_deref())?;
+        }
+        let ground = ground.unwrap_or_default();
+        let draft = self.draft(&commit, &ground);
+        let call = self.commit_call(&commit, &ground, &draft)?;
+        let mut parts = Parts::of(self.run(&self.scripts.commit, call).await?)?;
+        match parts.text()?.as_str() {
+            "committed" => {
+                let revision = parts.number()?;
+                self.settle(commit, &ground, draft, revision).await;
+                Ok(Committed::Committed { revision })
+            }
+            "lost" => {
+                self.held.settle(commit.lease);
+                Ok(Committed::Lost)
+            }
+            "overtaken" => self.anew(&commit).await.map(Committed::Overtaken),
+            "changed" => self.anew(&commit).await.map(Committed::Changed),
+            _ => Err(StoreError::Corrupt("a commit has an unknown answer".to_owned())),
+        }
+    }
+
+    /// The session as it is written: laid under its client's memory, which this turn may raise.
+    fn draft(&self, commit: &Commit, ground: &Ground) -> Draft {
+        let now = self.clock.now();
+        let raised = commit.raised(&ground.memory, now);
+        let before = ground.session.as_ref().map_or(Level::None, |session| session.level);
+        let mut session = commit.session.clone();
+        session.ttl = ground.session.as_ref().map_or(session.ttl, |stored| stored.ttl);
+        session.align(&raised, now);
+        let is_pinned = commit.pin(&mut session, before);
+        let raises = (raised.level > ground.memory.level).then_some(raised.level);
+        Draft { session, is_pinned, raises }
+    }
+
+    fn commit_call(&self, commit: &Commit, ground: &Ground, draft: &Draft) -> Result<Cmd, StoreError> {
+        let (key, session, limits) = (&commit.key, &draft.session, &self.limits);
+        let successor = place_in_line(&key.id, session.successor_of.as_ref());
+        let names = self.commit_keys(key, session, successor.as_ref().map(|(root, _)| key.with_id(root.clone())));
+        let (idem, body) = idem_args(commit.reply.as_ref().map(|(used, _)| used));
+        let reply: &[u8] = commit.reply.as_ref().map_or(&[], |(_, reply)| reply);
+        let flag = |is: bool| if is { "1" } else { "0" };
+        let mut call = self.seat_call(&self.scripts.commit, &names, key, commit.lease.0);
+        call.arg(revision_of(commit, ground))
+            .arg(&ground.mark.turn_count)
+            .arg(&ground.mark.last_interaction)
+            .arg(rank(commit.decided_under))
+            .arg(session.status.as_str())
+            .arg(session.level.as_str())
+            .arg(session.id.as_str())
+            .arg(seconds(session.last_interaction))
+            .arg(json(&commit.exchange)?)
+            .arg(limits.history_max)
+            .arg(session.created_at.millis())
+            .arg(millis(limits.session_max_age))
+            .arg(millis(session.ttl))
+            .arg(flag(draft.is_pinned))
+            .arg(idem)
+            .arg(body)
+            .arg(reply)
+            .arg(millis(limits.idempotency_ttl))
+            .arg(millis(self.idle_of(session.ttl)))
+            .arg(self.keys.index_prefix(&key.org))
+            .arg(successor.map_or_else(|| "-".to_owned(), |(_, number)| number.to_string()))
+            .arg(key.org.as_str())
+            .arg(flag(ground.is_first))
+            .arg(draft.raises.map_or("-", Level::as_str))
+            .arg(commit.why.join(" "))
+            .arg(session.client.as_str());
+        let mut fields = changing_fields(session, Some(&commit.exchange.current_substate), &self.protocols)?;
+        let before = ground.session.as_ref().map(|session| &session.transitions);
+        if before.is_none_or(|before| *before != session.transitions) {
+            fields.extend(transitions_field(session)?);
+        }
+        if ground.is_first {
+            fields.extend(lasting_fields(session, &self.protocols));
+        }
+        call.arg(fields.len()).arg(fields);
+        if ground.session.is_none() {
+            call.arg(meta_fields(session));
+        }
+        Ok(call)
+    }
+
+    fn commit_keys(&self, key: &SessionKey, session: &Session, root: Option<SessionKey>) -> Vec<String> {
+        let org = &key.org;
+        let mut names = self.seat_keys(key).to_vec();
+        let own = [keys::STATE, keys::HISTORY, keys::META, keys::IDEMS, keys::PINNED];
+        names.extend(own.map(|what| self.keys.session(key, what)));
+        names.extend([
+            self.keys.active(org),
+            self.keys.expires(org),
+            self.keys.idle(org),
+            self.keys.client(org, &session.client),
+            self.keys.safety(org, &session.client),
+            self.keys.orgs(),
+            self.keys.forgettable(org),
+        ]);
+        names.extend(root.map(|root| self.keys.session(&root, keys::NEWEST)));
+        names
+    }
+
+    /// Idle time after which the sweep expires a session.
+    pub(super) fn idle_of(&self, ttl: Duration) -> Duration {
+        self.limits.session_idle.unwrap_or_else(|| ttl.saturating_sub(ttl / 24))
+    }
+
+    /// Keeps the session for its next turn, and has the rest of its client's sessions follow a level that rose.
+    async fn settle(&self, commit: Commit, ground: &Ground, draft: Draft, revision: u64) {
+        self.held.settle(commit.lease);
+        self.count(&commit.key.org, &commit.counters);
+        if let Some(level) = draft.raises {
+            // The memory stands, and every read goes by it: what is left is what indices and other programs see.
+            if let Err(error) = self.align_others(&commit, level).await {
+                tracing::warn!(%error, "a client's other sessions follow its level with their next turn");
+            }
+        }
+        let mut session = draft.session;
+        session.revision = revision;
+        let mark = Mark {
+            revision: revision.to_string(),
+            turn_count: session.turn_count.to_string(),
+            last_interaction: session.last_interaction.to_string(),
+        };
+        let recent = with(&ground.recent, commit.exchange, self.limits.recent_max as usize);
+        self.held.keep(&commit.key, Warm { record: Record::written(session, mark), recent });
+    }
+
+    /// What a turn that cannot be written decides on anew.
+    async fn anew(&self, commit: &Commit) -> Result<Box<Reloaded>, StoreError> {
+        let ground = self.reload(&commit.key, &commit.session.client).await?;
+        self.held.stand(commit.lease, ground.clone());
+        Ok(Box::new(Reloaded { session: ground.session, memory: ground.memory, recent: ground.recent }))
+    }
+}
+
+/// The revision on which the turn was decided, as Redis spells it: one that another program wrote has none.
+fn revision_of(commit: &Commit, ground: &Ground) -> String {
+    let stands = ground.mark.revision.parse().unwrap_or(0) == commit.base_revision;
+    if stands { ground.mark.revision.clone() } else { commit.base_revision.to_string() }
+}
+
+/// The latest exchanges with one more.
+fn with(recent: &Arc<Vec<Exchange>>, exchange: Exchange, most: usize) -> Arc<Vec<Exchange>> {
+    let skipped = (recent.len() + 1).saturating_sub(most);
+    Arc::new(recent.iter().skip(skipped).cloned().chain([exchange]).collect())
+}
+
+pub(super) fn rank(level: Level) -> u8 {
+    match level {
+        Level::None => 0,
+        Level::Elevated => 1,
+        Level::High => 2,
+        Level::Crisis => 3,
+    }
+}
+
+/// A score of the indices: seconds since 1970, as other programs write it.
+pub(super) fn seconds(at: Timestamp) -> String {
+    let micros = at.micros();
+    format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
+}
