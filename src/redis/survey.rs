@@ -9,8 +9,9 @@ use super::{Keys, Link, LinkError};
 
 /// Scripts use what this version brought.
 const VERSION_MIN: u32 = 7;
-/// Keys that are looked at; beyond them the look says that it was not at all.
+/// Keys that are looked at, and steps that the walk makes among keys of others; beyond them it says that there is more.
 const KEYS_MAX: usize = 200_000;
+const STEPS_MAX: usize = 4_000;
 const SCAN_COUNT: usize = 500;
 /// Levels at which a session has no end.
 const HELD: [&str; 2] = ["high", "crisis"];
@@ -153,43 +154,46 @@ struct Tally {
 }
 
 async fn walk(link: &Link, keys: &Keys) -> Result<Vec<Remark>, LinkError> {
+    match tally(link, keys).await {
+        Ok(tally) => Ok(tally.remarks()),
+        Err(LinkError::Refused(code)) => {
+            Ok(vec![not_allowed("the keys", "SCAN, PTTL, HGET or EXISTS", &code)])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn tally(link: &Link, keys: &Keys) -> Result<Tally, LinkError> {
     let (mut tally, mut cursor) = (Tally::default(), "0".to_owned());
-    loop {
+    for _ in 0..STEPS_MAX {
         let mut call = redis::cmd("SCAN");
         call.arg(&cursor).arg("MATCH").arg(keys.everything()).arg("COUNT").arg(SCAN_COUNT);
-        let (next, met) = match ask(link, call).await {
-            Ok(answer) => page_of(answer),
-            Err(LinkError::Refused(code)) => return Ok(vec![not_allowed("the keys", "SCAN", &code)]),
-            Err(error) => return Err(error),
-        };
+        let (next, met) = page_of(ask(link, call).await?);
         look_at(link, keys, &met, &mut tally).await?;
-        cursor = next;
-        tally.is_cut = cursor != "0" && tally.keys >= KEYS_MAX;
-        if cursor == "0" || tally.is_cut {
-            return Ok(tally.remarks());
+        if next == "0" {
+            return Ok(tally);
         }
+        if tally.keys >= KEYS_MAX {
+            break;
+        }
+        cursor = next;
     }
+    Ok(Tally { is_cut: true, ..tally })
 }
 
 /// The next cursor, and the keys.
 fn page_of(answer: Value) -> (String, Vec<String>) {
     let Value::Array(parts) = answer else { return ("0".to_owned(), Vec::new()) };
     let mut parts = parts.into_iter();
-    let cursor = parts.next().map(text_of).unwrap_or_else(|| "0".to_owned());
+    let cursor = parts.next().map_or_else(|| "0".to_owned(), text_of);
     (cursor, parts.next().map(list_of).unwrap_or_default())
 }
 
 async fn look_at(link: &Link, keys: &Keys, met: &[String], tally: &mut Tally) -> Result<(), LinkError> {
-    let mut calls = Pipeline::new();
     let kinds: Vec<Kind> = met.iter().map(|key| keys.kind(key)).collect();
+    let mut calls = Pipeline::new();
     for (key, kind) in met.iter().zip(&kinds) {
-        match kind {
-            Kind::State => drop(calls.cmd("PTTL").arg(key).cmd("HGET").arg(key).arg("safety_level")),
-            // A key that has gone since is nobody's.
-            Kind::Beside(state) => drop(calls.cmd("EXISTS").arg(state).cmd("EXISTS").arg(key)),
-            Kind::Counter => drop(calls.cmd("PTTL").arg(key)),
-            Kind::Other => {}
-        }
+        ask_about(&mut calls, key, kind);
     }
     tally.keys += met.len();
     if calls.is_empty() {
@@ -206,6 +210,22 @@ async fn look_at(link: &Link, keys: &Keys, met: &[String], tally: &mut Tally) ->
         }
     }
     Ok(())
+}
+
+fn ask_about(calls: &mut Pipeline, key: &str, kind: &Kind) {
+    match kind {
+        Kind::State => {
+            calls.cmd("PTTL").arg(key).cmd("HGET").arg(key).arg("safety_level");
+        }
+        // A key that has gone since is nobody's.
+        Kind::Beside(state) => {
+            calls.cmd("EXISTS").arg(state).cmd("EXISTS").arg(key);
+        }
+        Kind::Counter => {
+            calls.cmd("PTTL").arg(key);
+        }
+        Kind::Other => {}
+    }
 }
 
 impl Tally {

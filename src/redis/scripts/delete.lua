@@ -15,13 +15,17 @@
 local SESSION_ID = ARGV[7]
 local state = redis.call('HMGET', KEYS[6], 'client', 'successor_of', 'created_by', 'created_reply_ms')
 
+-- A relative expiry is counted from a clock that goes on while the script that set it runs.
+local DRIFT_MS = 100
+
 -- The reply of a create goes with the session that it made, and with no other that its key made later.
 local function reply_of_create()
-  if not state[3] or state[3] == '' then
+  local ends = tonumber(state[4])
+  if not state[3] or not ends then
     return nil
   end
   local key = ARGV[11] .. state[3]
-  return redis.call('PEXPIRETIME', key) == tonumber(state[4]) and key or nil
+  return math.abs(redis.call('PEXPIRETIME', key) - ends) <= DRIFT_MS and key or nil
 end
 
 local function stored_replies()
@@ -90,7 +94,7 @@ local function remove()
   for at = 12, #KEYS do
     redis.call('DEL', KEYS[at])
   end
-  unlist(KEYS[11], ARGV[9], SESSION_ID)
+  unlist(KEYS[11], ARGV[9], { SESSION_ID })
   if state[1] then
     redis.call('ZREM', ARGV[10] .. state[1], SESSION_ID)
   end

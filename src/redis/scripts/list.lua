@@ -178,8 +178,6 @@ while not is_done do
   at = at + STEP
   is_done = is_done or #entries < 2 * STEP
 end
-for _, id in ipairs(dead) do
-  unlist(KEYS[1], INDEX, id)
-end
+unlist(KEYS[1], INDEX, dead)
 reply[1], reply[2] = total()
 return reply

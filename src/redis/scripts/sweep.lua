@@ -28,29 +28,32 @@ local function set_due(set, member, at_ms)
   redis.call('ZADD', set, string.format('%.0f', at_ms), member)
 end
 
-local function remove(id)
-  unlist(ACTIVE, INDEX, id)
-  removed = removed + 1
+local function remove(ids)
+  unlist(ACTIVE, INDEX, ids)
+  removed = removed + #ids
 end
 
 -- What has outlived its time. Another program may have moved a session's end.
 local function sweep_ended()
+  local dead = {}
   for _, id in ipairs(due(EXPIRES, MOST)) do
     local ends = redis.call('PEXPIRETIME', SESSIONS .. id .. STATE)
     if ends == -2 then
-      remove(id)
+      dead[#dead + 1] = id
     elseif ends == -1 then
       redis.call('ZREM', EXPIRES, id)
     else
       set_due(EXPIRES, id, ends)
     end
   end
+  remove(dead)
 end
 
--- When a session is idle, counted from the last turn or from when its TTL began anew.
-local function idle_at(id, state, ttl)
+-- When a session is idle, counted from the last turn, from when its TTL began anew, or from when danger let it go.
+local function idle_at(id, state, memory, ttl)
   local last = redis.call('ZSCORE', ACTIVE, id)
-  local slid = math.max(last and tonumber(last) * 1000 or 0, tonumber(state[6]) or 0)
+  local cleared = tonumber(memory[3]) or 0
+  local slid = math.max(last and tonumber(last) * 1000 or 0, tonumber(state[6]) or 0, cleared / 1000)
   return math.floor(slid + (tonumber(ARGV[6]) or ttl - ttl / 24))
 end
 
@@ -61,9 +64,10 @@ local function look_whether_idle(id)
     redis.call('ZREM', IDLE, id)
     return
   end
-  local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch') or {}
+  local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch', 'cleared_at')
+    or {}
   local ttl = tonumber(state[5]) or tonumber(ARGV[5])
-  local at = idle_at(id, state, ttl)
+  local at = idle_at(id, state, memory, ttl)
   if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
     set_due(IDLE, id, now_ms + ttl)
   elseif at > now_ms then
@@ -83,14 +87,14 @@ local function sweep_oldest()
   if upto < from then
     return
   end
-  local dead = 0
+  local dead = {}
   for _, id in ipairs(redis.call('ZRANGE', ACTIVE, from, upto)) do
     if not redis.call('ZSCORE', EXPIRES, id) and redis.call('EXISTS', SESSIONS .. id .. STATE) == 0 then
-      remove(id)
-      dead = dead + 1
+      dead[#dead + 1] = id
     end
   end
-  has_more = dead == OLDEST_MOST and 1 or has_more
+  remove(dead)
+  has_more = #dead == OLDEST_MOST and 1 or has_more
 end
 
 -- Whether a session of the client stands: one that remembers an epoch. Takes out those that are gone. Nil where that

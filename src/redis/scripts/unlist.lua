@@ -1,14 +1,19 @@
--- Shared: takes a session out of every index of its organisation.
+-- Shared: takes sessions out of every index of its organisation.
 --
 -- The sets by status and level are named by what they hold, so their keys are put together here: one node holds all.
 
 local INDICES = { 'expires', 'idle', 'initializing', 'active', 'paused', 'transitioning', 'completed', 'error', 'expired',
   'none', 'elevated', 'high', 'crisis' }
 
+local AT_ONCE = 500
+
 -- `index` is what stands before the sets' names.
-local function unlist(active, index, id)
-  redis.call('ZREM', active, id)
-  for _, name in ipairs(INDICES) do
-    redis.call('ZREM', index .. name, id)
+local function unlist(active, index, ids)
+  for from = 1, #ids, AT_ONCE do
+    local upto = math.min(from + AT_ONCE - 1, #ids)
+    redis.call('ZREM', active, unpack(ids, from, upto))
+    for _, name in ipairs(INDICES) do
+      redis.call('ZREM', index .. name, unpack(ids, from, upto))
+    end
   end
 end

@@ -138,12 +138,12 @@ impl Inner {
         let mut calls = Pipeline::with_capacity(1);
         calls.cmd("HGETALL").arg(self.keys.protocols());
         let fields = Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.fields()?;
-        let mut versions: Vec<ProtocolVersion> = fields
-            .iter()
-            .map(|(hash, source)| ProtocolVersion { hash: hash.to_owned(), source: source.to_owned() })
-            .collect();
-        versions.sort_by(|a, b| a.hash.cmp(&b.hash));
-        Ok(versions)
+        let by_hash: BTreeMap<&str, &str> = fields.iter().collect();
+        let version = |(hash, source): (&str, &str)| ProtocolVersion {
+            hash: hash.to_owned(),
+            source: source.to_owned(),
+        };
+        Ok(by_hash.into_iter().map(version).collect())
     }
 }
 

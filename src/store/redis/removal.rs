@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::Inner;
 use super::value::{Parts, millis};
 use crate::domain::id::{OrgId, SessionId, SessionKey};
-use crate::redis::keys::{HISTORY, IDEM, IDEMS, META, PINNED, QUEUE, STATE, TICKETS};
+use crate::redis::keys::{HISTORY, IDEMS, META, PINNED, STATE};
 use crate::store::{Receipt, StoreError, Swept};
 
 /// Entries of each kind that one sweep of an organisation looks at.
@@ -13,6 +13,9 @@ const SWEEP_MAX: usize = 1_000;
 /// A minute's counter stands 120 s, and this server's clock may be a little ahead or behind.
 const MINUTES_BACK: i64 = 3;
 const MINUTES_AHEAD: i64 = 1;
+
+/// Who removes a session has no place in its queue.
+const NOBODY: u128 = 0;
 
 /// What there was to remove.
 struct Look {
@@ -58,24 +61,12 @@ impl Inner {
     }
 
     fn delete_call(&self, key: &SessionKey, what: &str) -> Cmd {
-        let mut keys = vec![
-            self.keys.lock(key),
-            self.keys.session(key, QUEUE),
-            self.keys.session(key, TICKETS),
-            self.keys.recent(key),
-            self.keys.danger(key),
-        ];
+        let mut keys = self.seat_keys(key).to_vec();
         keys.extend([STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)));
         keys.push(self.keys.active(&key.org));
         keys.extend(self.minutes(key));
-        let ticket_ms = millis(self.wait_max);
-        let mut call = self.scripts.delete.call(&keys);
-        call.arg("-")
-            .arg(millis(self.limits.claim_ttl))
-            .arg(self.keys.wake_prefix())
-            .arg(self.keys.session(key, IDEM))
-            .arg(ticket_ms)
-            .arg(what)
+        let mut call = self.seat_call(&self.scripts.delete, &keys, key, NOBODY);
+        call.arg(what)
             .arg(key.id.as_str())
             .arg(self.keys.sessions_prefix(&key.org))
             .arg(self.keys.index_prefix(&key.org))

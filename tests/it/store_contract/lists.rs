@@ -19,6 +19,13 @@ fn level(level: Level) -> ListQuery {
     ListQuery { level: Some(level), ..everything() }
 }
 
+/// In the order of their ids: what has one last interaction stands in any order.
+async fn ids<A: Adapter>(desk: &Desk<'_, A>, query: ListQuery) -> Vec<String> {
+    let mut ids = desk.rows(query).await;
+    ids.sort();
+    ids
+}
+
 async fn total<A: Adapter>(adapter: &A, query: ListQuery) -> u64 {
     let page = adapter.store().list(query).await.expect("it is there");
     assert!(!page.total_is_estimate);
@@ -38,7 +45,7 @@ pub async fn the_list_shows_the_latest_first<A: Adapter>() {
 pub async fn pages_follow_each_other_without_gap_or_repeat<A: Adapter>() {
     let adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
-    // All at one moment, so that the id has to keep the order.
+    // All at one moment, so that the id has to keep the order; which one that is, each store may choose.
     for n in 0..7 {
         desk.turn(&format!("s{n}")).await;
     }
@@ -51,6 +58,8 @@ pub async fn pages_follow_each_other_without_gap_or_repeat<A: Adapter>() {
         query.cursor = page.next;
     }
     assert_eq!(query.cursor, None);
+    assert_eq!(seen.len(), 7);
+    seen.sort();
     assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4", "s5", "s6"]);
 }
 
@@ -66,8 +75,8 @@ pub async fn filters_by_status_and_level_are_exact<A: Adapter>() {
     desk.commit(commit).await;
     desk.transition("x", Event::Pause).await;
     desk.raise("a", Level::High).await;
-    assert_eq!(desk.rows(status(Status::Paused)).await, ["a", "b", "x"]);
-    assert_eq!(desk.rows(level(Level::High)).await, ["a", "b"]);
+    assert_eq!(ids(&desk, status(Status::Paused)).await, ["a", "b", "x"]);
+    assert_eq!(ids(&desk, level(Level::High)).await, ["a", "b"]);
     assert_eq!(desk.rows(level(Level::None)).await, ["x"]);
     let both = ListQuery { level: Some(Level::None), ..status(Status::Paused) };
     assert_eq!(desk.rows(both.clone()).await, ["x"]);
@@ -120,8 +129,8 @@ pub async fn parts_and_substates_are_found<A: Adapter>() {
     "3.2_alpha_sequence".clone_into(&mut commit.exchange.current_substate);
     desk.commit(commit).await;
     let part = |part: &str| ListQuery { part: Some(part.to_owned()), ..everything() };
-    assert_eq!(desk.rows(part("alpha")).await, ["alpha-1", "gamma"]);
-    assert_eq!(desk.rows(part("-1")).await, ["alpha-1", "beta-1"]);
+    assert_eq!(ids(&desk, part("alpha")).await, ["alpha-1", "gamma"]);
+    assert_eq!(ids(&desk, part("-1")).await, ["alpha-1", "beta-1"]);
     let at = ListQuery { substate: Some("3.2_alpha_sequence".to_owned()), ..everything() };
     assert_eq!(desk.rows(at.clone()).await, ["gamma"]);
     let page = adapter.store().list(at).await.expect("it is there");
