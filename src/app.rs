@@ -17,8 +17,8 @@ use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
 use crate::http::{self, State};
 use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
 use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
 pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};

@@ -179,9 +179,12 @@ fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
     let connect_timeout = reader.millis("REDIS_CONNECT_MS", 10..=60_000);
     let retries = reader.whole("REDIS_RETRIES", 0..=10).unwrap_or(3);
     let warm_mib: u64 = reader.whole("WARM_MIB", 0..=65_536).unwrap_or(64);
-    let url = reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
+    let url =
+        reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
     let prefix = reader.text("REDIS_PREFIX").unwrap_or_default();
-    if prefix.len() > 64 || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte)) {
+    if prefix.len() > 64
+        || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte))
+    {
         reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
     }
     Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })

@@ -131,15 +131,14 @@ async fn shared_secret(
     keys: &Keys,
     entropy: &Entropy,
 ) -> Result<Secret, StoreFault> {
-    let secret = match &config.secret {
-        Some(bytes) => Secret::new(Arc::clone(bytes)),
-        None => {
-            let mut made = [0; 32];
-            entropy.fill(&mut made);
-            let made = base64::engine::general_purpose::STANDARD.encode(made);
-            let standing = agreed(link, &keys.secret(), &made).await?;
-            Secret::new(Arc::new(decode_secret(&standing).ok_or(StoreFault::SpoiltSecret)?))
-        }
+    let secret = if let Some(bytes) = &config.secret {
+        Secret::new(Arc::clone(bytes))
+    } else {
+        let mut made = [0; 32];
+        entropy.fill(&mut made);
+        let made = base64::engine::general_purpose::STANDARD.encode(made);
+        let standing = agreed(link, &keys.secret(), &made).await?;
+        Secret::new(Arc::new(decode_secret(&standing).ok_or(StoreFault::SpoiltSecret)?))
     };
     let own = keys::hex(&secret.fingerprint());
     let deployments = agreed(link, &keys.fingerprint(), &own).await?;

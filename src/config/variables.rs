@@ -18,7 +18,11 @@ const fn variable(name: &'static str, default: &'static str, help: &'static str)
 /// All variables, in the order of the documentation and of `.env.example`.
 pub const VARIABLES: &[Variable] = &[
     variable("ATTUNE_ADDR", "127.0.0.1:8000", "Address and port to listen on; port 0 takes a free one."),
-    variable("ATTUNE_DATA", "./data", "Directory of the embedded store. It must be on a disk that persists. Not used with Redis."),
+    variable(
+        "ATTUNE_DATA",
+        "./data",
+        "Directory of the embedded store. It must be on a disk that persists. Not used with Redis.",
+    ),
     variable(
         "REDIS_URL",
         "",

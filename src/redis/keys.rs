@@ -123,6 +123,12 @@ impl Keys {
         self.index(org, "idle")
     }
 
+    /// Whose client each session is, so that what is left of one can be found when its hash has gone.
+    #[must_use]
+    pub fn clients(&self, org: &OrgId) -> String {
+        self.index(org, "clients")
+    }
+
     /// Cleared safety memories by the millisecond in which they may go.
     #[must_use]
     pub fn forgettable(&self, org: &OrgId) -> String {
@@ -243,7 +249,7 @@ pub fn lua_names() -> String {
         ("TICKETS_OF", TICKETS),
         ("NEWEST", NEWEST),
     ];
-    names.iter().map(|(name, key)| format!("local {name} = ':{key}'\n")).collect()
+    names.map(|(name, key)| format!("local {name} = ':{key}'\n")).concat()
 }
 
 /// Lower-case hexadecimal digits.

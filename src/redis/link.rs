@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, Pipeline, RedisError, ServerError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo as _, Pipeline, RedisError, ServerError, Value,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -80,7 +82,10 @@ impl Link {
     /// Starts to connect. Does not wait: the first calls do.
     pub fn open(options: LinkOptions, entropy: Arc<Entropy>, tasks: &Tasks) -> Result<Self, LinkError> {
         let client = client_of(&options)?;
-        let away = Line::Away { reason: "not connected yet".to_owned(), since: Instant::now() + options.connect_timeout };
+        let away = Line::Away {
+            reason: "not connected yet".to_owned(),
+            since: Instant::now() + options.connect_timeout,
+        };
         let line = watch::Sender::new(away);
         let shared = Arc::new(Shared { client, options, entropy, line, trouble: Notify::new() });
         let (tended, closing) = (Arc::clone(&shared), tasks.clone());
@@ -269,8 +274,7 @@ impl Shared {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, String> {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connecting = async {
             let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
             redis::cmd("PING").exec_async(&mut connection).await?;
@@ -313,7 +317,7 @@ async fn tend(link: &Shared) {
                 pause = PAUSE_FIRST;
                 watch_over(link, connection).await;
             }
-            Err(reason) => link.note(reason),
+            Err(reason) => link.note(&reason),
         }
         sleep(link.jittered(pause)).await;
         pause = (pause * 2).min(PAUSE_LONGEST);
@@ -330,7 +334,7 @@ async fn watch_over(link: &Shared, mut connection: MultiplexedConnection) {
         let ping = redis::cmd("PING");
         let answer = timeout(link.options.timeout, ping.exec_async(&mut connection)).await;
         if !matches!(answer, Ok(Ok(()))) || !link.is_up() {
-            link.note("Redis does not answer".to_owned());
+            link.note("Redis does not answer");
             return;
         }
     }
@@ -338,14 +342,14 @@ async fn watch_over(link: &Shared, mut connection: MultiplexedConnection) {
 
 impl Shared {
     /// Notes why Redis is away; since when stays as it was.
-    fn note(&self, reason: String) {
+    fn note(&self, reason: &str) {
         let first = self.is_up();
         self.line.send_modify(|line| {
             let since = match line {
                 Line::Up { .. } => Instant::now(),
                 Line::Away { since, .. } => *since,
             };
-            *line = Line::Away { reason: reason.clone(), since };
+            *line = Line::Away { reason: reason.to_owned(), since };
         });
         if first {
             tracing::warn!(reason, "Redis is away");

@@ -35,7 +35,6 @@ pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use reply::{Reply, Storage, on_the_wire};
 
-
 /// All that turns need, shared by every request.
 pub struct Turns {
     pub store: Arc<dyn Store>,

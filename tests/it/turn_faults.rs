@@ -10,8 +10,8 @@ use attune::domain::safety::Level;
 use attune::domain::session::{Event, Exchange, Party, Session, Status};
 use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
-use attune::telemetry::Metrics;
 use attune::tasks::Tasks;
+use attune::telemetry::Metrics;
 use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised};
 use serde_json::Value;
 

@@ -15,8 +15,8 @@ use attune::domain::time::Timestamp;
 use attune::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
 use attune::store::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Counter, Create, Created, Gate, Idempotency,
-    Lane, Lease, Limits, ListQuery, Raise, Raised, Remaining, Snapshot, Store, StoredReply, Ticket, Transition,
-    Transitioned,
+    Lane, Lease, Limits, ListQuery, Raise, Raised, Remaining, Snapshot, Store, StoredReply, Ticket,
+    Transition, Transitioned,
 };
 
 pub const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -195,6 +195,7 @@ pub fn reply(text: &str) -> StoredReply {
 /// The requests of one client, `c`, in as few words as possible.
 pub struct Desk<'a, A: Adapter> {
     pub adapter: &'a A,
+    begins: &'static AtomicU64,
 }
 
 /// No two calls of begin have the same id.
@@ -202,7 +203,7 @@ static BEGINS: AtomicU64 = AtomicU64::new(1);
 
 impl<'a, A: Adapter> Desk<'a, A> {
     pub fn of(adapter: &'a A) -> Self {
-        Self { adapter }
+        Self { adapter, begins: &BEGINS }
     }
 
     pub fn store(&self) -> &'a dyn Store {
@@ -210,7 +211,7 @@ impl<'a, A: Adapter> Desk<'a, A> {
     }
 
     pub fn request(&self, id: &str) -> Begin {
-        let begin = BEGINS.fetch_add(1, Ordering::SeqCst);
+        let begin = self.begins.fetch_add(1, Ordering::SeqCst);
         Begin {
             id: BeginId(begin.into()),
             session: key(id),

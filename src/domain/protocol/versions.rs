@@ -111,7 +111,8 @@ mod tests {
         assert_eq!((followed.step.as_str(), progress.body_question_count), ("problem", 2));
         assert!(progress.criteria.contains(&("goal_stated".to_owned(), true)));
         assert!(!followed.flags.contains("unheard_of"));
-        let back = Written { criteria: BTreeMap::from([("goal_stated".to_owned(), false)]), ..Written::default() };
+        let back =
+            Written { criteria: BTreeMap::from([("goal_stated".to_owned(), false)]), ..Written::default() };
         assert!(!protocols.follow(&followed, &back).flags.contains("goal_stated"));
     }
 

@@ -46,9 +46,9 @@ local function align(id, memory, at, now_ms)
     end
     -- The hold of danger ends: a whole TTL from now, whatever the age.
     if redis.call('PTTL', state) == -1 then
-      local ttl = tonumber(was[6]) or at.ttl_ms
-      end_at(keys, at.expires, id, now_ms + ttl)
-      redis.call('ZADD', at.idle, string.format('%.0f', now_ms + ttl), id)
+      end_at(keys, at.expires, id, now_ms + (tonumber(was[6]) or at.ttl_ms))
+      -- The sweep finds out when it is idle.
+      redis.call('ZADD', at.idle, string.format('%.0f', now_ms), id)
     end
   end
   return true

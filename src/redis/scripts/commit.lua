@@ -68,6 +68,7 @@ if ARGV[28] == '1' then
   end
   redis.call('ZADD', KEYS[13], 'NX', string.format('%.0f', now_ms + ARGV[24]), id)
   redis.call('ZADD', KEYS[14], ARGV[13], id)
+  redis.call('HSET', ARGV[25] .. 'clients', id, ARGV[31])
   redis.call('SADD', KEYS[16], ARGV[27])
 end
 

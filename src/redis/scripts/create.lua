@@ -7,7 +7,8 @@
 -- ARGV  1 what names this call (32 hexadecimal digits), 2 status, 3 level, 4 id, 5 last interaction in seconds,
 --       6 prefix of the indices, 7 epoch of the memory that the session was laid under, 8 TTL ms, 9 greatest age ms,
 --       10 ms of idle time, 11 organisation, 12 hash of the body, 13 reply, 14 ms that a reply is kept,
---       15 hash of the idempotency key or -, 16 how many arguments are fields of the hash, then these, then those of meta
+--       15 hash of the idempotency key or -, 16 client, 17 how many arguments are fields of the hash, then these, then
+--       those of meta
 -- reply created | replay, bytes | reused | exists
 --       again: the memory has changed meanwhile, nothing was done
 --
@@ -34,12 +35,13 @@ end
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local to = { lease = ARGV[1], status = ARGV[2], level = ARGV[3], id = ARGV[4], score = ARGV[5] }
-local fields = 16 + ARGV[16]
-write(KEYS[1], KEYS[3], ARGV[6], {}, to, 17, fields)
+local fields = 17 + ARGV[17]
+write(KEYS[1], KEYS[3], ARGV[6], {}, to, 18, fields)
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], unpack(ARGV, fields + 1))
 redis.call('ZADD', KEYS[5], string.format('%.0f', now_ms + ARGV[10]), ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[4])
+redis.call('HSET', ARGV[6] .. 'clients', ARGV[4], ARGV[16])
 redis.call('SADD', KEYS[8], ARGV[11])
 local keys, at = { KEYS[1], KEYS[2] }, now_ms + math.min(ARGV[8], ARGV[9])
 local kept = tonumber(ARGV[14])
@@ -50,7 +52,8 @@ else
   kept = math.max(math.min(kept, at - now_ms), 1)
 end
 if KEYS[9] then
-  redis.call('SET', KEYS[9], 's' .. ARGV[12] .. ARGV[13], 'PX', string.format('%.0f', kept))
-  redis.call('HSET', KEYS[1], 'created_by', ARGV[15], 'created_reply_ms', string.format('%.0f', now_ms + kept))
+  local ends = string.format('%.0f', now_ms + kept)
+  redis.call('SET', KEYS[9], 's' .. ARGV[12] .. ARGV[13], 'PXAT', ends)
+  redis.call('HSET', KEYS[1], 'created_by', ARGV[15], 'created_reply_ms', ends)
 end
 return { 'created' }

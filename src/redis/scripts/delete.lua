@@ -13,19 +13,16 @@
 -- of them gets the lock. Keys whose names only the state tells are put together here: one node holds all.
 
 local SESSION_ID = ARGV[7]
-local state = redis.call('HMGET', KEYS[6], 'client', 'successor_of', 'created_by', 'created_reply_ms')
-
--- A relative expiry is counted from a clock that goes on while the script that set it runs.
-local DRIFT_MS = 100
+local state = redis.call('HMGET', KEYS[6], 'successor_of', 'created_by', 'created_reply_ms')
 
 -- The reply of a create goes with the session that it made, and with no other that its key made later.
 local function reply_of_create()
-  local ends = tonumber(state[4])
-  if not state[3] or not ends then
+  local ends = tonumber(state[3])
+  if not state[2] or not ends then
     return nil
   end
-  local key = ARGV[11] .. state[3]
-  return math.abs(redis.call('PEXPIRETIME', key) - ends) <= DRIFT_MS and key or nil
+  local key = ARGV[11] .. state[2]
+  return redis.call('PEXPIRETIME', key) == ends and key or nil
 end
 
 local function stored_replies()
@@ -76,7 +73,7 @@ end
 
 -- Input to the line's first session goes to the newest; this one is it no longer.
 local function unpoint()
-  local root = state[2]
+  local root = state[1]
   if not root or root == '' or string.sub(SESSION_ID, 1, #root + 1) ~= root .. '.' then
     return
   end
@@ -94,10 +91,7 @@ local function remove()
   for at = 12, #KEYS do
     redis.call('DEL', KEYS[at])
   end
-  unlist(KEYS[11], ARGV[9], { SESSION_ID })
-  if state[1] then
-    redis.call('ZREM', ARGV[10] .. state[1], SESSION_ID)
-  end
+  unlist(KEYS[11], ARGV[9], ARGV[10], { SESSION_ID })
   unpoint()
 end
 

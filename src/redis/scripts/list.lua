@@ -6,7 +6,7 @@
 --       4 status, 5 level, 6 substate, 7 part of a session or client id: `-` or empty where it is not asked for
 --       8 earliest last interaction in seconds or -
 --       9 last interaction of the row after which the page begins, in seconds with six digits, or -, 10 its id
---       11 most rows, 12 most entries looked at, 13 most entries that are counted
+--       11 most rows, 12 most entries looked at, 13 most entries that are counted, 14 prefix of clients' sessions
 -- reply total, 1 where it is an estimate, then the place where the page ended (last interaction, id; nil nil at the end),
 --       then the rows: id, state (names and values), memory {level since why epoch cleared_epoch cleared_at},
 --       meta (names and values)
@@ -178,6 +178,6 @@ while not is_done do
   at = at + STEP
   is_done = is_done or #entries < 2 * STEP
 end
-unlist(KEYS[1], INDEX, dead)
+unlist(KEYS[1], INDEX, ARGV[14], dead)
 reply[1], reply[2] = total()
 return reply

@@ -29,7 +29,7 @@ local function set_due(set, member, at_ms)
 end
 
 local function remove(ids)
-  unlist(ACTIVE, INDEX, ids)
+  unlist(ACTIVE, INDEX, CLIENTS, ids)
   removed = removed + #ids
 end
 

@@ -20,7 +20,7 @@ use crate::store::{
 };
 
 impl Writer {
-    pub fn begin(&mut self, request: Begin, reply: Reply<Gate>) {
+    pub fn begin(&mut self, request: &Begin, reply: Reply<Gate>) {
         let key = request.session.clone();
         let gate = self.gate(request);
         let brings = match &gate {
@@ -42,23 +42,23 @@ impl Writer {
         self.answer(answer_with(reply, gate, brings));
     }
 
-    fn gate(&mut self, request: Begin) -> Result<Gate, StoreError> {
+    fn gate(&mut self, request: &Begin) -> Result<Gate, StoreError> {
         let key = request.session.clone();
         self.expire_lease(&key, self.clock.now());
         let live = self.live(&key)?;
         let record = live.as_ref().map(|(record, _)| record);
-        if let Some(gate) = self.gate_of_repeat(&request)? {
+        if let Some(gate) = self.gate_of_repeat(request)? {
             return Ok(gate);
         }
         if let Some(idempotency) = &request.idempotency
-            && let Some(gate) = self.gate_of_key(&request, idempotency)?
+            && let Some(gate) = self.gate_of_key(request, idempotency)?
         {
             return Ok(gate);
         }
         if let Some(successor) = self.successor(&key, record)? {
             return Ok(Gate::Gone { successor });
         }
-        let client = self.client_of(record, &request)?;
+        let client = self.client_of(record, request)?;
         let counts = self.level_of(live.as_ref(), &client)?;
         let asked = record.is_some_and(|record| record.session.awaits_safety_answer());
         let lane = if counts.pauses() || asked { Lane::Danger } else { request.lane };
@@ -96,12 +96,8 @@ impl Writer {
                 self.seat(key).take_up(&limits, now);
                 Some(self.begin_now(key, lease)?)
             }
-            Some(Standing::Queued(id, quota)) => {
-                Some(Gate::Queued(ticket(request, id, quota)))
-            }
-            Some(Standing::Joined(id, quota)) => {
-                Some(Gate::Running(ticket(request, id, quota)))
-            }
+            Some(Standing::Queued(id, quota)) => Some(Gate::Queued(ticket(request, id, quota))),
+            Some(Standing::Joined(id, quota)) => Some(Gate::Running(ticket(request, id, quota))),
         })
     }
 
@@ -141,7 +137,7 @@ impl Writer {
         }
     }
 
-    fn admit(&mut self, request: Begin, client: ClientKey, lane: Lane) -> Result<Gate, StoreError> {
+    fn admit(&mut self, request: &Begin, client: ClientKey, lane: Lane) -> Result<Gate, StoreError> {
         let (now, limits) = (self.clock.now(), self.limits.clone());
         let (id, lease) = (self.next_ticket(), self.new_lease());
         let seat = self.seat(&request.session);
@@ -149,13 +145,13 @@ impl Writer {
             Ok(permit) => permit,
             Err(quota) => return Ok(Gate::Limited(quota)),
         };
-        let asked = request_of(&request, client, lane, permit);
+        let asked = request_of(request, client, lane, permit);
         let arrival = seat.arrive(asked, id, lease, &limits, now);
         let session = request.session.clone();
         let retry_after = self.retry_after(&session);
         match arrival {
             Arrival::Holds => self.begin_now(&session, lease),
-            Arrival::Queued => Ok(Gate::Queued(ticket(&request, id, permit.quota))),
+            Arrival::Queued => Ok(Gate::Queued(ticket(request, id, permit.quota))),
             Arrival::Busy => Ok(Gate::Busy { retry_after }),
             Arrival::Full => Ok(Gate::QueueFull { retry_after }),
         }

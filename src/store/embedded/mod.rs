@@ -125,7 +125,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn begin(&self, request: Begin) -> Result<Gate, StoreError> {
-        self.channel()?.ask_for(move |writer, reply| writer.begin(request, reply)).await
+        self.channel()?.ask_for(move |writer, reply| writer.begin(&request, reply)).await
     }
 
     async fn claim(&self, ticket: Ticket, wait: Duration) -> Result<Claim, StoreError> {

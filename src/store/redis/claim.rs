@@ -19,7 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) enum Withdrawn {
     /// The lease was handed over in the meantime.
     Held,
-    Gone { retry_after: Duration },
+    Gone {
+        retry_after: Duration,
+    },
 }
 
 enum Look {

@@ -9,9 +9,7 @@ use super::Inner;
 use super::gate::idem_args;
 use super::held::{Ground, Warm};
 use super::lineage::place_in_line;
-use super::record::{
-    Mark, Record, changing_fields, json, lasting_fields, meta_fields, transitions_field,
-};
+use super::record::{Mark, Record, changing_fields, json, lasting_fields, meta_fields, transitions_field};
 use super::value::{Parts, millis};
 use crate::domain::id::SessionKey;
 use crate::domain::safety::Level;
@@ -72,7 +70,8 @@ impl Inner {
     fn commit_call(&self, commit: &Commit, ground: &Ground, draft: &Draft) -> Result<Cmd, StoreError> {
         let (key, session, limits) = (&commit.key, &draft.session, &self.limits);
         let successor = place_in_line(&key.id, session.successor_of.as_ref());
-        let names = self.commit_keys(key, session, successor.as_ref().map(|(root, _)| key.with_id(root.clone())));
+        let names =
+            self.commit_keys(key, session, successor.as_ref().map(|(root, _)| key.with_id(root.clone())));
         let (idem, body) = idem_args(commit.reply.as_ref().map(|(used, _)| used));
         let reply: &[u8] = commit.reply.as_ref().map_or(&[], |(_, reply)| reply);
         let flag = |is: bool| if is { "1" } else { "0" };
@@ -194,6 +193,6 @@ pub(super) fn rank(level: Level) -> u8 {
 
 /// A score of the indices: seconds since 1970, as other programs write it.
 pub(super) fn seconds(at: Timestamp) -> String {
-    let micros = at.micros();
-    format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
+    let (sign, micros) = (if at.micros() < 0 { "-" } else { "" }, at.micros().unsigned_abs());
+    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }

@@ -90,7 +90,8 @@ impl Inner {
     async fn gate(&self, request: &Begin) -> Result<Option<Gate>, StoreError> {
         let warm = self.held.warm(&request.session);
         let call = self.gate_call(request);
-        let (answer, reads) = self.with_reads(&self.scripts.gate, call, &request.session, warm.is_none()).await?;
+        let (answer, reads) =
+            self.with_reads(&self.scripts.gate, call, &request.session, warm.is_none()).await?;
         let mut parts = Parts::of(answer)?;
         let verdict = parts.text()?;
         let retry_after = |parts: &mut Parts| Ok::<_, StoreError>(Duration::from_millis(parts.number()?));
@@ -161,7 +162,12 @@ impl Inner {
         Ok(value::number(&self.run(&self.scripts.renew, call).await?)? == 1)
     }
 
-    pub(super) async fn abandon(&self, key: &SessionKey, lease: Lease, why: Abandon) -> Result<(), StoreError> {
+    pub(super) async fn abandon(
+        &self,
+        key: &SessionKey,
+        lease: Lease,
+        why: Abandon,
+    ) -> Result<(), StoreError> {
         self.held.settle(lease);
         let is_given_back = match why {
             Abandon::Failed => 1,

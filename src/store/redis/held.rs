@@ -28,7 +28,8 @@ pub(super) struct Warm {
 impl Warm {
     /// About as much memory as it takes.
     fn bytes(&self) -> usize {
-        let texts = |exchange: &Exchange| 250 + exchange.client_input.len() + exchange.therapist_response.len();
+        let texts =
+            |exchange: &Exchange| 250 + exchange.client_input.len() + exchange.therapist_response.len();
         let session = &self.record.session;
         let facts: usize = session.place.facts.values().map(|fact| 60 + fact.len()).sum();
         let names = 60 * (session.place.counters.len() + session.place.flags.len() + session.meta.len());

@@ -44,7 +44,10 @@ enum Rising {
     Of(ClientKey),
     /// The session has vanished; its successor answers for it.
     At(SessionKey),
-    Raised { raised: Raised, next: Option<u64> },
+    Raised {
+        raised: Raised,
+        next: Option<u64>,
+    },
 }
 
 impl Inner {
@@ -105,7 +108,8 @@ impl Inner {
             .arg(body)
             .arg(reply.as_deref().unwrap_or_default())
             .arg(millis(self.limits.idempotency_ttl))
-            .arg(idem);
+            .arg(idem)
+            .arg(session.client.as_str());
         let mut fields = changing_fields(session, None, &self.protocols)?;
         fields.extend(lasting_fields(session, &self.protocols));
         fields.extend(transitions_field(session)?);
@@ -271,7 +275,12 @@ impl Inner {
         Ok(value::number(&self.run(&self.scripts.rewrite, call).await?)? == 1)
     }
 
-    async fn clear(&self, key: &SessionKey, client: &ClientKey, name: &str) -> Result<Transitioned, StoreError> {
+    async fn clear(
+        &self,
+        key: &SessionKey,
+        client: &ClientKey,
+        name: &str,
+    ) -> Result<Transitioned, StoreError> {
         let org = &key.org;
         let names = [
             self.keys.safety(org, client),
@@ -298,7 +307,11 @@ impl Inner {
         Ok(snapshot.map_or(Transitioned::Absent, |snapshot| Transitioned::Done(snapshot.session.status)))
     }
 
-    pub(super) async fn extend(&self, key: &SessionKey, ttl: Duration) -> Result<Option<Remaining>, StoreError> {
+    pub(super) async fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Duration,
+    ) -> Result<Option<Remaining>, StoreError> {
         let Some(snapshot) = self.snapshot(key).await? else { return Ok(None) };
         let (session, org) = (&snapshot.session, &key.org);
         let own = [keys::STATE, keys::HISTORY, keys::META, keys::PINNED];

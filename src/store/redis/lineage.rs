@@ -45,7 +45,9 @@ impl Inner {
     async fn newest(&self, root: &SessionKey) -> Result<Option<u32>, StoreError> {
         let pointer = self.keys.session(root, keys::NEWEST);
         let answers = self.ask(redis::pipe().cmd("GET").arg(&pointer), &[]).await?;
-        let Some(number) = answers.first().and_then(|value| value::number(value).ok()) else { return Ok(None) };
+        let Some(number) = answers.first().and_then(|value| value::number(value).ok()) else {
+            return Ok(None);
+        };
         let number = u32::try_from(number).unwrap_or(FIRST);
         if self.in_line(&root.with_id(root.id.successor(number))).await?.0 != InLine::Absent {
             return Ok(Some(number));

@@ -65,7 +65,8 @@ impl Inner {
             .arg(cursor.map_or(NOT_ASKED, |cursor| cursor.id.as_str()))
             .arg(query.limit)
             .arg(CANDIDATES_MAX)
-            .arg(self.limits.count_max);
+            .arg(self.limits.count_max)
+            .arg(self.keys.clients_prefix(&query.org));
         call
     }
 

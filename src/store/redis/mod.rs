@@ -121,11 +121,7 @@ impl Drop for RedisStore {
 
 impl Inner {
     fn ground(&self) -> Ground<'_> {
-        Ground {
-            protocols: &self.protocols,
-            secret: &self.secret,
-            session_ttl: self.limits.session_ttl,
-        }
+        Ground { protocols: &self.protocols, secret: &self.secret, session_ttl: self.limits.session_ttl }
     }
 
     async fn until_closed(&self, work: impl Future<Output = ()>) {

@@ -45,11 +45,7 @@ impl Inner {
         Ok(self.standing(key, answer).await?.map(|standing| standing.snapshot()))
     }
 
-    async fn standing(
-        &self,
-        key: &SessionKey,
-        answer: Value,
-    ) -> Result<Option<Standing>, StoreError> {
+    async fn standing(&self, key: &SessionKey, answer: Value) -> Result<Option<Standing>, StoreError> {
         let mut parts = Parts::of(answer)?;
         let remaining = u64::try_from(parts.number::<i64>()?).ok().map(Duration::from_millis);
         let memory = parts.memory()?;
@@ -65,7 +61,11 @@ impl Inner {
         Ok(Some(Standing { record, memory, remaining }))
     }
 
-    pub(super) async fn memory_of(&self, org: &OrgId, client: &ClientKey) -> Result<SafetyMemory, StoreError> {
+    pub(super) async fn memory_of(
+        &self,
+        org: &OrgId,
+        client: &ClientKey,
+    ) -> Result<SafetyMemory, StoreError> {
         let mut calls = Pipeline::with_capacity(1);
         calls.add_command(self.memory_call(org, client));
         Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.memory()

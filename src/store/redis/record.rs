@@ -65,8 +65,11 @@ struct Memory<'a> {
 impl Record {
     /// What a server keeps of a session that it has just written.
     pub fn written(session: Session, mark: Mark) -> Self {
-        let shown =
-            Shown { status: Some(session.status), level: Some(session.level), epoch: Some(session.safety_epoch) };
+        let shown = Shown {
+            status: Some(session.status),
+            level: Some(session.level),
+            epoch: Some(session.safety_epoch),
+        };
         Self { session, mark, shown }
     }
 
@@ -143,8 +146,7 @@ fn remembered(
     ground: &Ground<'_>,
 ) -> Result<Session, StoreError> {
     let unreadable = |what: &str| StoreError::Corrupt(format!("{what} of a session cannot be read"));
-    let memory: Memory<'static> =
-        serde_json::from_str(memory).map_err(|_| unreadable("the field memory"))?;
+    let memory: Memory<'static> = serde_json::from_str(memory).map_err(|_| unreadable("the field memory"))?;
     let transitions = match fields.text("transitions") {
         Some(transitions) => {
             serde_json::from_str(transitions).map_err(|_| unreadable("the field transitions"))?
