@@ -16,9 +16,9 @@ use super::{Answer, Refused, Turns};
 
 /// The first pause between two tries to raise a level; it doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LONGEST: Duration = Duration::from_secs(10);
+const RETRY_LONGEST: Duration = Duration::from_secs(1);
 /// A store that is away for longer than this loses the level with the server's memory of it; the log says so.
-const RETRIES_MAX: u32 = 360;
+const RETRIES_MAX: u32 = 3_600;
 /// So many sessions at once wait for the store to take their level.
 const UNRAISED_MAX: usize = 10_000;
 
@@ -60,6 +60,16 @@ pub(super) async fn raise(turns: &Arc<Turns>, admitted: &Admitted) {
     if try_raise(turns, &raise).await.is_err() && turns.unraised.note(raise) {
         let session = admitted.key.clone();
         drop(turns.tasks.spawn(raise_until_it_stands(Arc::clone(turns), session)));
+    }
+}
+
+/// A level that the store has not taken yet counts for the session's next words all the same: it is stored before they
+/// are begun with.
+pub(super) async fn catch_up(turns: &Turns, session: &SessionKey) {
+    let Some(raise) = turns.unraised.of(session) else { return };
+    // Where the store is still away, it does not begin either; the task that tries goes on.
+    if try_raise(turns, &raise).await.is_ok() {
+        turns.unraised.settle(&raise);
     }
 }
 

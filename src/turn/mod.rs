@@ -145,6 +145,8 @@ async fn run(turns: Arc<Turns>, mut admitted: Admitted) -> Result<Answer, Refuse
     let arrived = turns.clock.now();
     if admitted.shows_danger() {
         danger::raise(&turns, &admitted).await;
+    } else {
+        danger::catch_up(&turns, &admitted.key).await;
     }
     let start = match begin::begin(&turns, &admitted).await {
         Err(Refused::KeyReused) if admitted.shows_danger() => {

@@ -13,14 +13,16 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::redis_server::RedisServer;
+
 /// A running `attune serve`. Killed when it goes out of scope.
-struct Process {
+pub struct Process {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Process {
-    fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+    pub fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
         Self::spawn(attune(data, variables))
     }
 
@@ -42,12 +44,12 @@ impl Process {
         Self::spawn(of_env(limited, data, &[]))
     }
 
-    fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.signal("-9");
         assert_eq!(self.child.wait().expect("it ends").signal(), Some(9));
     }
@@ -72,7 +74,7 @@ fn of_env(mut command: Command, data: &Path, variables: &[(&str, &str)]) -> Comm
     command
 }
 
-fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+pub fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     attune(data, variables).args(arguments).stderr(Stdio::piped()).output().expect("it runs")
 }
 
@@ -80,11 +82,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn directory() -> TempDir {
+pub fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-async fn input(client: &reqwest::Client, url: &str, session: &str, text: &str) -> Option<Value> {
+pub async fn input(client: &reqwest::Client, url: &str, session: &str, text: &str) -> Option<Value> {
     let body = json!({"session_id": session, "user_input": text});
     let answer = client.post(format!("{url}/api/v1/input")).json(&body).send().await.ok()?;
     if !answer.status().is_success() {
@@ -93,7 +95,7 @@ async fn input(client: &reqwest::Client, url: &str, session: &str, text: &str) -
     answer.json().await.ok()
 }
 
-async fn get(client: &reqwest::Client, url: &str, path: &str) -> Value {
+pub async fn get(client: &reqwest::Client, url: &str, path: &str) -> Value {
     let answer = client.get(format!("{url}{path}")).send().await.expect("it answers");
     answer.json().await.expect("JSON")
 }
@@ -116,7 +118,7 @@ async fn killed_between_turns_it_goes_on_at_turn_two_with_all_that_it_knew() {
 }
 
 /// Acknowledged turns by session: number and reply.
-type Acknowledged = Arc<Mutex<BTreeMap<String, Vec<(u64, String)>>>>;
+pub type Acknowledged = Arc<Mutex<BTreeMap<String, Vec<(u64, String)>>>>;
 
 async fn load(
     client: reqwest::Client,
@@ -131,44 +133,38 @@ async fn load(
         else {
             return;
         };
-        let number = turn["turn"].as_u64().expect("a number");
-        let reply = turn["therapist_response"].as_str().expect("a text").to_owned();
-        acknowledged.lock().entry(name.clone()).or_default().push((number, reply));
+        acknowledge(&acknowledged, &name, &turn);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_under_load_twenty_times_no_acknowledged_turn_is_lost_or_doubled() {
-    const SESSIONS: usize = 8;
+    killed_under_load(&[("HISTORY_MAX", "1000")]).await;
+}
+
+/// The same over Redis, where leases outlive the server that had them, for as long as they stand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_under_load_twenty_times_over_redis_no_acknowledged_turn_is_lost_or_doubled() {
+    let redis = RedisServer::start();
+    killed_under_load(&[("HISTORY_MAX", "1000"), ("REDIS_URL", &redis.url()), ("LOCK_TTL_MS", "200")]).await;
+}
+
+pub const SESSIONS: usize = 8;
+
+async fn killed_under_load(variables: &[(&str, &str)]) {
     let home = directory();
     let acknowledged = Acknowledged::default();
     for round in 0..20 {
         let client = reqwest::Client::new();
-        let process = Process::start(home.path(), &[("HISTORY_MAX", "1000")]);
+        let process = Process::start(home.path(), variables);
         for session in 0..SESSIONS {
             let name = format!("s{session}");
             assert_complete(&client, &process.url, &name, &acknowledged).await;
             let usable = input(&client, &process.url, &name, "I am back").await.expect("usable at once");
-            let reply = usable["therapist_response"].as_str().expect("a text").to_owned();
-            acknowledged
-                .lock()
-                .entry(name)
-                .or_default()
-                .push((usable["turn"].as_u64().expect("a number"), reply));
+            acknowledge(&acknowledged, &name, &usable);
         }
         let done = Arc::new(AtomicBool::new(false));
-        let loads: Vec<_> = (0..SESSIONS)
-            .map(|n| {
-                tokio::spawn(load(
-                    client.clone(),
-                    process.url.clone(),
-                    format!("s{n}"),
-                    round,
-                    Arc::clone(&done),
-                    Arc::clone(&acknowledged),
-                ))
-            })
-            .collect();
+        let loads = loads(&client, &[&process.url], round, &done, &acknowledged);
         tokio::time::sleep(Duration::from_millis(30 + 7 * round as u64)).await;
         process.kill();
         done.store(true, Ordering::Relaxed);
@@ -178,8 +174,29 @@ async fn killed_under_load_twenty_times_no_acknowledged_turn_is_lost_or_doubled(
     }
 }
 
+/// One writer for each session, the servers in turn.
+pub fn loads(
+    client: &reqwest::Client,
+    urls: &[&str],
+    round: usize,
+    done: &Arc<AtomicBool>,
+    acknowledged: &Acknowledged,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let load = |n: usize| {
+        let (client, url, name) = (client.clone(), urls[n % urls.len()].to_owned(), format!("s{n}"));
+        tokio::spawn(load(client, url, name, round, Arc::clone(done), Arc::clone(acknowledged)))
+    };
+    (0..SESSIONS).map(load).collect()
+}
+
+pub fn acknowledge(acknowledged: &Acknowledged, name: &str, turn: &Value) {
+    let reply = turn["therapist_response"].as_str().expect("a text").to_owned();
+    let number = turn["turn"].as_u64().expect("a number");
+    acknowledged.lock().entry(name.to_owned()).or_default().push((number, reply));
+}
+
 /// Every acknowledged turn is there once, and numbers have no gap.
-async fn assert_complete(client: &reqwest::Client, url: &str, name: &str, acknowledged: &Acknowledged) {
+pub async fn assert_complete(client: &reqwest::Client, url: &str, name: &str, acknowledged: &Acknowledged) {
     let known = acknowledged.lock().get(name).cloned().unwrap_or_default();
     if known.is_empty() {
         return;

@@ -24,6 +24,13 @@ pub struct Server {
     data: Arc<TempDir>,
 }
 
+/// When a server's clock begins.
+pub fn start() -> Timestamp {
+    Timestamp::parse("2026-03-01T12:00:00Z").expect("a time")
+}
+
+const SEED: u64 = 7;
+
 /// An answer, read whole.
 #[derive(Debug)]
 pub struct Answer {
@@ -79,15 +86,26 @@ impl Server {
                 .into();
         all.extend(variables.iter().copied().map(owned));
         let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        let start = Timestamp::parse("2026-03-01T12:00:00Z").expect("a time");
-        Self::run(all, data, ManualClock::at(start)).await
+        let start = start();
+        Self::run(all, data, ManualClock::at(start), SEED).await
     }
 
-    async fn run(variables: BTreeMap<String, String>, data: Arc<TempDir>, clock: ManualClock) -> Self {
+    /// A second server beside this one, with the same variables and clock: of one deployment where these name a Redis.
+    pub async fn another(&self) -> Self {
+        let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
+        Self::run(self.variables.clone(), data, self.clock.clone(), SEED + 1).await
+    }
+
+    async fn run(
+        variables: BTreeMap<String, String>,
+        data: Arc<TempDir>,
+        clock: ManualClock,
+        seed: u64,
+    ) -> Self {
         let mut with_data = variables.clone();
         with_data.insert("ATTUNE_DATA".to_owned(), data.path().display().to_string());
         let config = Config::from_variables(with_data).expect("a sound configuration");
-        let app = App::start_with(&config, Arc::new(clock.clone()), Arc::new(Entropy::seeded(7)))
+        let app = App::start_with(&config, Arc::new(clock.clone()), Arc::new(Entropy::seeded(seed)))
             .await
             .expect("the server starts");
         let base = format!("http://{}", app.addr);
@@ -103,7 +121,7 @@ impl Server {
     /// Stops it and starts it again on the same data.
     pub async fn restart(mut self) -> Self {
         self.stop().await;
-        Self::run(self.variables.clone(), Arc::clone(&self.data), self.clock.clone()).await
+        Self::run(self.variables.clone(), Arc::clone(&self.data), self.clock.clone(), SEED).await
     }
 
     pub fn addr(&self) -> &str {

@@ -65,12 +65,20 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "app" => {
             &["domain", "clock", "config", "tasks", "redis", "store", "access", "turn", "telemetry", "http"]
         }
-        "cli" => {
-            &[
-                "domain", "clock", "config", "tasks", "redis", "store", "access", "turn", "telemetry", "http", "app",
-                "cli",
-            ]
-        }
+        "cli" => &[
+            "domain",
+            "clock",
+            "config",
+            "tasks",
+            "redis",
+            "store",
+            "access",
+            "turn",
+            "telemetry",
+            "http",
+            "app",
+            "cli",
+        ],
         "main" | "lib" => &["cli"],
         other => panic!("{other} is no layer: say here what it may use"),
     }

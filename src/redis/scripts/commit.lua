@@ -87,6 +87,10 @@ if ARGV[26] ~= '-' then
   end
 end
 local at = math.max(before, math.min(now_ms + ttl, ARGV[16] + ARGV[17]))
+if at <= now_ms then
+  -- Another program's session without an end, older than any of ours: it must not go with the turn that is written.
+  at = now_ms + ttl
+end
 local is_held = counting(to.level, nil, memory[1], nil) >= 2
 if is_held then
   hold(keys, KEYS[12], id)
