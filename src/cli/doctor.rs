@@ -9,8 +9,10 @@ use std::time::Duration;
 use crate::access::Secret;
 use crate::app::{self, OpenError, StoreFault};
 use crate::clock::{Clock, Entropy, SystemClock};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RedisConfig};
 use crate::domain::time::Timestamp;
+use crate::redis::{Keys, Remark, survey};
+use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::turn::Knowledge;
 
@@ -58,11 +60,46 @@ async fn findings(config: &Config) -> Vec<Finding> {
     findings.extend(telemetry::filter(config).err().map(|fault| Fault(fault, "set the variable right")));
     findings.extend(knowledge());
     findings.push(clock(config));
-    findings.push(disk(&config.data));
-    findings.extend(privacy(&config.data));
-    findings.extend(key_file(config));
+    if let Some(redis) = &config.redis {
+        findings.extend(survey_redis(config, redis).await);
+    } else {
+        findings.push(disk(&config.data));
+        findings.extend(privacy(&config.data));
+        findings.extend(key_file(config));
+    }
     findings.push(store(config).await);
     findings
+}
+
+/// Looks at Redis itself, and over all of its keys: the one place that does.
+async fn survey_redis(config: &Config, redis: &RedisConfig) -> Vec<Finding> {
+    let tasks = Tasks::on(tokio::runtime::Handle::current());
+    let entropy = Arc::new(Entropy::system());
+    let surveyed = match app::link(redis, &entropy, &tasks) {
+        Ok(link) => survey(&link, &Keys::new(&redis.prefix)).await,
+        Err(error) => Err(error),
+    };
+    tasks.close();
+    let mut findings = match surveyed {
+        Ok(remarks) => remarks.into_iter().map(Finding::from).collect(),
+        Err(error) => {
+            vec![Fault(format!("Redis: {error}"), "look whether it runs at REDIS_URL and takes the password")]
+        }
+    };
+    if config.secret.is_some() {
+        findings.push(Well("secret: from ATTUNE_SECRET".to_owned()));
+    }
+    findings
+}
+
+impl From<Remark> for Finding {
+    fn from(remark: Remark) -> Self {
+        match remark {
+            Remark::Well(what) => Well(what),
+            Remark::Warning(what, mend) => Warning(what, mend),
+            Remark::Fault(what, mend) => Fault(what, mend),
+        }
+    }
 }
 
 fn knowledge() -> Vec<Finding> {

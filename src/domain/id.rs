@@ -85,7 +85,25 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The id of an organisation: 1..=32 of `a-z 0-9 -`.
+/// Names that stand in the place of an organisation's in the keys of the default one.
+const RESERVED_ORGS: [&str; 14] = [
+    "session",
+    "sessions",
+    "lock",
+    "ratelimit",
+    "safety",
+    "client",
+    "idem",
+    "analytics",
+    "wake",
+    "rag",
+    "secret",
+    "protocols",
+    "orgs",
+    "fingerprint",
+];
+
+/// The id of an organisation: 1..=32 of `a-z 0-9 -`, and none of the names that keys in Redis begin with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrgId(String);
 
@@ -96,7 +114,8 @@ impl OrgId {
         let text = text.into();
         let fits = (1..=32).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(text)) } else { Err(BadOrgId) }
+        let is_reserved = RESERVED_ORGS.contains(&text.as_str());
+        if fits && !is_reserved { Ok(Self(text)) } else { Err(BadOrgId) }
     }
 
     #[must_use]
@@ -112,7 +131,7 @@ impl Default for OrgId {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an organisation's id has 1 to 32 of a-z, 0-9 and -")]
+#[error("an organisation's id has 1 to 32 of a-z, 0-9 and -, and is no name of a kind of key")]
 pub struct BadOrgId;
 
 /// A session's full name. No store method takes less.
@@ -169,6 +188,13 @@ mod tests {
             assert_eq!(SessionId::parse(bad), Err(BadSessionId::Character), "{bad:?}");
         }
         assert_eq!(SessionId::parse("create"), Err(BadSessionId::Reserved));
+    }
+
+    #[test]
+    fn an_organisation_is_not_called_like_a_kind_of_key() {
+        assert!(OrgId::parse("clinic-7").is_ok());
+        assert_eq!(OrgId::parse("session"), Err(BadOrgId));
+        assert_eq!(OrgId::parse("Clinic"), Err(BadOrgId));
     }
 
     #[test]

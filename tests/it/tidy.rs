@@ -196,6 +196,67 @@ fn files_are_short_and_open_with_what_they_are_for() {
     }
 }
 
+/// The scripts that Redis runs, by file name.
+fn scripts() -> BTreeMap<String, String> {
+    let files = files_below(&Path::new(ROOT).join("src/redis/scripts"), "lua");
+    let name = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    files.into_iter().map(|path| (name(&path), fs::read_to_string(&path).expect("readable"))).collect()
+}
+
+/// The comment that a script opens with, and the rest.
+fn header_of(script: &str) -> (String, String) {
+    let is_comment = |line: &&str| line.starts_with("--");
+    let header: Vec<&str> = script.lines().take_while(is_comment).collect();
+    let body: Vec<&str> = script.lines().skip(header.len()).collect();
+    (header.join("\n"), body.join("\n"))
+}
+
+/// The highest number in `name[number]`.
+fn highest(body: &str, name: &str) -> usize {
+    let opening = format!("{name}[");
+    let numbers = body.split(&opening).skip(1).filter_map(|rest| rest.split(']').next()?.parse().ok());
+    numbers.max().unwrap_or(0)
+}
+
+#[test]
+fn every_script_explains_its_keys_arguments_and_reply_before_its_first_line() {
+    let scripts = scripts();
+    assert!(scripts.len() > 15);
+    for (name, script) in scripts {
+        let (header, body) = header_of(&script);
+        let is_shared = header.starts_with("-- Shared: ");
+        assert!(
+            is_shared || header.starts_with(&format!("-- {name}: ")),
+            "{name} does not say what it is for"
+        );
+        for kind in ["KEYS", "ARGV"] {
+            let told = header.split(&format!("-- {kind} ")).nth(1).unwrap_or_default();
+            let told =
+                told.split("-- ARGV").next().unwrap_or_default().split("-- reply").next().unwrap_or_default();
+            let numbers: BTreeSet<usize> = told
+                .split(|c: char| !c.is_ascii_digit())
+                .filter_map(|number| number.parse().ok())
+                .chain(told.contains("1-5 as seat.lua").then_some(1..=5).into_iter().flatten())
+                .collect();
+            for used in 1..=highest(&body, kind) {
+                assert!(numbers.contains(&used), "{name} does not explain {kind}[{used}]");
+            }
+        }
+        assert!(is_shared || header.contains("-- reply "), "{name} does not say what it answers");
+    }
+}
+
+#[test]
+fn no_script_spells_a_key_or_looks_through_all_of_them() {
+    for (name, script) in scripts() {
+        let (_, body) = header_of(&script);
+        for banned in ["trt:", "session:", "'KEYS'", "'SCAN'", "'SSCAN'", "'ZSCAN'", "'HSCAN'", "'FLUSH"] {
+            assert!(!body.contains(banned), "{name} holds {banned}");
+        }
+        assert!(script.lines().all(|line| line.chars().count() <= 125), "{name} has a long line");
+    }
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let words = ["TO", "DO", "FIX", "ME"];

@@ -21,7 +21,8 @@ local function align(id, memory, at, now_ms)
   elseif rank < 2 and is_cleared and status == 'paused' and paused_by == 'safety' then
     status, paused_by = 'active', ''
   end
-  redis.call('HSET', state, 'safety_level', level, 'safety_epoch', memory.epoch, 'status', status, 'paused_by', paused_by)
+  redis.call('HSET', state, 'safety_level', level, 'safety_epoch', memory.epoch, 'status', status,
+    'paused_by', paused_by)
   redis.call('HINCRBY', state, 'revision', 1)
   local score = redis.call('ZSCORE', at.active, id) or 0
   for _, pair in ipairs({ { was[2], status }, { was[3], level } }) do

@@ -1,4 +1,4 @@
--- begin: the right to work on a session, or why not. Safe to repeat under the same id.
+-- gate: the right to work on a session, or why not. Safe to repeat under the same id.
 -- (after levels.lua and seat.lua)
 --
 -- KEYS  1-5 as seat.lua

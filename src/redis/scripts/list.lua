@@ -1,7 +1,7 @@
 -- list: a page of an organisation's sessions, latest interaction first, with what each one's client is remembered for.
 -- (after levels.lua and unlist.lua; the names of the keys behind a session's prefix come from keys.rs)
 --
--- KEYS  1 active_sessions, then the set of the status that is asked for, then that of the level, where they are
+-- KEYS  1 active_sessions, 2 and 3 the sets of the status and of the level that are asked for, where they are
 -- ARGV  1 prefix of sessions, 2 prefix of the indices, 3 prefix of safety memories
 --       4 status, 5 level, 6 substate, 7 part of a session or client id: `-` or empty where it is not asked for
 --       8 earliest last interaction in seconds or -

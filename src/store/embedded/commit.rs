@@ -81,8 +81,8 @@ impl Writer {
 
 /// Without the lease nothing is written, but a commit whose answer was lost is told that it stands.
 fn after_the_lease(record: Option<&Record>, commit: &Commit) -> Committed {
-    let last = record.and_then(|record| record.last_commit).filter(|last| last.is_of(commit.lease));
-    last.map_or(Committed::Lost, |last| Committed::Committed { revision: last.revision })
+    let revision = record.and_then(|record| record.revision_of(commit.lease));
+    revision.map_or(Committed::Lost, |revision| Committed::Committed { revision })
 }
 
 fn record_of(
@@ -104,7 +104,7 @@ fn record_of(
     };
     record.slide(limits, now);
     record.substate.clone_from(&commit.exchange.current_substate);
-    record.last_commit = Some(LastCommit::new(commit.lease, record.session.revision));
+    record.committed(LastCommit::new(commit.lease, record.session.revision));
     record
 }
 

@@ -14,6 +14,8 @@ use crate::store::{Lease, Limits, Remaining, StoreError, StoredReply};
 
 /// The version that this program writes.
 const VERSION: u8 = 1;
+/// Commits that are remembered beside the last one.
+const EARLIER_COMMITS_MAX: usize = 3;
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::with_capacity(1024);
@@ -53,6 +55,9 @@ pub(super) struct Record {
     /// Times of the limiter's permits, in microseconds.
     pub permits: Vec<i64>,
     pub last_commit: Option<LastCommit>,
+    /// Those before it, newest first: a lost answer may be asked for after the next turn.
+    #[serde(default)]
+    pub earlier_commits: Vec<LastCommit>,
     /// The wire name of where the last turn stood; empty before the first.
     pub substate: String,
     /// Under which a repeated create finds its reply.
@@ -98,12 +103,25 @@ impl Record {
             trimmed_to: 0,
             permits: Vec::new(),
             last_commit: None,
+            earlier_commits: Vec::new(),
             substate: String::new(),
             created_by: None,
         };
         record.slide(limits, now);
         record.due_at = record.next_due(limits);
         record
+    }
+
+    /// Remembers a commit, and a few before it.
+    pub fn committed(&mut self, commit: LastCommit) {
+        self.earlier_commits.splice(0..0, self.last_commit.replace(commit));
+        self.earlier_commits.truncate(EARLIER_COMMITS_MAX);
+    }
+
+    /// The revision that this lease has written, where it is among the last.
+    pub fn revision_of(&self, lease: Lease) -> Option<u64> {
+        let mut known = self.last_commit.iter().chain(&self.earlier_commits);
+        known.find(|commit| commit.is_of(lease)).map(|commit| commit.revision)
     }
 
     /// A turn starts the TTL anew; an expiry that danger moved past the greatest age stays.

@@ -29,6 +29,7 @@ macro_rules! behaviours {
                 turns_are_numbered_without_gap,
                 a_commit_whose_answer_was_lost_is_told_that_it_stands,
                 a_lost_answer_is_still_known_after_a_crash,
+                a_lost_answer_is_still_known_after_the_next_turns,
                 a_lease_that_ran_out_cannot_commit,
                 a_renewed_lease_can,
                 a_session_written_meanwhile_is_decided_anew,

@@ -72,6 +72,19 @@ pub async fn a_lost_answer_is_still_known_after_a_crash<A: Adapter>() {
     assert_eq!(desk.turns("s").await, [1]);
 }
 
+pub async fn a_lost_answer_is_still_known_after_the_next_turns<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let begun = desk.begun("s").await;
+    let commit = desk.commit_of("s", &begun);
+    let first = desk.commit(commit.clone()).await;
+    for _ in 0..3 {
+        desk.turn("s").await;
+    }
+    assert_eq!(desk.commit(commit).await, first);
+    assert_eq!(desk.turns("s").await, [1, 2, 3, 4]);
+}
+
 pub async fn a_lease_that_ran_out_cannot_commit<A: Adapter>() {
     let adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
