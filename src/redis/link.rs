@@ -106,6 +106,18 @@ impl Link {
         }
     }
 
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.0.is_up()
+    }
+
+    /// Waits until Redis is there.
+    pub async fn until_up(&self) {
+        let mut line = self.0.line.subscribe();
+        // The sender lives as long as the link.
+        let _stands = line.wait_for(|line| matches!(line, Line::Up { .. })).await;
+    }
+
     /// How many connections there have been.
     #[must_use]
     pub fn connections(&self) -> u64 {

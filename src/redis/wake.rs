@@ -16,6 +16,7 @@ use super::{Keys, Link};
 
 /// A subscription that hears nothing is pinged so often: nothing else tells a dead one from a quiet one.
 const PING_EVERY: Duration = Duration::from_secs(5);
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_LONGEST: Duration = Duration::from_millis(250);
@@ -88,8 +89,13 @@ async fn hear_once(
     wakes: &Wakes,
     forget: &impl Fn(&str),
 ) -> Result<(), RedisError> {
-    let mut subscription = link.client().get_async_pubsub().await?;
-    subscription.subscribe(&[keys.wake(server), keys.wake_all()][..]).await?;
+    let subscribing = async {
+        let mut subscription = link.client().get_async_pubsub().await?;
+        subscription.subscribe(&[keys.wake(server), keys.wake_all()][..]).await?;
+        Ok::<_, RedisError>(subscription)
+    };
+    let Ok(subscribed) = timeout(SUBSCRIBE_TIMEOUT, subscribing).await else { return Ok(()) };
+    let subscription = subscribed?;
     // What was said while nobody listened is lost.
     wakes.look_all();
     let (mut sink, mut messages) = subscription.split();

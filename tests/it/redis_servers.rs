@@ -247,7 +247,7 @@ async fn without_redis(take: impl Fn(&mut RedisServer), give_back: impl Fn(&mut 
     let mut redis = RedisServer::start();
     let (home, client) = (process::directory(), reqwest::Client::new());
     let url = redis.url();
-    let variables = [("REDIS_URL", url.as_str()), ("HISTORY_MAX", "1000"), ("LOCK_TTL_MS", "500")];
+    let variables = [("REDIS_URL", url.as_str()), ("HISTORY_MAX", "1000"), ("LOCK_TTL_MS", "60000")];
     let servers = [Process::start(home.path(), &variables), Process::start(home.path(), &variables)];
     let urls = [servers[0].url.as_str(), servers[1].url.as_str()];
     let acknowledged = Acknowledged::default();

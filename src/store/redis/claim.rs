@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::Inner;
-use super::gate::{Pending, idem_args, letter};
+use super::gate::{idem_args, letter};
 use super::ground::Facts;
+use super::orphan::{Orphan, Pending};
 use super::value::{Parts, millis};
 use crate::domain::quota::Quota;
 use crate::redis::keys;
@@ -53,7 +54,7 @@ impl Inner {
                 }
             };
             if Instant::now() >= deadline {
-                match this.withdraw(&request, true).await? {
+                match this.withdraw(&Orphan::of(&request), true).await? {
                     Withdrawn::Held => continue,
                     Withdrawn::Gone { retry_after } => {
                         pending.settle();
@@ -89,7 +90,7 @@ impl Inner {
             self.keys.session(key, keys::NEWEST),
             self.keys.safety(&key.org, &request.client),
         ]);
-        names.extend(self.idem_key(request));
+        names.extend(self.idem_key(key, request.idempotency.as_ref()));
         let (idem, body) = idem_args(request.idempotency.as_ref());
         let mut call = self.seat_call(&self.scripts.claim, &names, key, request.id.0);
         call.arg(&self.server)
@@ -115,17 +116,17 @@ impl Inner {
         })
     }
 
-    pub(super) async fn withdraw(&self, request: &Begin, keeps_lease: bool) -> Result<Withdrawn, StoreError> {
-        let key = &request.session;
+    pub(super) async fn withdraw(&self, orphan: &Orphan, keeps_lease: bool) -> Result<Withdrawn, StoreError> {
+        let key = &orphan.session;
         let mut names = self.seat_keys(key).to_vec();
-        names.extend(self.idem_key(request));
-        let mut call = self.seat_call(&self.scripts.withdraw, &names, key, request.id.0);
+        names.extend(self.idem_key(key, orphan.idempotency.as_ref()));
+        let mut call = self.seat_call(&self.scripts.withdraw, &names, key, orphan.id);
         call.arg(&self.server).arg(u8::from(keeps_lease));
         let mut parts = Parts::of(self.run(&self.scripts.withdraw, call).await?)?;
         if parts.text()? == "held" {
             return Ok(Withdrawn::Held);
         }
-        self.held.settle(Lease(request.id.0));
+        self.held.settle(Lease(orphan.id));
         Ok(Withdrawn::Gone { retry_after: Duration::from_millis(parts.number()?) })
     }
 }

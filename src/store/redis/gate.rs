@@ -7,6 +7,7 @@ use redis::Cmd;
 
 use super::Inner;
 use super::ground::Facts;
+use super::orphan::{Orphan, Pending};
 use super::value::{self, Parts, millis};
 use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
@@ -23,41 +24,15 @@ const DANGER_WINDOW: Duration = Duration::from_mins(1);
 /// How often a begin finds that its line has just ended.
 const TRIES_MAX: usize = 3;
 
-/// Takes back what nobody is there for any more: a begin or a claim that was dropped on its way.
-pub(super) struct Pending {
-    inner: Arc<Inner>,
-    request: Option<Begin>,
-}
-
-impl Pending {
-    pub fn of(inner: &Arc<Inner>, request: &Begin) -> Self {
-        Self { inner: Arc::clone(inner), request: Some(request.clone()) }
-    }
-
-    /// The call has ended: nothing is left to take back.
-    pub fn settle(&mut self) {
-        self.request = None;
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        let Some(request) = self.request.take() else { return };
-        let inner = Arc::clone(&self.inner);
-        drop(self.inner.tasks.spawn(async move {
-            // Where it fails, the ticket or the lease runs out by itself.
-            let _runs_out = inner.withdraw(&request, false).await;
-        }));
-    }
-}
-
 impl Inner {
     pub(super) async fn begin(this: &Arc<Self>, request: Begin) -> Result<Gate, StoreError> {
         let mut pending = Pending::of(this, &request);
+        let was_up = this.link.is_up();
         let gate = this.begin_in_line(&request).await;
-        // An error leaves it pending: whether a lease was given is not known.
-        if gate.is_ok() {
-            pending.settle();
+        match gate {
+            Ok(_) => pending.settle(),
+            // While Redis is away nothing is sent.
+            Err(_) => pending.lose(was_up || this.link.is_up()),
         }
         gate
     }
@@ -125,7 +100,7 @@ impl Inner {
             self.keys.session(key, keys::NEWEST),
             self.keys.safety(org, client),
         ]);
-        names.extend(self.idem_key(request));
+        names.extend(self.idem_key(key, request.idempotency.as_ref()));
         let (idem, body) = idem_args(request.idempotency.as_ref());
         let mut call = self.seat_call(&self.scripts.gate, &names, key, request.id.0);
         call.arg(&self.server)
@@ -163,19 +138,24 @@ impl Inner {
     }
 
     pub(super) async fn abandon(
-        &self,
+        this: &Arc<Self>,
         key: &SessionKey,
         lease: Lease,
         why: Abandon,
     ) -> Result<(), StoreError> {
-        self.held.settle(lease);
+        this.held.settle(lease);
         let is_given_back = match why {
             Abandon::Failed => 1,
             Abandon::Stopped => 0,
         };
-        let mut call = self.seat_call(&self.scripts.abandon, &self.seat_keys(key), key, lease.0);
+        let mut call = this.seat_call(&this.scripts.abandon, &this.seat_keys(key), key, lease.0);
         call.arg(is_given_back);
-        self.run(&self.scripts.abandon, call).await.map(drop)
+        let released = this.run(&this.scripts.abandon, call).await.map(drop);
+        if let Err(StoreError::Away(_)) = released {
+            let orphan = Orphan { session: key.clone(), id: lease.0, idempotency: None, is_late: true };
+            Self::take_back(this, orphan);
+        }
+        released
     }
 
     /// The first keys of every script that knows the seat.
@@ -200,9 +180,8 @@ impl Inner {
         call
     }
 
-    pub(super) fn idem_key(&self, request: &Begin) -> Option<String> {
-        let used = request.idempotency.as_ref()?;
-        Some(format!("{}{}", self.keys.session(&request.session, keys::IDEM), keys::hex(&used.key)))
+    pub(super) fn idem_key(&self, session: &SessionKey, used: Option<&Idempotency>) -> Option<String> {
+        Some(format!("{}{}", self.keys.session(session, keys::IDEM), keys::hex(&used?.key)))
     }
 }
 

@@ -17,6 +17,7 @@ mod held;
 mod lifecycle;
 mod lineage;
 mod listing;
+mod orphan;
 mod reads;
 mod record;
 mod removal;
@@ -187,7 +188,7 @@ impl Store for RedisStore {
     }
 
     async fn abandon(&self, session: &SessionKey, lease: Lease, why: Abandon) -> Result<(), StoreError> {
-        self.0.abandon(session, lease, why).await
+        Inner::abandon(&self.0, session, lease, why).await
     }
 
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
