@@ -25,7 +25,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_LONGEST: Duration = Duration::from_millis(250);
 /// A connection that was lost a moment ago is mostly there again in another: calls wait so long for it.
-const GRACE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_millis(500);
 
 pub struct LinkOptions {
     /// `redis://[user[:password]@]host[:port][/database]`.

@@ -289,7 +289,7 @@ async fn no_call_looks_through_all_keys_and_a_page_is_one_round_trip() {
 
 fn field(info: &str, name: &str) -> u64 {
     let line = info.lines().find_map(|line| line.strip_prefix(name)).expect("the field");
-    line.trim().parse().expect("a number")
+    line.split(',').next().unwrap_or_default().trim().parse().expect("a number")
 }
 
 #[tokio::test]
@@ -387,4 +387,85 @@ async fn counters_of_several_servers_add_up() {
     }
     let days = other.daily(&org, "2026-01-01", "2027-01-01").await.expect("it is there");
     assert_eq!(days[0].counts, BTreeMap::from([("total_inputs".to_owned(), 4)]));
+}
+
+#[tokio::test]
+async fn a_lock_without_an_end_is_looked_at_now_and_then_only() {
+    let server = RedisServer::start();
+    let store = server_on(&server.url(), &limits(), &wall_clock());
+    let adapter = Redis::open(limits()).await;
+    server.command(&["SET", "trt:lock:s", "a-token"]);
+    let Ok(Gate::Queued(ticket)) = store.begin(Desk::of(&adapter).request("s")).await else {
+        panic!("not queued")
+    };
+    let claim = store.claim(ticket, Duration::from_secs(1)).await;
+    assert!(matches!(claim, Ok(Claim::Busy { .. })));
+    let calls = server.command(&["INFO", "commandstats"]);
+    let calls = field(calls.text(), "cmdstat_evalsha:calls=");
+    assert!(calls < 20, "{calls} calls in a second of waiting");
+}
+
+#[tokio::test]
+async fn what_another_program_spoilt_hides_no_other_session() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    for (key, id) in [("trt:session:odd:state", "odd"), ("trt:session:none:state", "none")] {
+        adapter.server.command(&["SET", key, "no hash"]);
+        adapter.server.command(&["ZADD", "trt:active_sessions", "1790000001", id]);
+    }
+    adapter.server.command(&["LPUSH", "trt:session:s:history", "no exchange"]);
+    assert_eq!(desk.rows(crate::world::everything()).await, ["s"]);
+    desk.turn("s").await;
+    assert_eq!(desk.turns("s").await, [1, 2]);
+}
+
+#[tokio::test]
+async fn danger_in_another_programs_session_counts_for_the_client_that_it_names() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    adapter.server.command(&[
+        "HSET",
+        "trt:session:s:state",
+        "session_id",
+        "s",
+        "last_interaction",
+        "2026-09-21T09:15:23",
+    ]);
+    adapter.server.command(&["HSET", "trt:session:s:meta", "client_id", "someone"]);
+    assert!(desk.raise("s", Level::High).await.rose);
+    let memories: Vec<String> =
+        left(&adapter.server).into_iter().filter(|key| key.starts_with("trt:safety:")).collect();
+    let session = desk.session("s").await;
+    assert_eq!((session.level, session.client_id.as_deref()), (Level::High, Some("someone")));
+    assert_eq!(memories, [format!("trt:safety:{}", session.client.as_str())], "and for no other");
+}
+
+#[tokio::test]
+async fn stored_replies_go_with_the_session_when_its_ttl_is_shortened() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    a_whole_life(&desk, "s").await;
+    for id in ["s", "s-made"] {
+        adapter
+            .store()
+            .extend(&key(id), Duration::from_secs(60))
+            .await
+            .expect("it is there")
+            .expect("it stands");
+    }
+    adapter.wind(Duration::from_secs(61)).await;
+    let replies = left(&adapter.server).into_iter().filter(|key| key.contains("idem"));
+    assert_eq!(replies.count(), 0);
+}
+
+#[tokio::test]
+async fn a_hold_that_ended_beyond_the_bound_of_one_clearing_ends_by_the_sweep() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    adapter.server.command(&["PERSIST", "trt:session:s:state"]);
+    adapter.wind(DAY).await;
+    adapter.store().sweep().await.expect("it is there");
+    assert!(is_left(desk.read("s").await.map(|read| read.remaining), DAY));
 }

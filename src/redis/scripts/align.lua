@@ -8,7 +8,7 @@
 local function align(id, memory, at, now_ms)
   local state = at.sessions .. id .. STATE
   local was = redis.call('HMGET', state, 'session_id', 'status', 'safety_level', 'safety_epoch', 'paused_by', 'ttl_ms',
-    'successor_of')
+    'successor_of', 'created_by', 'created_reply_ms')
   if not was[1] then
     redis.call('ZREM', at.client, id)
     return false
@@ -47,7 +47,10 @@ local function align(id, memory, at, now_ms)
     end
     -- The hold of danger ends: a whole TTL from now, whatever the age.
     if redis.call('PTTL', state) == -1 then
-      end_at(keys, at.expires, id, now_ms + (tonumber(was[6]) or at.ttl_ms))
+      local ends = now_ms + (tonumber(was[6]) or at.ttl_ms)
+      end_at(keys, at.expires, id, ends)
+      end_replies(at.sessions .. id .. IDEMS, at.sessions .. id .. IDEM_OF, ends)
+      end_created(state, at.creates, was[8], was[9], ends)
       -- The sweep finds out when it is idle.
       redis.call('ZADD', at.idle, string.format('%.0f', now_ms), id)
     end

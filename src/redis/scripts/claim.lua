@@ -8,7 +8,7 @@
 --       6 server, 7 lease ms, 8 prefix of safety memories, 9 client where the session names none,
 --       10 hash of the idempotency key or -, 11 hash of the body, 12 lane of one who takes over
 -- reply begun, then the facts of gate.lua
---       waiting, ms that the lock still stands
+--       waiting, ms that the lock still stands, -1 where that is not known
 --       replay, bytes | gone | lost
 --
 -- A lease that was claimed stands for its whole time. One who joined takes over where the runner has died.
@@ -28,7 +28,7 @@ local function begun()
 end
 
 local function waiting()
-  return { 'waiting', math.max(redis.call('PTTL', LOCK), 0) }
+  return { 'waiting', math.max(redis.call('PTTL', LOCK), -1) }
 end
 
 local held, lane, permit, idem = holder()
@@ -46,8 +46,17 @@ if score then
     leave(ME, score, now_ms)
     return { 'gone' }
   end
-  if not held and hand_over(now_ms) == ME then
-    return begun()
+  if not held then
+    local next_id = hand_over(now_ms)
+    if not next_id then
+      -- Nobody hears, not even this server; but the one who asks is there.
+      local _, _, own_lane, own_permit, own_idem = ticket_of(ME)
+      redis.call('ZREM', QUEUE, ME)
+      redis.call('SET', LOCK, ME .. ' ' .. (own_lane or ARGV[12]) .. ' ' .. (own_permit or '-') .. ' ' .. (own_idem or '-'))
+    end
+    if not next_id or next_id == ME then
+      return begun()
+    end
   end
   return waiting()
 end

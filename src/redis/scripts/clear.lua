@@ -4,7 +4,8 @@
 -- KEYS  1 safety memory, 2 the client's sessions, 3 active_sessions, 4 sessions:expires, 5 sessions:idle,
 --       6 sessions:forgettable
 -- ARGV  1 client, 2 what names this call, 3 prefix of sessions, 4 prefix of the indices, 5 the first of the client's
---       sessions to align, 6 how many, 7 TTL ms where a hash has none, 8 ms that a cleared memory stands
+--       sessions to align, 6 how many, 7 TTL ms where a hash has none, 8 ms that a cleared memory stands,
+--       9 prefix of the replies of creates
 -- reply the place to go on from or -1
 --
 -- A cleared memory goes by the sweep: sessions:forgettable tells when, and no session may remember an epoch of it.
@@ -22,5 +23,5 @@ if known[2] ~= ARGV[2] then
 end
 local memory = { level = 'none', epoch = epoch, cleared_epoch = epoch }
 local at = { sessions = ARGV[3], index = ARGV[4], active = KEYS[3], expires = KEYS[4], idle = KEYS[5], client = KEYS[2],
-  ttl_ms = tonumber(ARGV[7]) }
+  ttl_ms = tonumber(ARGV[7]), creates = ARGV[9] }
 return align_some(memory, at, tonumber(ARGV[5]), tonumber(ARGV[6]), now_ms)

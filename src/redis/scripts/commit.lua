@@ -13,8 +13,8 @@
 --       21 hash of the body, 22 reply, 23 ms that a reply is kept, 24 ms of idle time, 25 prefix of the indices,
 --       26 number of this successor or -, 27 organisation, 28 1 where it is the first write of Attune,
 --       29 level to which the turn raises the client's memory or -, 30 ids of the rules, separated by spaces,
---       31 client, 32 1 where the turn follows the one on which it was decided, 33 how many arguments are fields of the
---       hash, then these, then the fields of meta
+--       31 client, 32 1 where the turn follows the one on which it was decided, 33 epoch of the client's memory on which
+--       it was decided, 34 how many arguments are fields of the hash, then these, then the fields of meta
 -- reply committed, revision | lost | overtaken | changed | misshapen
 --
 -- A turn slides the expiry of all keys to now + TTL, at most to the greatest age, and never makes it earlier. At high
@@ -35,7 +35,8 @@ local memory = redis.call('HMGET', KEYS[15], 'level', 'cleared_epoch', 'epoch', 
 if counting(state[2], state[3], memory[1], memory[2]) >= 2 and tonumber(ARGV[9]) < 2 then
   return { 'overtaken' }
 end
-if (state[4] or '') ~= ARGV[6] or (state[5] or '') ~= ARGV[7] or (state[6] or '') ~= ARGV[8] then
+if (state[4] or '') ~= ARGV[6] or (state[5] or '') ~= ARGV[7] or (state[6] or '') ~= ARGV[8]
+  or (tonumber(memory[3]) or 0) ~= tonumber(ARGV[33]) then
   return { 'changed' }
 end
 if ARGV[32] ~= '1' then
@@ -53,17 +54,19 @@ if ARGV[29] ~= '-' and RANK[ARGV[29]] > RANK[memory[1] or 'none'] then
   redis.call('PERSIST', KEYS[15])
   redis.call('ZREM', KEYS[17], ARGV[31])
 end
-local fields = 33 + ARGV[33]
+local fields = 34 + ARGV[34]
 local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }
 local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
 local before = redis.call('PEXPIRETIME', KEYS[6])
-local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 34, fields)
+local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 35, fields)
 if redis.call('LPUSH', KEYS[7], ARGV[14]) > ARGV[15] + SLACK then
   redis.call('LTRIM', KEYS[7], 0, ARGV[15] - 1)
 end
 local ttl = tonumber(state[8]) or tonumber(ARGV[18])
 if ARGV[28] == '1' then
   if fields < #ARGV then
+    -- What another program's removal has left of an earlier session of this id is not this one's.
+    redis.call('DEL', KEYS[8], KEYS[9], KEYS[10])
     redis.call('HSET', KEYS[8], unpack(ARGV, fields + 1))
   end
   redis.call('ZADD', KEYS[13], 'NX', string.format('%.0f', now_ms + ARGV[24]), id)

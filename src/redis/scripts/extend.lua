@@ -1,14 +1,17 @@
 -- extend: sets a session's TTL and starts it anew. Later turns keep it. Safe to repeat.
 -- (after levels.lua and write.lua)
 --
--- KEYS  1 state, 2 history, 3 meta, 4 pinned, 5 sessions:expires, 6 sessions:idle
---       7 newest of the line, where the session succeeds another
--- ARGV  1 id, 2 TTL ms, 3 created ms, 4 greatest age ms, 5 ms of idle time, 6 1 where danger holds it
+-- KEYS  1 state, 2 history, 3 meta, 4 pinned, 5 sessions:expires, 6 sessions:idle, 7 idems, 8 the client's safety memory
+--       9 newest of the line, where the session succeeds another
+-- ARGV  1 id, 2 TTL ms, 3 created ms, 4 greatest age ms, 5 ms of idle time, 6 prefix of the session's stored replies,
+--       7 prefix of the replies of creates
 -- reply ms that it stands now | -1 held | -2 there is none
 --
--- At most to the greatest age: where that has passed, the expiry stays as it was.
+-- At most to the greatest age: where that has passed, the expiry stays as it was. Danger holds a session whatever its
+-- TTL. Stored replies go with the session at the latest.
 
-if redis.call('EXISTS', KEYS[1]) == 0 then
+local state = redis.call('HMGET', KEYS[1], 'session_id', 'safety_level', 'safety_epoch', 'created_by', 'created_reply_ms')
+if not state[1] then
   return -2
 end
 local time = redis.call('TIME')
@@ -18,11 +21,14 @@ local idle = string.format('%.0f', now_ms + ARGV[5])
 if redis.call('ZSCORE', KEYS[6], ARGV[1]) then
   redis.call('ZADD', KEYS[6], 'LT', idle, ARGV[1])
 end
-if ARGV[6] == '1' then
+local memory = redis.call('HMGET', KEYS[8], 'level', 'cleared_epoch')
+if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
   return -1
 end
 local at = math.min(now_ms + ARGV[2], ARGV[3] + ARGV[4])
 if at > now_ms then
-  end_at({ KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7] }, KEYS[5], ARGV[1], at)
+  end_at({ KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[9] }, KEYS[5], ARGV[1], at)
+  end_replies(KEYS[7], ARGV[6], at)
+  end_created(KEYS[1], ARGV[7], state[4], state[5], at)
 end
 return redis.call('PTTL', KEYS[1])

@@ -115,8 +115,12 @@ local dead = {}
 -- The parts of a row; nil where it is not asked for.
 local function row(id)
   local key = SESSIONS .. id
-  local state = redis.call('HMGET', key .. STATE, 'client', 'memory', 'status', 'safety_level', 'safety_epoch',
+  local state = redis.pcall('HMGET', key .. STATE, 'client', 'memory', 'status', 'safety_level', 'safety_epoch',
     'paused_by', 'current_substate')
+  if state.err then
+    -- Another program's value of another type: it must not hide the others.
+    return nil
+  end
   local client, is_own = state[1], state[2]
   if not client and redis.call('EXISTS', key .. STATE) == 0 then
     dead[#dead + 1] = id

@@ -5,14 +5,20 @@
 --       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable
 -- ARGV  1 client, 2 level, 3 ids of the rules, separated by spaces, 4 what names this call, 5 prefix of sessions,
 --       6 prefix of the indices, 7 that session's id, 8 the first of the client's sessions to align, 9 how many,
---       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty
+--       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty,
+--       12 1 where the client was looked for in the metadata, as a session of another program tells it,
+--       13 prefix of the replies of creates
 -- reply client, client of the session: nothing was done, ask with that one
+--       strange: nothing was done, look for the client of a session that another program made
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
 --       raised, level that counts, 1 where it rose by this call, the place to go on from or -1
 --
 -- The memory has no expiry while it holds a level.
 
 local state = redis.call('HMGET', KEYS[3], 'session_id', 'client', 'safety_level', 'safety_epoch')
+if state[1] and not state[2] and ARGV[12] ~= '1' then
+  return { 'strange' }
+end
 if state[1] and state[2] and state[2] ~= ARGV[1] then
   return { 'client', state[2] }
 end
@@ -41,7 +47,7 @@ elseif not rose then
 end
 
 local at = { sessions = ARGV[5], index = ARGV[6], active = KEYS[5], expires = KEYS[6], idle = KEYS[7], client = KEYS[2],
-  ttl_ms = tonumber(ARGV[10]), except = ARGV[11] }
+  ttl_ms = tonumber(ARGV[10]), except = ARGV[11], creates = ARGV[13] }
 if from == 0 and state[1] and ARGV[7] ~= ARGV[11] then
   redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[7])
 end

@@ -57,6 +57,15 @@ local function idle_at(id, state, memory, ttl)
   return math.floor(slid + (tonumber(ARGV[6]) or ttl - ttl / 24))
 end
 
+-- A session whose hold has ended, while a client had more of them than are written at once.
+local function let_go(id, ends)
+  for _, name in ipairs({ STATE, HISTORY, META, PINNED }) do
+    redis.call('PEXPIREAT', SESSIONS .. id .. name, string.format('%.0f', ends))
+  end
+  set_due(EXPIRES, id, ends)
+  set_due(IDLE, id, now_ms)
+end
+
 local function look_whether_idle(id)
   local state = redis.call('HMGET', SESSIONS .. id .. STATE, 'status', 'safety_level', 'safety_epoch', 'client', 'ttl_ms',
     'slid_ms')
@@ -70,6 +79,8 @@ local function look_whether_idle(id)
   local at = idle_at(id, state, memory, ttl)
   if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
     set_due(IDLE, id, now_ms + ttl)
+  elseif redis.call('PTTL', SESSIONS .. id .. STATE) == -1 then
+    let_go(id, now_ms + ttl)
   elseif at > now_ms then
     set_due(IDLE, id, at)
   else

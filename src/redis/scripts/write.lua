@@ -44,3 +44,25 @@ local function end_at(keys, expires, id, at)
   end
   redis.call('ZADD', expires, at, id)
 end
+
+-- Stored replies hold words too: none stands longer than its session.
+local function end_replies(idems, prefix, at)
+  at = string.format('%.0f', at)
+  for _, hash in ipairs(redis.call('ZRANGE', idems, '(' .. at, '+inf', 'BYSCORE')) do
+    redis.call('PEXPIREAT', prefix .. hash, at, 'LT')
+    redis.call('ZADD', idems, at, hash)
+  end
+  redis.call('PEXPIREAT', idems, at, 'LT')
+end
+
+-- The same for the reply of the create that made it, as long as that is its own.
+local function end_created(state, prefix, hash, ends, at)
+  if not hash or not ends or tonumber(ends) <= at then
+    return
+  end
+  if redis.call('PEXPIRETIME', prefix .. hash) == tonumber(ends) then
+    at = string.format('%.0f', at)
+    redis.call('PEXPIREAT', prefix .. hash, at)
+    redis.call('HSET', state, 'created_reply_ms', at)
+  end
+end

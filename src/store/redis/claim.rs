@@ -16,6 +16,8 @@ use crate::store::{Begin, Begun, Claim, Lease, StoreError, Ticket};
 
 /// One who waits looks for itself so often: messages can be lost, and holders die.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Redis keeps a lock through the millisecond in which it ends.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 pub(super) enum Withdrawn {
     /// The lease was handed over in the meantime.
@@ -27,7 +29,8 @@ pub(super) enum Withdrawn {
 
 enum Look {
     Begun(Box<Begun>),
-    Waiting(Duration),
+    /// How long the lock still stands, where that is known.
+    Waiting(Option<Duration>),
     Replay(Vec<u8>),
     Gone,
     Lost,
@@ -62,7 +65,7 @@ impl Inner {
                     }
                 }
             }
-            let nap = lock.saturating_add(Duration::from_millis(1)).min(LOOK_EVERY);
+            let nap = lock.map_or(LOOK_EVERY, |lock| lock.saturating_add(A_MOMENT).min(LOOK_EVERY));
             has_news = tokio::select! {
                 () = listening.heard() => true,
                 () = sleep_until(deadline.min(Instant::now() + nap)) => false,
@@ -108,7 +111,7 @@ impl Inner {
                 let facts = Facts::of(&mut parts)?;
                 Look::Begun(self.begun(request, quota, facts, warm, reads).await?)
             }
-            "waiting" => Look::Waiting(Duration::from_millis(parts.number()?)),
+            "waiting" => Look::Waiting(u64::try_from(parts.number::<i64>()?).ok().map(Duration::from_millis)),
             "replay" => Look::Replay(parts.bytes()?),
             "gone" => Look::Gone,
             "lost" => Look::Lost,

@@ -102,7 +102,8 @@ impl Inner {
             .arg(draft.raises.map_or("-", Level::as_str))
             .arg(commit.why.join(" "))
             .arg(session.client.as_str())
-            .arg(flag(commit.check_shape(ground.session.as_deref()).is_ok()));
+            .arg(flag(commit.check_shape(ground.session.as_deref()).is_ok()))
+            .arg(ground.memory.epoch);
         let mut fields = changing_fields(session, Some(&commit.exchange.current_substate), &self.protocols)?;
         let before = ground.session.as_ref().map(|session| &session.transitions);
         if before.is_none_or(|before| *before != session.transitions) {

@@ -152,7 +152,7 @@ impl Inner {
             session: Some(Arc::new(session)),
             memory,
             recent: Arc::new(recent),
-            is_first: reads.state.text("memory").is_none(),
+            is_first: reads.state.text("client").is_none(),
         })
     }
 

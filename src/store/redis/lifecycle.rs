@@ -37,9 +37,13 @@ struct Rise<'a> {
     call: String,
     /// A session that its caller has written itself.
     except: &'a str,
+    /// Whether the client was looked for in the session's metadata.
+    is_looked_up: bool,
 }
 
 enum Rising {
+    /// Another program made the session: its client has to be looked for.
+    Strange,
     /// The session is another client's.
     Of(ClientKey),
     /// The session has vanished; its successor answers for it.
@@ -121,8 +125,10 @@ impl Inner {
         let mut session = raise.session.clone();
         let mut client = raise.client.clone();
         let call = self.nonce();
+        let mut is_looked_up = false;
         for _ in 0..TRIES_MAX {
             let rise = Rise {
+                is_looked_up,
                 session: &session,
                 client: client.clone(),
                 level: raise.level,
@@ -132,6 +138,11 @@ impl Inner {
             };
             match self.rise(&rise, 0).await? {
                 Rising::Of(other) => client = other,
+                Rising::Strange => {
+                    let ground = self.reload(&session, &client).await?;
+                    client = ground.session.map_or(client, |session| session.client.clone());
+                    is_looked_up = true;
+                }
                 Rising::At(successor) => session = successor,
                 Rising::Raised { raised, next } => {
                     self.align_on(&rise, next).await?;
@@ -152,6 +163,7 @@ impl Inner {
             // The commit has signed the memory with its lease.
             call: super::gate::hex(commit.lease.0),
             except: commit.key.id.as_str(),
+            is_looked_up: true,
         };
         self.align_on(&rise, Some(0)).await
     }
@@ -160,7 +172,7 @@ impl Inner {
         while let Some(from) = next.filter(|from| *from < ALIGNED_MAX) {
             next = match self.rise(rise, from).await? {
                 Rising::Raised { next, .. } => next,
-                Rising::Of(_) | Rising::At(_) => None,
+                Rising::Of(_) | Rising::At(_) | Rising::Strange => None,
             };
         }
         Ok(())
@@ -189,7 +201,9 @@ impl Inner {
             .arg(from)
             .arg(ALIGNED_AT_ONCE)
             .arg(millis(self.limits.session_ttl))
-            .arg(rise.except);
+            .arg(rise.except)
+            .arg(u8::from(rise.is_looked_up))
+            .arg(self.keys.creates_prefix(org));
         let mut parts = Parts::of(self.run(&self.scripts.raise, call).await?)?;
         match parts.text()?.as_str() {
             "client" => {
@@ -197,6 +211,7 @@ impl Inner {
                 Ok(Rising::Of(client_key(&parts.text()?).ok_or_else(unreadable)?))
             }
             "newest" => self.answering(key).await.map(Rising::At),
+            "strange" => Ok(Rising::Strange),
             _ => {
                 let level = Level::parse(&parts.text()?).unwrap_or(rise.level);
                 let rose = parts.number::<u8>()? == 1;
@@ -265,11 +280,8 @@ impl Inner {
             .arg(&ground.mark.revision)
             .arg(&ground.mark.turn_count)
             .arg(&ground.mark.last_interaction);
-        // What the mark compares stays as it is spelled, so that other programs' times and counts are kept.
+        // A session of another program has no client yet: its first turn enters it everywhere.
         let mut fields = changing_fields(session, None, &self.protocols)?;
-        if ground.is_first {
-            fields.extend(lasting_fields(session, &self.protocols));
-        }
         fields.extend(transitions_field(session)?);
         call.arg(fields);
         Ok(value::number(&self.run(&self.scripts.rewrite, call).await?)? == 1)
@@ -300,7 +312,8 @@ impl Inner {
                 .arg(from)
                 .arg(ALIGNED_AT_ONCE)
                 .arg(millis(self.limits.session_ttl))
-                .arg(millis(self.limits.memory_ttl));
+                .arg(millis(self.limits.memory_ttl))
+                .arg(self.keys.creates_prefix(org));
             next = u64::try_from(value::number(&self.run(&self.scripts.clear, call).await?)?).ok();
         }
         let snapshot = self.snapshot(key).await?;
@@ -316,7 +329,12 @@ impl Inner {
         let (session, org) = (&snapshot.session, &key.org);
         let own = [keys::STATE, keys::HISTORY, keys::META, keys::PINNED];
         let mut names = own.map(|what| self.keys.session(key, what)).to_vec();
-        names.extend([self.keys.expires(org), self.keys.idle(org)]);
+        names.extend([
+            self.keys.expires(org),
+            self.keys.idle(org),
+            self.keys.session(key, keys::IDEMS),
+            self.keys.safety(org, &session.client),
+        ]);
         let root = session.successor_of.as_ref().map(|root| key.with_id(root.clone()));
         names.extend(root.map(|root| self.keys.session(&root, keys::NEWEST)));
         let mut call = self.scripts.extend.call(&names);
@@ -325,7 +343,8 @@ impl Inner {
             .arg(session.created_at.millis())
             .arg(millis(self.limits.session_max_age))
             .arg(millis(self.idle_of(ttl)))
-            .arg(u8::from(snapshot.remaining == Remaining::Held));
+            .arg(self.keys.session(key, keys::IDEM))
+            .arg(self.keys.creates_prefix(org));
         match value::number(&self.run(&self.scripts.extend, call).await?)? {
             -1 => Ok(Some(Remaining::Held)),
             left => Ok(u64::try_from(left).ok().map(|left| Remaining::For(Duration::from_millis(left)))),

@@ -52,7 +52,10 @@ impl Inner {
         if self.in_line(&root.with_id(root.id.successor(number))).await?.0 != InLine::Absent {
             return Ok(Some(number));
         }
-        self.ask(redis::pipe().cmd("DEL").arg(&pointer), &[]).await?;
+        let named = root.with_id(root.id.successor(number));
+        let mut call = self.scripts.unpoint.call(&[pointer, self.keys.session(&named, keys::STATE)]);
+        call.arg(number);
+        self.run(&self.scripts.unpoint, call).await?;
         Ok(None)
     }
 

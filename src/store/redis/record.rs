@@ -221,7 +221,7 @@ fn written_of(fields: &Fields) -> Written {
 }
 
 /// Names in the hash `meta` that are not the app's own.
-const OWN_META: [&str; 3] = ["client_id", "created_at", "created_via"];
+const OWN_META: [&str; 2] = ["client_id", "created_at"];
 
 /// A value that reads as it was written keeps its type; another one is a text.
 fn follow_meta(session: &mut Session, meta: &Fields) {

@@ -49,6 +49,7 @@ impl Inner {
         calls.cmd("EXISTS").arg(self.own_keys(key)).arg(self.minutes(key)).arg(&look.replies);
         calls.cmd("ZMSCORE").arg(self.keys.active(&key.org)).arg(key.id.as_str());
         let mut answers = Parts::of(Value::Array(self.ask(&calls, &[&self.scripts.delete]).await?))?;
+        self.held.drop_warm(key);
         let removed = Look::of(answers.value()?)?;
         let left: u64 = answers.number()?;
         let is_listed = Parts::of(answers.value()?)?.maybe()?.is_some();

@@ -24,6 +24,7 @@ pub(super) struct Scripts {
     pub list: Script,
     pub delete: Script,
     pub sweep: Script,
+    pub unpoint: Script,
 }
 
 impl Scripts {
@@ -47,6 +48,7 @@ impl Scripts {
             read: Script::of("read", &[source!("read")]),
             list: Script::of("list", &[&names, levels, unlist, source!("list")]),
             delete: Script::of("delete", &[&names, seat, unlist, source!("delete")]),
+            unpoint: Script::of("unpoint", &[source!("unpoint")]),
             sweep: Script::of("sweep", &[&names, levels, unlist, source!("sweep")]),
         }
     }

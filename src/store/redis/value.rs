@@ -127,9 +127,9 @@ pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
 
 pub(super) fn text(value: Value) -> Result<String, StoreError> {
     match value {
-        Value::BulkString(bytes) => {
-            String::from_utf8(bytes).map_err(|_| StoreError::Corrupt("a stored value is no text".to_owned()))
-        }
+        // What another program wrote may be no text: what can be read of it is.
+        Value::BulkString(bytes) => Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())),
         Value::SimpleString(text) => Ok(text),
         Value::Okay => Ok("OK".to_owned()),
         Value::Int(number) => Ok(number.to_string()),

@@ -92,6 +92,7 @@ macro_rules! behaviours {
                 a_turn_that_finds_danger_raises_the_memory,
                 clearing_lets_the_session_go_on,
                 a_turn_from_before_the_clearing_raises_nothing,
+                a_clearing_is_seen_by_the_first_turn_of_a_new_session,
                 what_raised_a_level_is_kept_until_it_is_cleared,
                 an_own_pause_outlives_the_clearing,
                 a_level_outlives_a_delete_and_a_crash,

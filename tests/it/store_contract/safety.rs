@@ -5,7 +5,7 @@ use attune::domain::session::{Event, Party, Refusal, Status};
 use attune::store::{Begun, Committed, Created, Limits, ListQuery, Raised, Transition, Transitioned};
 use futures_util::future::join_all;
 
-use crate::world::{Adapter, Desk, everything, key, limits};
+use crate::world::{Adapter, DAY, Desk, everything, is_left, key, limits};
 
 pub async fn raising_pauses_at_once_and_overtakes_the_turn<A: Adapter>() {
     let adapter = A::open(limits()).await;
@@ -111,6 +111,25 @@ pub async fn a_turn_from_before_the_clearing_raises_nothing<A: Adapter>() {
     assert!(matches!(desk.commit(again).await, Committed::Committed { .. }));
     let session = desk.session("s").await;
     assert_eq!((session.status, session.level), (Status::Active, Level::None));
+}
+
+pub async fn a_clearing_is_seen_by_the_first_turn_of_a_new_session<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("old").await;
+    desk.raise("old", Level::High).await;
+    let begun = desk.begun("new").await;
+    let mut commit = desk.commit_of("new", &begun);
+    commit.session.align(&begun.memory, adapter.now());
+    commit.decided_under = begun.memory.level;
+    desk.transition("old", Event::Clear).await;
+    if let Committed::Changed(reloaded) = desk.commit(commit).await {
+        let anew = Begun { session: reloaded.session, memory: reloaded.memory, ..begun };
+        desk.turn_of("new", &anew).await;
+    }
+    let read = desk.read("new").await.expect("it stands");
+    assert_eq!((read.session.level, read.session.status), (Level::None, Status::Active));
+    assert!(is_left(Some(read.remaining), DAY), "it ends like any other");
 }
 
 pub async fn what_raised_a_level_is_kept_until_it_is_cleared<A: Adapter>() {
