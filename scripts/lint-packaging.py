@@ -16,6 +16,7 @@ def faults() -> Iterator[str]:
     text = Path("docker-compose.yml").read_text()
     compose = YAML(typ="safe").load(text)
     yield from names(compose)
+    yield from variables(compose)
     yield from ports(compose)
     yield from passwords(text)
     yield from tags(dockerfile, compose)
@@ -37,6 +38,14 @@ def names(compose: dict) -> Iterator[str]:
         for volume in service.get("volumes", []):
             if volume.split(":")[0] not in compose["volumes"]:
                 yield f"docker-compose.yml: {name} mounts {volume}, which is no volume of the file"
+
+
+def variables(compose: dict) -> Iterator[str]:
+    """What is handed to Attune is a variable of Attune."""
+    known = Path(".env.example").read_text()
+    for name in compose["services"]["attune"]["environment"]:
+        if not re.search(rf"^#{name}=", known, re.MULTILINE):
+            yield f"docker-compose.yml: Attune knows no {name}"
 
 
 def ports(compose: dict) -> Iterator[str]:
