@@ -26,7 +26,7 @@ pub enum StoreFault {
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
     Embedded(#[from] OpenError),
-    #[error("Redis: {0}")]
+    #[error(transparent)]
     Redis(#[from] LinkError),
     #[error("the secret in Redis is not 32 bytes in base64")]
     SpoiltSecret,

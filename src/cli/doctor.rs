@@ -11,7 +11,7 @@ use crate::app::{self, OpenError, StoreFault};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Config, ConfigError, RedisConfig};
 use crate::domain::time::Timestamp;
-use crate::redis::{Keys, Remark, survey};
+use crate::redis::{Keys, Link, LinkError, Remark, keys, standing, survey};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::turn::Knowledge;
@@ -76,21 +76,33 @@ async fn survey_redis(config: &Config, redis: &RedisConfig) -> Vec<Finding> {
     let tasks = Tasks::on(tokio::runtime::Handle::current());
     let entropy = Arc::new(Entropy::system());
     let surveyed = match app::link(redis, &entropy, &tasks) {
-        Ok(link) => survey(&link, &Keys::new(&redis.prefix)).await,
+        Ok(link) => look_at_redis(config, &link, &Keys::new(&redis.prefix)).await,
         Err(error) => Err(error),
     };
     tasks.close();
-    let mut findings = match surveyed {
-        Ok(remarks) => remarks.into_iter().map(Finding::from).collect(),
-        Err(error) => {
-            vec![Fault(format!("Redis: {error}"), "look whether it runs at REDIS_URL and takes the password")]
-        }
-    };
-    if config.secret.is_some() {
-        findings.push(Well("secret: from ATTUNE_SECRET".to_owned()));
+    match surveyed {
+        Ok(findings) => findings,
+        Err(error) => vec![Fault(format!("redis: {error}"), REDIS_ADVICE)],
     }
-    findings
 }
+
+async fn look_at_redis(config: &Config, link: &Link, keys: &Keys) -> Result<Vec<Finding>, LinkError> {
+    let mut findings: Vec<Finding> = survey(link, keys).await?.into_iter().map(Finding::from).collect();
+    if let Some(bytes) = &config.secret {
+        let own = keys::hex(&Secret::new(Arc::clone(bytes)).fingerprint());
+        let deployments = standing(link, &keys.fingerprint()).await?;
+        findings.push(if deployments.is_none_or(|deployments| deployments == own) {
+            Well("secret: from ATTUNE_SECRET".to_owned())
+        } else {
+            Fault(StoreFault::OtherSecret.to_string(), SECRET_ADVICE)
+        });
+    }
+    Ok(findings)
+}
+
+const REDIS_ADVICE: &str = "look whether Redis runs at REDIS_URL and takes the password";
+const SECRET_ADVICE: &str =
+    "set ATTUNE_SECRET to the one of the other servers: what is remembered for clients' safety hangs on it";
 
 impl From<Remark> for Finding {
     fn from(remark: Remark) -> Self {
@@ -207,7 +219,11 @@ async fn store(config: &Config) -> Finding {
             )
         };
     }
-    if config.redis.is_none() && !app::store_directory(config).exists() {
+    if config.redis.is_some() {
+        // To open it would write into it.
+        return Well(format!("store: no server answers at {}; Redis was looked at above", config.url));
+    }
+    if !app::store_directory(config).exists() {
         return Well("store: empty, made at the first start".to_owned());
     }
     open_store(config).await
@@ -221,17 +237,10 @@ async fn open_store(config: &Config) -> Finding {
     };
     match app::open_store(config, &knowledge.protocols, &clock, &entropy).await {
         Ok(opened) => match opened.store.close().await {
-            Ok(()) => Well(format!("store: {} opens", place(config))),
+            Ok(()) => Well(format!("store: {} opens", config.data.display())),
             Err(error) => Fault(format!("store: {error}"), "look at the disk's health"),
         },
         Err(error) => Fault(format!("store: {error}"), advice(&error)),
-    }
-}
-
-fn place(config: &Config) -> String {
-    match config.redis {
-        Some(_) => "Redis".to_owned(),
-        None => config.data.display().to_string(),
     }
 }
 
@@ -239,10 +248,8 @@ fn advice(error: &StoreFault) -> &'static str {
     match error {
         StoreFault::Embedded(error) => advice_on_files(error),
         StoreFault::KeyFile(_) => "mend the key file first",
-        StoreFault::Redis(_) => "look whether Redis runs at REDIS_URL and takes the password",
-        StoreFault::SpoiltSecret | StoreFault::OtherSecret => {
-            "set ATTUNE_SECRET to the one of the other servers: what is remembered for clients' safety hangs on it"
-        }
+        StoreFault::Redis(_) => REDIS_ADVICE,
+        StoreFault::SpoiltSecret | StoreFault::OtherSecret => SECRET_ADVICE,
     }
 }
 

@@ -195,8 +195,15 @@ impl Link {
                 Line::Away { since, .. } => *since,
             };
             if timeout_at(deadline.min(since + GRACE), line.changed()).await.is_err() {
-                return Err(LinkError::Away("Redis is away".to_owned()));
+                return Err(LinkError::Away(self.reason()));
             }
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self.state() {
+            LinkState::Up => "Redis has only just come back".to_owned(),
+            LinkState::Away { reason } => reason,
         }
     }
 

@@ -10,7 +10,7 @@ mod script;
 mod survey;
 mod wake;
 
-pub use deployment::agreed;
+pub use deployment::{agreed, standing};
 pub use keys::Keys;
 pub use link::{Link, LinkError, LinkOptions, LinkState};
 pub use script::Script;

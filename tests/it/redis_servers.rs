@@ -331,3 +331,34 @@ async fn redis_stopped_under_load_loses_nothing_and_danger_is_answered() {
 async fn redis_killed_under_load_loses_no_acknowledged_turn() {
     without_redis(RedisServer::kill, RedisServer::restart).await;
 }
+
+#[test]
+fn the_doctor_looks_at_redis_and_leaves_it_as_it_is() {
+    let redis = RedisServer::start();
+    let home = process::directory();
+    let url = redis.url();
+    let examined = process::run(home.path(), &[("REDIS_URL", &url)], &["doctor"]);
+    let said = String::from_utf8_lossy(&examined.stdout);
+    assert!(examined.status.success() && said.contains("ok    redis: version"), "{said}");
+    assert_eq!(redis.command(&["DBSIZE"]).int(), 0);
+    drop(Process::start(home.path(), &[("REDIS_URL", &url)]));
+    let secret = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let examined = process::run(home.path(), &[("REDIS_URL", &url), ("ATTUNE_SECRET", secret)], &["doctor"]);
+    let said = String::from_utf8_lossy(&examined.stdout);
+    assert!(!examined.status.success() && said.contains("not the secret of the other servers"), "{said}");
+    let examined = process::run(home.path(), &[("REDIS_URL", "redis://127.0.0.1:1")], &["doctor"]);
+    let said = String::from_utf8_lossy(&examined.stdout);
+    assert!(
+        !examined.status.success() && said.contains("FAIL  redis: Redis refuses the connection"),
+        "{said}"
+    );
+}
+
+#[test]
+fn sessions_in_redis_are_listed_without_a_server() {
+    let redis = RedisServer::start();
+    let home = process::directory();
+    let url = redis.url();
+    let listed = process::run(home.path(), &[("REDIS_URL", &url)], &["sessions", "list"]);
+    assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("0 of 0"));
+}
