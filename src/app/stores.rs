@@ -9,7 +9,7 @@ use crate::access::{KeyFileError, Secret};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, RedisConfig, decode_secret};
 use crate::domain::protocol::Protocols;
-use crate::redis::{Keys, Link, LinkError, LinkOptions, agreed, keys};
+use crate::redis::{Keys, Link, LinkError, LinkOptions, agreed, keys, standing};
 use crate::store::Store;
 pub use crate::store::embedded::OpenError;
 use crate::store::embedded::{EmbeddedStore, OpenOptions};
@@ -30,6 +30,8 @@ pub enum StoreFault {
     Redis(#[from] LinkError),
     #[error("the secret in Redis is not 32 bytes in base64")]
     SpoiltSecret,
+    #[error("the other servers on this Redis have an ATTUNE_SECRET: this one needs the same")]
+    NoSecret,
     #[error("ATTUNE_SECRET is not the secret of the other servers on this Redis")]
     OtherSecret,
 }
@@ -134,13 +136,24 @@ async fn shared_secret(
     let secret = if let Some(bytes) = &config.secret {
         Secret::new(Arc::clone(bytes))
     } else {
-        let mut made = [0; 32];
-        entropy.fill(&mut made);
-        let made = base64::engine::general_purpose::STANDARD.encode(made);
-        let standing = agreed(link, &keys.secret(), &made).await?;
+        let standing = made_secret(link, keys, entropy).await?;
         Secret::new(Arc::new(decode_secret(&standing).ok_or(StoreFault::SpoiltSecret)?))
     };
     let own = keys::hex(&secret.fingerprint());
     let deployments = agreed(link, &keys.fingerprint(), &own).await?;
     if own == deployments { Ok(secret) } else { Err(StoreFault::OtherSecret) }
+}
+
+/// The secret that lies in Redis. None is made where the servers have one of their own.
+async fn made_secret(link: &Link, keys: &Keys, entropy: &Entropy) -> Result<String, StoreFault> {
+    if let Some(secret) = standing(link, &keys.secret()).await? {
+        return Ok(secret);
+    }
+    if standing(link, &keys.fingerprint()).await?.is_some() {
+        return Err(StoreFault::NoSecret);
+    }
+    let mut made = [0; 32];
+    entropy.fill(&mut made);
+    let made = base64::engine::general_purpose::STANDARD.encode(made);
+    Ok(agreed(link, &keys.secret(), &made).await?)
 }

@@ -249,7 +249,7 @@ fn advice(error: &StoreFault) -> &'static str {
         StoreFault::Embedded(error) => advice_on_files(error),
         StoreFault::KeyFile(_) => "mend the key file first",
         StoreFault::Redis(_) => REDIS_ADVICE,
-        StoreFault::SpoiltSecret | StoreFault::OtherSecret => SECRET_ADVICE,
+        StoreFault::SpoiltSecret | StoreFault::NoSecret | StoreFault::OtherSecret => SECRET_ADVICE,
     }
 }
 

@@ -172,6 +172,12 @@ impl Keys {
         format!("{}analytics:daily:{date}", self.of_org(org))
     }
 
+    /// The name of the last batch of counts that a server has written.
+    #[must_use]
+    pub fn counted_by(&self, server: &str) -> String {
+        format!("{}analytics:by:{server}", self.prefix)
+    }
+
     /// The organisations that have sessions, so that a sweep finds them.
     #[must_use]
     pub fn orgs(&self) -> String {

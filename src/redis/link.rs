@@ -180,6 +180,9 @@ impl Link {
             refusal(self.send(&mut connection, number, &load, deadline).await?)?;
             answers = self.send(&mut connection, number, calls, deadline).await?;
         }
+        if answers.iter().any(is_demoted) {
+            self.0.lose(number, "Redis is not the one that writes");
+        }
         refusal(answers)
     }
 
@@ -217,7 +220,7 @@ impl Link {
         match timeout_at(deadline, connection.req_packed_commands(calls, 0, calls.len())).await {
             Ok(Ok(answers)) => Ok(answers),
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
-                self.0.lose(number, &error);
+                self.0.lose(number, &reason_of(&error));
                 Err(LinkError::Away("the connection to Redis was lost".to_owned()))
             }
             Ok(Err(error)) => Err(LinkError::Refused(error.code().unwrap_or("no answer").to_owned())),
@@ -243,6 +246,26 @@ fn client_of(options: &LinkOptions) -> Result<Client, LinkError> {
     Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true))).map_err(unusable)
 }
 
+/// What Redis answers while it is there and yet is not.
+const AWAY: [&str; 10] = [
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "BUSY",
+    "TRYAGAIN",
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "NOAUTH",
+    "NOPERM",
+];
+/// Of these, the ones of a server that may have ceased to be the one we mean: its address is asked again.
+const DEMOTED: [&str; 3] = ["LOADING", "READONLY", "MASTERDOWN"];
+
+fn is_demoted(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if DEMOTED.contains(&error.code()))
+}
+
 fn is_unknown_script(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }
@@ -259,10 +282,10 @@ fn refusal(answers: Vec<Value>) -> Result<Vec<Value>, LinkError> {
     }
 }
 
-/// A server that starts, or is no master, will be back as one; everything else is an answer.
+/// A server that starts, is no master, is full or does not know us will be well again; everything else is an answer.
 fn refused(error: &ServerError) -> LinkError {
     let code = error.code();
-    if matches!(code, "LOADING" | "READONLY" | "MASTERDOWN" | "BUSY" | "TRYAGAIN") {
+    if AWAY.contains(&code) {
         return LinkError::Away(format!("Redis answers {code}"));
     }
     // What a script's own fault says holds a line, never an argument. Other details may repeat what was sent.
@@ -272,11 +295,11 @@ fn refused(error: &ServerError) -> LinkError {
 
 impl Shared {
     /// Takes the line down, unless it is another one by now.
-    fn lose(&self, number: u64, error: &RedisError) {
+    fn lose(&self, number: u64, reason: &str) {
         let is_lost = self.line.send_if_modified(|line| {
             let is_it = matches!(line, Line::Up { number: standing, .. } if *standing == number);
             if is_it {
-                *line = Line::Away { reason: reason_of(error), since: Instant::now() };
+                *line = Line::Away { reason: reason.to_owned(), since: Instant::now() };
             }
             is_it
         });

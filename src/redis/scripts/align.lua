@@ -4,6 +4,14 @@
 --
 -- The keys of a client's sessions are put together here: one node holds all.
 
+-- The pointer of a session's line, where it names this very one.
+local function pointer_to(id, root, sessions)
+  if root and root ~= '' and redis.call('GET', sessions .. root .. NEWEST) == string.sub(id, #root + 2) then
+    return sessions .. root .. NEWEST
+  end
+  return nil
+end
+
 -- Aligns one session. `at` holds the keys and prefixes below, and `ttl_ms` for a hash without one. True where it stands.
 local function align(id, memory, at, now_ms)
   local state = at.sessions .. id .. STATE
@@ -33,9 +41,7 @@ local function align(id, memory, at, now_ms)
   end
 
   local keys = { state, at.sessions .. id .. HISTORY, at.sessions .. id .. META }
-  if was[7] and was[7] ~= '' then
-    keys[4] = at.sessions .. was[7] .. NEWEST
-  end
+  keys[4] = pointer_to(id, was[7], at.sessions)
   local pinned = at.sessions .. id .. PINNED
   if rank >= 2 then
     keys[#keys + 1] = pinned
@@ -58,12 +64,17 @@ local function align(id, memory, at, now_ms)
   return true
 end
 
--- Aligns some of a client's sessions, oldest first. The place to go on from, or -1.
+-- Aligns some of a client's sessions, newest first: a bound on how many leaves out the oldest. The place to go on from,
+-- or -1. One whose values are of other types, as another program may leave them, does not keep the rest from it.
 local function align_some(memory, at, from, most, now_ms)
-  local ids = redis.call('ZRANGE', at.client, from, from + most - 1)
+  local ids = redis.call('ZREVRANGE', at.client, from, from + most - 1)
   local stood = 0
   for _, id in ipairs(ids) do
-    if id == at.except or align(id, memory, at, now_ms) then
+    local done, stands = true, true
+    if id ~= at.except then
+      done, stands = pcall(align, id, memory, at, now_ms)
+    end
+    if not done or stands then
       stood = stood + 1
     end
   end

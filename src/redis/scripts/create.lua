@@ -2,8 +2,8 @@
 -- (after levels.lua and write.lua)
 --
 -- KEYS  1 state, 2 meta, 3 active_sessions, 4 sessions:expires, 5 sessions:idle, 6 the client's sessions,
---       7 the client's safety memory, 8 organisations
---       9 the reply under the idempotency key, where there is one
+--       7 the client's safety memory, 8 organisations, 9 history, 10 pinned, 11 idems
+--       12 the reply under the idempotency key, where there is one
 -- ARGV  1 what names this call (32 hexadecimal digits), 2 status, 3 level, 4 id, 5 last interaction in seconds,
 --       6 prefix of the indices, 7 epoch of the memory that the session was laid under, 8 TTL ms, 9 greatest age ms,
 --       10 ms of idle time, 11 organisation, 12 hash of the body, 13 reply, 14 ms that a reply is kept,
@@ -18,7 +18,7 @@ local state = redis.call('HMGET', KEYS[1], 'last_commit', 'session_id')
 if committed(state[1], ARGV[1]) then
   return { 'created' }
 end
-local stored = KEYS[9] and redis.call('GET', KEYS[9])
+local stored = KEYS[12] and redis.call('GET', KEYS[12])
 if stored then
   if string.sub(stored, 2, 33) ~= ARGV[12] then
     return { 'reused' }
@@ -37,7 +37,8 @@ local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local to = { lease = ARGV[1], status = ARGV[2], level = ARGV[3], id = ARGV[4], score = ARGV[5] }
 local fields = 17 + ARGV[17]
 write(KEYS[1], KEYS[3], ARGV[6], {}, to, 18, fields)
-redis.call('DEL', KEYS[2])
+-- What another program's removal has left of an earlier session of this id is not this one's.
+redis.call('DEL', KEYS[2], KEYS[9], KEYS[10], KEYS[11])
 redis.call('HSET', KEYS[2], unpack(ARGV, fields + 1))
 redis.call('ZADD', KEYS[5], string.format('%.0f', now_ms + ARGV[10]), ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[4])
@@ -51,9 +52,9 @@ else
   end_at(keys, KEYS[4], to.id, at)
   kept = math.max(math.min(kept, at - now_ms), 1)
 end
-if KEYS[9] then
+if KEYS[12] then
   local ends = string.format('%.0f', now_ms + kept)
-  redis.call('SET', KEYS[9], 's' .. ARGV[12] .. ARGV[13], 'PXAT', ends)
+  redis.call('SET', KEYS[12], 's' .. ARGV[12] .. ARGV[13], 'PXAT', ends)
   redis.call('HSET', KEYS[1], 'created_by', ARGV[15], 'created_reply_ms', ends)
 end
 return { 'created' }

@@ -4,7 +4,7 @@
 -- KEYS  1 state, 2 history, 3 meta, 4 pinned, 5 sessions:expires, 6 sessions:idle, 7 idems, 8 the client's safety memory
 --       9 newest of the line, where the session succeeds another
 -- ARGV  1 id, 2 TTL ms, 3 created ms, 4 greatest age ms, 5 ms of idle time, 6 prefix of the session's stored replies,
---       7 prefix of the replies of creates
+--       7 prefix of the replies of creates, 8 number of this successor or -
 -- reply ms that it stands now | -1 held | -2 there is none
 --
 -- At most to the greatest age: where that has passed, the expiry stays as it was. Danger holds a session whatever its
@@ -26,8 +26,13 @@ if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
   return -1
 end
 local at = math.min(now_ms + ARGV[2], ARGV[3] + ARGV[4])
+if at <= now_ms and redis.call('PTTL', KEYS[1]) == -1 then
+  -- Another program's, without an end and older than any of ours: this is the way to end it.
+  at = now_ms + ARGV[2]
+end
 if at > now_ms then
-  end_at({ KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[9] }, KEYS[5], ARGV[1], at)
+  local pointer = KEYS[9] and redis.call('GET', KEYS[9]) == ARGV[8] and KEYS[9] or nil
+  end_at({ KEYS[1], KEYS[2], KEYS[3], KEYS[4], pointer }, KEYS[5], ARGV[1], at)
   end_replies(KEYS[7], ARGV[6], at)
   end_created(KEYS[1], ARGV[7], state[4], state[5], at)
 end

@@ -107,7 +107,8 @@ local function has_part(key, id)
   if PART == '' or string.find(id, PART, 1, true) then
     return true
   end
-  return string.find(redis.call('HGET', key .. META, 'client_id') or '', PART, 1, true) ~= nil
+  local client_id = redis.pcall('HGET', key .. META, 'client_id')
+  return type(client_id) == 'string' and string.find(client_id, PART, 1, true) ~= nil
 end
 
 local dead = {}

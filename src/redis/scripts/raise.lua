@@ -7,13 +7,14 @@
 --       6 prefix of the indices, 7 that session's id, 8 the first of the client's sessions to align, 9 how many,
 --       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty,
 --       12 1 where the client was looked for in the metadata, as a session of another program tells it,
---       13 prefix of the replies of creates
+--       13 prefix of the replies of creates, 14 how many of the client's sessions are aligned at most
 -- reply client, client of the session: nothing was done, ask with that one
 --       strange: nothing was done, look for the client of a session that another program made
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
 --       raised, level that counts, 1 where it rose by this call, the place to go on from or -1
 --
--- The memory has no expiry while it holds a level.
+-- The memory has no expiry while it holds a level. `aligned_epoch` tells whether all sessions have followed: where a
+-- call was cut off between two places, the next one goes on.
 
 local state = redis.call('HMGET', KEYS[3], 'session_id', 'client', 'safety_level', 'safety_epoch')
 if state[1] and not state[2] and ARGV[12] ~= '1' then
@@ -31,19 +32,23 @@ end
 
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
-local known = redis.call('HMGET', KEYS[1], 'level', 'epoch', 'cleared_epoch', 'raised_by', 'why')
+local known = redis.call('HMGET', KEYS[1], 'level', 'epoch', 'cleared_epoch', 'raised_by', 'why', 'aligned_epoch')
 local memory = { level = known[1] or 'none', epoch = tonumber(known[2]) or 0, cleared_epoch = tonumber(known[3]) or 0 }
 local rose = known[4] == ARGV[4]
 local from = tonumber(ARGV[8])
-if RANK[ARGV[2]] > RANK[memory.level] then
+local is_aligned = tonumber(known[6]) == memory.epoch
+if not rose and RANK[ARGV[2]] > (RANK[memory.level] or 0) then
+  is_aligned = false
   memory.level, memory.epoch, rose = ARGV[2], memory.epoch + 1, true
   local why = known[5] and known[5] ~= '' and known[5] .. ' ' .. ARGV[3] or ARGV[3]
   redis.call('HSET', KEYS[1], 'level', memory.level, 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
     'epoch', memory.epoch, 'raised_by', ARGV[4])
   redis.call('PERSIST', KEYS[1])
   redis.call('ZREM', KEYS[8], ARGV[1])
-elseif not rose then
-  return { 'raised', LEVEL[counting(state[3], state[4], memory.level, memory.cleared_epoch)], 0, -1 }
+end
+if is_aligned or memory.level == 'none' then
+  return { 'raised', LEVEL[counting(state[3], state[4], memory.level, memory.cleared_epoch)],
+    rose and 1 or 0, -1 }
 end
 
 local at = { sessions = ARGV[5], index = ARGV[6], active = KEYS[5], expires = KEYS[6], idle = KEYS[7], client = KEYS[2],
@@ -52,4 +57,10 @@ if from == 0 and state[1] and ARGV[7] ~= ARGV[11] then
   redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[7])
 end
 local next_from = align_some(memory, at, from, tonumber(ARGV[9]), now_ms)
+if next_from >= tonumber(ARGV[14]) then
+  next_from = -1
+end
+if next_from == -1 then
+  redis.call('HSET', KEYS[1], 'aligned_epoch', memory.epoch)
+end
 return { 'raised', LEVEL[counting(state[3], state[4], memory.level, memory.cleared_epoch)], rose and 1 or 0, next_from }

@@ -66,21 +66,30 @@ local function let_go(id, ends)
   set_due(IDLE, id, now_ms)
 end
 
+-- A session in danger that its client's raise has not reached: nothing of it ends by itself.
+local function keep(id)
+  for _, name in ipairs({ STATE, HISTORY, META, PINNED }) do
+    redis.call('PERSIST', SESSIONS .. id .. name)
+  end
+  redis.call('ZREM', EXPIRES, id)
+end
+
 local function look_whether_idle(id)
   local state = redis.call('HMGET', SESSIONS .. id .. STATE, 'status', 'safety_level', 'safety_epoch', 'client', 'ttl_ms',
     'slid_ms')
-  if not GOES_ON[state[1]] and state[1] ~= 'paused' then
-    redis.call('ZREM', IDLE, id)
-    return
-  end
   local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch', 'cleared_at')
     or {}
   local ttl = tonumber(state[5]) or tonumber(ARGV[5])
   local at = idle_at(id, state, memory, ttl)
-  if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
+  if redis.call('EXISTS', SESSIONS .. id .. STATE) == 0 then
+    redis.call('ZREM', IDLE, id)
+  elseif counting(state[2], state[3], memory[1], memory[2]) >= 2 then
+    keep(id)
     set_due(IDLE, id, now_ms + ttl)
   elseif redis.call('PTTL', SESSIONS .. id .. STATE) == -1 then
     let_go(id, now_ms + ttl)
+  elseif not GOES_ON[state[1]] and state[1] ~= 'paused' then
+    redis.call('ZREM', IDLE, id)
   elseif at > now_ms then
     set_due(IDLE, id, at)
   else
@@ -143,7 +152,10 @@ end
 
 sweep_ended()
 for _, id in ipairs(due(IDLE, MOST)) do
-  look_whether_idle(id)
+  -- One that another program spoilt must not keep the rest from being swept.
+  if not pcall(look_whether_idle, id) then
+    redis.call('ZREM', IDLE, id)
+  end
 end
 sweep_oldest()
 for _, client in ipairs(due(FORGETTABLE, OLDEST_MOST)) do

@@ -27,28 +27,28 @@ struct Draft {
 }
 
 impl Inner {
-    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+    pub(super) async fn commit(this: &Arc<Self>, commit: Commit) -> Result<Committed, StoreError> {
         // Without a ground the lease was settled here: the script knows whether this very commit stands.
-        let held = self.held.ground(commit.lease);
+        let held = this.held.ground(commit.lease);
         let is_settled = held.is_none();
         let ground = held.unwrap_or_default();
-        let draft = self.draft(&commit, &ground);
-        let call = self.commit_call(&commit, &ground, &draft)?;
-        let mut parts = Parts::of(self.run(&self.scripts.commit, call).await?)?;
+        let draft = this.draft(&commit, &ground);
+        let call = this.commit_call(&commit, &ground, &draft)?;
+        let mut parts = Parts::of(this.run(&this.scripts.commit, call).await?)?;
         match parts.text()?.as_str() {
             "committed" => {
                 let revision = parts.number()?;
                 if !is_settled {
-                    self.settle(commit, &ground, draft, revision).await;
+                    Self::settle(this, commit, &ground, draft, revision);
                 }
                 Ok(Committed::Committed { revision })
             }
             "lost" => {
-                self.held.settle(commit.lease);
+                this.held.settle(commit.lease);
                 Ok(Committed::Lost)
             }
-            "overtaken" => self.anew(&commit).await.map(Committed::Overtaken),
-            "changed" => self.anew(&commit).await.map(Committed::Changed),
+            "overtaken" => this.anew(&commit).await.map(Committed::Overtaken),
+            "changed" => this.anew(&commit).await.map(Committed::Changed),
             "misshapen" => commit.check_shape(ground.session.as_deref()).map(|()| Committed::Lost),
             _ => Err(StoreError::Corrupt("a commit has an unknown answer".to_owned())),
         }
@@ -142,16 +142,11 @@ impl Inner {
         self.limits.session_idle.unwrap_or_else(|| ttl.saturating_sub(ttl / 24))
     }
 
-    /// Keeps the session for its next turn, and has the rest of its client's sessions follow a level that rose.
-    async fn settle(&self, commit: Commit, ground: &Ground, draft: Draft, revision: u64) {
-        self.held.settle(commit.lease);
-        self.count(&commit.key.org, &commit.counters);
-        if let Some(level) = draft.raises {
-            // The memory stands, and every read goes by it: what is left is what indices and other programs see.
-            if let Err(error) = self.align_others(&commit, level).await {
-                tracing::warn!(%error, "a client's other sessions follow its level with their next turn");
-            }
-        }
+    /// Keeps the session for its next turn, and has the rest of its client's sessions follow a level that rose. The
+    /// memory stands by then, and every read goes by it: what is left is what indices and other programs see.
+    fn settle(this: &Arc<Self>, commit: Commit, ground: &Ground, draft: Draft, revision: u64) {
+        this.held.settle(commit.lease);
+        this.count(&commit.key.org, &commit.counters);
         let mut session = draft.session;
         session.revision = revision;
         let mark = Mark {
@@ -159,8 +154,16 @@ impl Inner {
             turn_count: session.turn_count.to_string(),
             last_interaction: session.last_interaction.to_string(),
         };
-        let recent = with(&ground.recent, commit.exchange, self.limits.recent_max as usize);
-        self.held.keep(&commit.key, Warm { record: Record::written(session, mark), recent });
+        let recent = with(&ground.recent, commit.exchange.clone(), this.limits.recent_max as usize);
+        this.held.keep(&commit.key, Warm { record: Record::written(session, mark), recent });
+        if let Some(level) = draft.raises {
+            let inner = Arc::clone(this);
+            drop(this.tasks.spawn(async move {
+                if let Err(error) = inner.align_others(&commit, level).await {
+                    tracing::warn!(%error, "a client's other sessions follow its level with its next rise");
+                }
+            }));
+        }
     }
 
     /// What a turn that cannot be written decides on anew.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 use parking_lot::Mutex;
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::time::sleep;
 
 use super::Inner;
@@ -15,6 +15,8 @@ use crate::domain::id::OrgId;
 use crate::store::{Counter, DailyCounters, ProtocolVersion, StoreError};
 
 const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// How long Redis knows the last batch of a server.
+const REMEMBERED: Duration = Duration::from_hours(24);
 /// Pages of a day that wait to be written while Redis is away, and the names on each.
 const PAGES_MAX: usize = 64;
 const NAMES_MAX: usize = 1_000;
@@ -30,8 +32,15 @@ type Pages = BTreeMap<(OrgId, String), Page>;
 pub(super) struct Counters {
     /// A plain mutex: it is held for an addition, never across an await.
     unwritten: Mutex<Pages>,
-    /// Held while counts are on their way, so that whoever reads after a write finds all that was counted before.
-    writing: tokio::sync::Mutex<()>,
+    /// A batch whose answer was lost. Held while counts are on their way, so that whoever reads after a write finds all
+    /// that was counted before.
+    lost: tokio::sync::Mutex<Option<Batch>>,
+}
+
+/// Counts that are sent under a name, so that they are added once however often they are sent.
+struct Batch {
+    call: String,
+    pages: Pages,
 }
 
 impl Counters {
@@ -51,12 +60,6 @@ impl Counters {
 
     fn take(&self) -> Pages {
         std::mem::take(&mut *self.unwritten.lock())
-    }
-
-    fn put_back(&self, pages: Pages) {
-        for ((org, date), page) in pages {
-            self.add(&org, date, page);
-        }
     }
 }
 
@@ -80,29 +83,37 @@ impl Inner {
     }
 
     pub(super) async fn flush_counters(&self) -> Result<(), StoreError> {
-        let _writing = self.counters.writing.lock().await;
+        let mut lost = self.counters.lost.lock().await;
+        if let Some(batch) = lost.take() {
+            self.write_batch(batch, &mut lost).await?;
+        }
         let pages = self.counters.take();
         if pages.is_empty() {
             return Ok(());
         }
-        let written = self.ask(&self.additions(&pages), &[]).await.map(drop);
-        if written.is_err() {
-            self.counters.put_back(pages);
+        self.write_batch(Batch { call: self.nonce(), pages }, &mut lost).await
+    }
+
+    async fn write_batch(&self, batch: Batch, lost: &mut Option<Batch>) -> Result<(), StoreError> {
+        let written = self.run(&self.scripts.count, self.additions(&batch)).await.map(drop);
+        if let Err(StoreError::Away(_)) = written {
+            *lost = Some(batch);
         }
         written
     }
 
     /// A day's page runs out in its time, counted from when it was begun.
-    fn additions(&self, pages: &Pages) -> Pipeline {
-        let mut calls = Pipeline::new();
-        for ((org, date), page) in pages {
-            let key = self.keys.daily(org, date);
+    fn additions(&self, batch: &Batch) -> Cmd {
+        let mut names = vec![self.keys.counted_by(&self.server)];
+        names.extend(batch.pages.keys().map(|(org, date)| self.keys.daily(org, date)));
+        let mut additions = self.scripts.count.call(&names);
+        additions.arg(&batch.call).arg(millis(self.limits.daily_ttl)).arg(millis(REMEMBERED));
+        for (place, page) in (2_usize..).zip(batch.pages.values()) {
             for (name, count) in page {
-                calls.cmd("HINCRBY").arg(&key).arg(name).arg(count);
+                additions.arg(place).arg(name).arg(count);
             }
-            calls.cmd("PEXPIRE").arg(&key).arg(millis(self.limits.daily_ttl)).arg("NX");
         }
-        calls
+        additions
     }
 
     pub(super) async fn daily(
@@ -179,17 +190,6 @@ mod tests {
         assert_eq!(all.last().map(String::as_str), Some("2026-03-06"));
         assert!(dates("2026-03-02", "2026-03-01", "2026-03-05").is_empty());
         assert!(dates("yesterday", "2026-03-01", "2026-03-05").is_empty());
-    }
-
-    #[test]
-    fn what_could_not_be_written_is_added_to_what_came_since() {
-        let (counters, org) = (Counters::default(), OrgId::default());
-        let one = || [("event:turn".to_owned(), 1)];
-        counters.add(&org, "2026-01-01".to_owned(), one());
-        let pages = counters.take();
-        counters.add(&org, "2026-01-01".to_owned(), one());
-        counters.put_back(pages);
-        assert_eq!(counters.take()[&(org, "2026-01-01".to_owned())]["event:turn"], 2);
     }
 
     #[test]

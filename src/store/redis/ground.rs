@@ -137,7 +137,7 @@ impl Inner {
         memory: SafetyMemory,
         reads: &Reads,
     ) -> Result<Ground, StoreError> {
-        let Some(record) = Record::read(key, &reads.state, Some(&reads.meta), &self.ground())? else {
+        let Some(record) = Record::read(key, &reads.state, Some(&reads.meta), &self.reader())? else {
             return Ok(Ground { memory, is_first: true, ..Ground::default() });
         };
         // A session that another program made tells its client with its metadata alone.

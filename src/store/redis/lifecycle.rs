@@ -10,6 +10,7 @@ use super::Inner;
 use super::commit::seconds;
 use super::gate::idem_args;
 use super::held::Ground;
+use super::lineage::place_in_line;
 use super::record::{changing_fields, lasting_fields, meta_fields, transitions_field};
 use super::value::{self, Parts, client_key, millis};
 use crate::domain::id::{ClientKey, SessionKey};
@@ -92,6 +93,9 @@ impl Inner {
             self.keys.client(org, &session.client),
             self.keys.safety(org, &session.client),
             self.keys.orgs(),
+            self.keys.session(key, keys::HISTORY),
+            self.keys.session(key, keys::PINNED),
+            self.keys.session(key, keys::IDEMS),
         ];
         let used = request.idempotency.as_ref();
         names.extend(used.map(|used| self.keys.create(org, &used.key)));
@@ -169,7 +173,7 @@ impl Inner {
     }
 
     async fn align_on(&self, rise: &Rise<'_>, mut next: Option<u64>) -> Result<(), StoreError> {
-        while let Some(from) = next.filter(|from| *from < ALIGNED_MAX) {
+        while let Some(from) = next {
             next = match self.rise(rise, from).await? {
                 Rising::Raised { next, .. } => next,
                 Rising::Of(_) | Rising::At(_) | Rising::Strange => None,
@@ -203,7 +207,8 @@ impl Inner {
             .arg(millis(self.limits.session_ttl))
             .arg(rise.except)
             .arg(u8::from(rise.is_looked_up))
-            .arg(self.keys.creates_prefix(org));
+            .arg(self.keys.creates_prefix(org))
+            .arg(ALIGNED_MAX);
         let mut parts = Parts::of(self.run(&self.scripts.raise, call).await?)?;
         match parts.text()?.as_str() {
             "client" => {
@@ -335,7 +340,8 @@ impl Inner {
             self.keys.session(key, keys::IDEMS),
             self.keys.safety(org, &session.client),
         ]);
-        let root = session.successor_of.as_ref().map(|root| key.with_id(root.clone()));
+        let line = place_in_line(&key.id, session.successor_of.as_ref());
+        let root = line.as_ref().map(|(root, _)| key.with_id(root.clone()));
         names.extend(root.map(|root| self.keys.session(&root, keys::NEWEST)));
         let mut call = self.scripts.extend.call(&names);
         call.arg(session.id.as_str())
@@ -344,7 +350,8 @@ impl Inner {
             .arg(millis(self.limits.session_max_age))
             .arg(millis(self.idle_of(ttl)))
             .arg(self.keys.session(key, keys::IDEM))
-            .arg(self.keys.creates_prefix(org));
+            .arg(self.keys.creates_prefix(org))
+            .arg(line.map_or_else(|| "-".to_owned(), |(_, number)| number.to_string()));
         match value::number(&self.run(&self.scripts.extend, call).await?)? {
             -1 => Ok(Some(Remaining::Held)),
             left => Ok(u64::try_from(left).ok().map(|left| Remaining::For(Duration::from_millis(left)))),

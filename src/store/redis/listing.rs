@@ -98,7 +98,7 @@ impl Inner {
             known => Some(Parts::of(Value::Array(vec![known]))?.memory()?),
         };
         let meta = memory.is_none().then_some(meta);
-        let record = match Record::read(key, state, meta, &self.ground()) {
+        let record = match Record::read(key, state, meta, &self.reader()) {
             Err(StoreError::Corrupt(what)) => {
                 tracing::warn!(what, "a session is left out of a list");
                 None

@@ -30,7 +30,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use self::counters::Counters;
 use self::held::Held;
-use self::record::Ground;
+use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
@@ -121,8 +121,8 @@ impl Drop for RedisStore {
 }
 
 impl Inner {
-    fn ground(&self) -> Ground<'_> {
-        Ground { protocols: &self.protocols, secret: &self.secret, session_ttl: self.limits.session_ttl }
+    fn reader(&self) -> Reader<'_> {
+        Reader { protocols: &self.protocols, secret: &self.secret, session_ttl: self.limits.session_ttl }
     }
 
     async fn until_closed(&self, work: impl Future<Output = ()>) {
@@ -154,7 +154,7 @@ impl Inner {
             refused @ (LinkError::Refused(_) | LinkError::Url(_)) => {
                 let names: Vec<&str> = scripts.iter().map(|script| script.name()).collect();
                 tracing::error!(scripts = names.join(","), %refused, "Redis does not do what it is asked");
-                StoreError::Away(refused.to_string())
+                StoreError::Corrupt(refused.to_string())
             }
         })
     }
@@ -184,7 +184,7 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.0.commit(commit).await
+        Inner::commit(&self.0, commit).await
     }
 
     async fn abandon(&self, session: &SessionKey, lease: Lease, why: Abandon) -> Result<(), StoreError> {

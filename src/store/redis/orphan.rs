@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Inner;
 use crate::domain::id::SessionKey;
@@ -45,7 +45,12 @@ impl Inner {
     }
 
     async fn take_back_now(&self, orphan: &Orphan) {
+        // After so long both a lease and a ticket have run out.
+        let ends = Instant::now() + self.limits.lease_ttl.max(self.wait_max) * 2;
         while let Err(StoreError::Away(_)) = self.withdraw(orphan, false).await {
+            if Instant::now() >= ends {
+                return;
+            }
             self.link.until_up().await;
             sleep(TRY_AGAIN).await;
         }

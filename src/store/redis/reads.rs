@@ -50,7 +50,7 @@ impl Inner {
         let remaining = u64::try_from(parts.number::<i64>()?).ok().map(Duration::from_millis);
         let memory = parts.memory()?;
         let (state, meta) = (parts.fields()?, parts.fields()?);
-        let Some(record) = Record::read(key, &state, Some(&meta), &self.ground())? else { return Ok(None) };
+        let Some(record) = Record::read(key, &state, Some(&meta), &self.reader())? else { return Ok(None) };
         let guess = self.client_by_id(key);
         let asked = state.text("client").unwrap_or(guess.as_str());
         let memory = if record.session.client.as_str() == asked {

@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
 /// What is needed to make sense of a hash that another program wrote.
-pub(super) struct Ground<'a> {
+pub(super) struct Reader<'a> {
     pub protocols: &'a Protocols,
     pub secret: &'a Secret,
     pub session_ttl: std::time::Duration,
@@ -78,19 +78,19 @@ impl Record {
         key: &SessionKey,
         fields: &Fields,
         meta: Option<&Fields>,
-        ground: &Ground<'_>,
+        reader: &Reader<'_>,
     ) -> Result<Option<Self>, StoreError> {
         if fields.is_empty() {
             return Ok(None);
         }
         let mut session = match fields.text("memory") {
-            Some(memory) => remembered(key, memory, fields, ground)?,
-            None => strange(key, fields, meta, ground),
+            Some(memory) => remembered(key, memory, fields, reader)?,
+            None => strange(key, fields, meta, reader),
         };
         if let Some(meta) = meta {
             follow_meta(&mut session, meta);
         }
-        session.place = ground.protocols.follow(&session.place, &written_of(fields));
+        session.place = reader.protocols.follow(&session.place, &written_of(fields));
         let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
         let mark = Mark {
             revision: text("revision"),
@@ -143,7 +143,7 @@ fn remembered(
     key: &SessionKey,
     memory: &str,
     fields: &Fields,
-    ground: &Ground<'_>,
+    reader: &Reader<'_>,
 ) -> Result<Session, StoreError> {
     let unreadable = |what: &str| StoreError::Corrupt(format!("{what} of a session cannot be read"));
     let memory: Memory<'static> = serde_json::from_str(memory).map_err(|_| unreadable("the field memory"))?;
@@ -154,7 +154,7 @@ fn remembered(
         None => Vec::new(),
     };
     let created_at = fields.time("created_at").unwrap_or_default();
-    let own_client = || ground.secret.client_key(&key.org, memory.client_id.as_deref(), &key.id);
+    let own_client = || reader.secret.client_key(&key.org, memory.client_id.as_deref(), &key.id);
     Ok(Session {
         id: key.id.clone(),
         client: fields.text("client").and_then(client_key).unwrap_or_else(own_client),
@@ -169,7 +169,7 @@ fn remembered(
         completed_at: memory.completed_at,
         turn_count: fields.number("turn_count").unwrap_or(0),
         revision: fields.number("revision").unwrap_or(0),
-        ttl: ttl_of(fields, ground),
+        ttl: ttl_of(fields, reader),
         place: memory.place.into_owned(),
         crisis: memory.crisis.into_owned(),
         transitions,
@@ -179,13 +179,13 @@ fn remembered(
 }
 
 /// A session that another program made. What it does not tell has the value of a new one.
-fn strange(key: &SessionKey, fields: &Fields, meta: Option<&Fields>, ground: &Ground<'_>) -> Session {
+fn strange(key: &SessionKey, fields: &Fields, meta: Option<&Fields>, reader: &Reader<'_>) -> Session {
     let created_at = fields.time("created_at").or_else(|| meta.and_then(|meta| meta.time("created_at")));
     let last_interaction = fields.time("last_interaction").or(created_at).unwrap_or_default();
     let client_id = meta.and_then(|meta| meta.text("client_id")).map(str::to_owned);
     Session {
         id: key.id.clone(),
-        client: ground.secret.client_key(&key.org, client_id.as_deref(), &key.id),
+        client: reader.secret.client_key(&key.org, client_id.as_deref(), &key.id),
         client_id,
         status: fields.text("status").and_then(Status::parse).unwrap_or(Status::Active),
         paused_by: None,
@@ -197,8 +197,8 @@ fn strange(key: &SessionKey, fields: &Fields, meta: Option<&Fields>, ground: &Gr
         completed_at: None,
         turn_count: fields.number("turn_count").unwrap_or(0),
         revision: fields.number("revision").unwrap_or(0),
-        ttl: ttl_of(fields, ground),
-        place: ground.protocols.newest().start(),
+        ttl: ttl_of(fields, reader),
+        place: reader.protocols.newest().start(),
         crisis: CrisisPlace::default(),
         transitions: Vec::new(),
         meta: Meta::new(),
@@ -206,8 +206,8 @@ fn strange(key: &SessionKey, fields: &Fields, meta: Option<&Fields>, ground: &Gr
     }
 }
 
-fn ttl_of(fields: &Fields, ground: &Ground<'_>) -> std::time::Duration {
-    fields.number("ttl_ms").map_or(ground.session_ttl, std::time::Duration::from_millis)
+fn ttl_of(fields: &Fields, reader: &Reader<'_>) -> std::time::Duration {
+    fields.number("ttl_ms").map_or(reader.session_ttl, std::time::Duration::from_millis)
 }
 
 fn written_of(fields: &Fields) -> Written {

@@ -94,7 +94,14 @@ impl Inner {
     pub(super) async fn sweep(&self) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         for org in self.orgs().await? {
-            self.sweep_org(&org, &mut swept).await?;
+            match self.sweep_org(&org, &mut swept).await {
+                // Who was expired is told now or never.
+                Err(error) if !swept.expired.is_empty() => {
+                    tracing::warn!(%error, "a sweep was cut off");
+                    return Ok(swept);
+                }
+                done => done?,
+            }
         }
         Ok(swept)
     }
@@ -115,18 +122,16 @@ impl Inner {
         swept.removed += parts.number::<u64>()?;
         swept.has_more |= parts.number::<u8>()? == 1;
         let idle = std::iter::from_fn(|| parts.text().ok()).filter_map(|id| SessionId::parse(id).ok());
-        let mut expired = Vec::new();
+        let first = swept.expired.len();
         for key in idle.map(|id| SessionKey::new(org.clone(), id)) {
             match self.expire(&key).await {
-                Ok(true) => expired.push(key),
+                Ok(true) => swept.expired.push(key),
                 // Told again in a minute. What cannot be read must not keep the rest from being swept.
                 Ok(false) | Err(StoreError::Corrupt(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.forget_idle(org, &expired).await?;
-        swept.expired.extend(expired);
-        Ok(())
+        self.forget_idle(org, &swept.expired[first..]).await
     }
 
     fn sweep_call(&self, org: &OrgId) -> Cmd {

@@ -25,6 +25,7 @@ pub(super) struct Scripts {
     pub delete: Script,
     pub sweep: Script,
     pub unpoint: Script,
+    pub count: Script,
 }
 
 impl Scripts {
@@ -48,6 +49,7 @@ impl Scripts {
             read: Script::of("read", &[source!("read")]),
             list: Script::of("list", &[&names, levels, unlist, source!("list")]),
             delete: Script::of("delete", &[&names, seat, unlist, source!("delete")]),
+            count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
             sweep: Script::of("sweep", &[&names, levels, unlist, source!("sweep")]),
         }
