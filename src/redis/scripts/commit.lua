@@ -59,14 +59,16 @@ local was = { status = state[1], level = state[2], revision = state[4], last_com
 local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
 local before = redis.call('PEXPIRETIME', KEYS[6])
 local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 35, fields)
+if ARGV[28] == '1' and fields < #ARGV then
+  -- What another program's removal has left of an earlier session of this id is not this one's.
+  redis.call('DEL', KEYS[7], KEYS[8], KEYS[9], KEYS[10])
+end
 if redis.call('LPUSH', KEYS[7], ARGV[14]) > ARGV[15] + SLACK then
   redis.call('LTRIM', KEYS[7], 0, ARGV[15] - 1)
 end
 local ttl = tonumber(state[8]) or tonumber(ARGV[18])
 if ARGV[28] == '1' then
   if fields < #ARGV then
-    -- What another program's removal has left of an earlier session of this id is not this one's.
-    redis.call('DEL', KEYS[8], KEYS[9], KEYS[10])
     redis.call('HSET', KEYS[8], unpack(ARGV, fields + 1))
   end
   redis.call('ZADD', KEYS[13], 'NX', string.format('%.0f', now_ms + ARGV[24]), id)
@@ -79,7 +81,7 @@ local keys = { KEYS[6], KEYS[7], KEYS[8] }
 if ARGV[19] == '1' then
   redis.call('LPUSH', KEYS[10], ARGV[14])
 end
-if to.level ~= 'none' then
+if to.level ~= 'none' or (was.level and was.level ~= 'none') then
   keys[#keys + 1] = KEYS[10]
 end
 if ARGV[26] ~= '-' then
