@@ -126,6 +126,11 @@ impl Load {
         load
     }
 
+    #[allow(dead_code, reason = "for the floor, which shares this")]
+    pub fn turns(&self) -> f64 {
+        self.latencies.len() as f64
+    }
+
     pub fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }

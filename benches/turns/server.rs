@@ -26,6 +26,11 @@ pub struct Server {
 
 impl Server {
     pub async fn start(data: &Path) -> Self {
+        Self::start_with(data, &[]).await
+    }
+
+    /// With settings of its own.
+    pub async fn start_with(data: &Path, settings: &[(&str, &str)]) -> Self {
         let start = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_attune"))
             .arg("serve")
@@ -33,6 +38,7 @@ impl Server {
             .env("ATTUNE_ADDR", "127.0.0.1:0")
             .env("ATTUNE_DATA", data)
             .env("RATE_LIMIT_PER_MINUTE", "0")
+            .envs(settings.iter().copied())
             .envs(TRIED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .current_dir(data)
             .stdout(Stdio::piped())
