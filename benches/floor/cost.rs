@@ -40,8 +40,15 @@ struct Kind {
 
 enum Work {
     /// Turn `n` goes to the `n`th of these stores, and round again.
-    Turns { stores: Vec<Arc<RedisStore>>, talk: Arc<Vec<Said>>, entropy: Entropy },
-    Bare { link: Link, turns: Vec<bare::Turn> },
+    Turns {
+        stores: Vec<Arc<RedisStore>>,
+        talk: Arc<Vec<Said>>,
+        entropy: Box<Entropy>,
+    },
+    Bare {
+        link: Link,
+        turns: Vec<bare::Turn>,
+    },
 }
 
 #[derive(Default)]
@@ -72,7 +79,13 @@ pub async fn measure(rounds: u64) {
 }
 
 /// Has one session's turns run and noted, so that they can be sent again without the scripts.
-async fn kind(redis: &Redis, talk: &Arc<Vec<Said>>, name: &'static str, servers: usize, warm_bytes: u64) -> Kind {
+async fn kind(
+    redis: &Redis,
+    talk: &Arc<Vec<Said>>,
+    name: &'static str,
+    servers: usize,
+    warm_bytes: u64,
+) -> Kind {
     let turns = turns(redis, talk, servers, warm_bytes).await;
     let notes = Notes::begin(redis);
     for n in 0..talk.len() {
@@ -81,7 +94,8 @@ async fn kind(redis: &Redis, talk: &Arc<Vec<Said>>, name: &'static str, servers:
     let noted = notes.turns(redis, NOTED);
     assert_eq!(noted.len(), talk.len());
     redis.flush();
-    let link = stores::link(redis, &Arc::new(Entropy::system()), &Tasks::on(tokio::runtime::Handle::current()));
+    let link =
+        stores::link(redis, &Arc::new(Entropy::system()), &Tasks::on(tokio::runtime::Handle::current()));
     Kind { name, turns, bare: Arc::new(Work::Bare { link, turns: noted }) }
 }
 
@@ -93,7 +107,7 @@ async fn turns(redis: &Redis, talk: &Arc<Vec<Said>>, servers: usize, warm_bytes:
         talk::commit(store, "ahead", &begun, &talk[0]).await;
     }
     redis.flush();
-    Arc::new(Work::Turns { stores, talk: Arc::clone(talk), entropy: Entropy::system() })
+    Arc::new(Work::Turns { stores, talk: Arc::clone(talk), entropy: Box::new(Entropy::system()) })
 }
 
 impl Work {
@@ -147,7 +161,8 @@ async fn round_trips(redis: &Redis, kind: &Kind, talk: &[Said]) {
     let Work::Turns { stores, entropy, .. } = &*kind.turns else { return };
     redis.flush();
     run(&kind.turns, 0, 1, 0..1).await;
-    let ids: Vec<String> = (0..SESSIONS_ALONE).map(|session| format!("floor-00000001-{session:04}")).collect();
+    let ids: Vec<String> =
+        (0..SESSIONS_ALONE).map(|session| format!("floor-00000001-{session:04}")).collect();
     let store = &stores[1 % stores.len()];
     let before = redis.meter();
     let mut begun = Vec::new();
@@ -165,7 +180,9 @@ async fn round_trips(redis: &Redis, kind: &Kind, talk: &[Said]) {
 
 /// All kinds and their floors in turn, round after round.
 async fn compare(redis: &Redis, kinds: &[Kind], clients: u64, rounds: u64) {
-    println!("processor time of Redis for a turn, {clients} clients, medians of {rounds} rounds (least to most):");
+    println!(
+        "processor time of Redis for a turn, {clients} clients, medians of {rounds} rounds (least to most):"
+    );
     let mut figures: Vec<[Figures; 2]> = kinds.iter().map(|_| Default::default()).collect();
     for round in 1..=rounds {
         for (kind, figures) in kinds.iter().zip(&mut figures) {

@@ -92,7 +92,9 @@ impl Line {
         let mut times = self.times.lock();
         times.from_sent.push(millis(now - sent));
         // The next one may work before the last one has heard that its commit stands.
-        times.from_returned.push(returned.map_or(0.0, |returned| millis(now.saturating_duration_since(returned))));
+        times
+            .from_returned
+            .push(returned.map_or(0.0, |returned| millis(now.saturating_duration_since(returned))));
         times.to_the_other += u64::from(other != server);
         self.left.fetch_sub(1, Ordering::Relaxed);
     }

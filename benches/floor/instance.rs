@@ -60,6 +60,12 @@ impl Redis {
         self.port
     }
 
+    /// As `kill` sends it, by the process id.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     pub fn meter(&self) -> Meter {
         let info = self.ask::<String>(&["INFO", "everything"]);
         let figure = |name: &str| -> f64 {

@@ -2,7 +2,7 @@
 //! And how long a session takes from one server to the next, and how quick a list is.
 //!
 //! `cargo bench --bench floor` measures everything on a redis-server of its own; `-- cost`, `-- handover`, `-- list`,
-//! `-- http` one part of it. `FLOOR_BENCH_ROUNDS` sets how often the kinds of turn take turns (5), `FLOOR_BENCH_SESSIONS`
+//! `-- outage`, `-- http` one part of it. `FLOOR_BENCH_ROUNDS` sets how often the kinds of turn take turns (5), `FLOOR_BENCH_SESSIONS`
 //! how many sessions the list has (100,000).
 #![allow(
     clippy::print_stdout,
@@ -17,6 +17,7 @@ mod cost;
 mod handover;
 mod instance;
 mod lists;
+mod outage;
 mod stores;
 mod talk;
 
@@ -54,6 +55,9 @@ fn main() {
     }
     if is_asked("list") {
         runtime.block_on(lists::measure(number("FLOOR_BENCH_SESSIONS", 100_000)));
+    }
+    if is_asked("outage") {
+        runtime.block_on(outage::measure());
     }
     if is_asked("http") {
         runtime.block_on(http(Duration::from_secs(number("TURNS_BENCH_SECONDS", 5))));

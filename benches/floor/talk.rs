@@ -77,11 +77,8 @@ pub async fn commit(store: &RedisStore, id: &str, begun: &Begun, said: &Said) {
     (session.id, session.client) = (key(id).id, client(id));
     session.turn_count = stored.map_or(0, |stored| stored.turn_count) + 1;
     session.last_interaction = SystemClock.now();
-    let exchange = Exchange {
-        turn: session.turn_count,
-        timestamp: session.last_interaction,
-        ..said.exchange.clone()
-    };
+    let exchange =
+        Exchange { turn: session.turn_count, timestamp: session.last_interaction, ..said.exchange.clone() };
     let commit = Commit {
         key: key(id),
         lease: begun.lease,

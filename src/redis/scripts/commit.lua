@@ -31,12 +31,17 @@ if held ~= ME then
   end
   return { 'lost' }
 end
-local memory = redis.call('HMGET', KEYS[15], 'level', 'cleared_epoch', 'epoch', 'why')
-if counting(state[2], state[3], memory[1], memory[2]) >= 2 and tonumber(ARGV[9]) < 2 then
-  return { 'overtaken' }
+-- Mostly the memory is the one on which the turn was decided, and there is nothing more to know of it.
+local epoch = tonumber(redis.call('HGET', KEYS[15], 'epoch')) or 0
+local is_calm = tonumber(ARGV[9]) < 2
+if is_calm and (epoch ~= tonumber(ARGV[33]) or (RANK[state[2] or 'none'] or 0) >= 2) then
+  local memory = redis.call('HMGET', KEYS[15], 'level', 'cleared_epoch')
+  if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
+    return { 'overtaken' }
+  end
 end
 if (state[4] or '') ~= ARGV[6] or (state[5] or '') ~= ARGV[7] or (state[6] or '') ~= ARGV[8]
-  or (tonumber(memory[3]) or 0) ~= tonumber(ARGV[33]) then
+  or epoch ~= tonumber(ARGV[33]) then
   return { 'changed' }
 end
 if ARGV[32] ~= '1' then
@@ -46,18 +51,17 @@ end
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local id = ARGV[12]
-if ARGV[29] ~= '-' and RANK[ARGV[29]] > RANK[memory[1] or 'none'] then
-  memory[1] = ARGV[29]
-  local why = memory[4] and memory[4] ~= '' and memory[4] .. ' ' .. ARGV[30] or ARGV[30]
-  redis.call('HSET', KEYS[15], 'level', memory[1], 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
-    'epoch', (tonumber(memory[3]) or 0) + 1, 'raised_by', ME)
+if ARGV[29] ~= '-' then
+  local known = redis.call('HGET', KEYS[15], 'why')
+  local why = known and known ~= '' and known .. ' ' .. ARGV[30] or ARGV[30]
+  redis.call('HSET', KEYS[15], 'level', ARGV[29], 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
+    'epoch', epoch + 1, 'raised_by', ME)
   redis.call('PERSIST', KEYS[15])
   redis.call('ZREM', KEYS[17], ARGV[31])
 end
 local fields = 34 + ARGV[34]
 local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }
 local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
-local before = redis.call('PEXPIRETIME', KEYS[6])
 local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 35, fields)
 if ARGV[28] == '1' and fields < #ARGV then
   -- What another program's removal has left of an earlier session of this id is not this one's.
@@ -77,7 +81,7 @@ if ARGV[28] == '1' then
   redis.call('SADD', KEYS[16], ARGV[27])
 end
 
-local keys = { KEYS[6], KEYS[7], KEYS[8] }
+local keys = { KEYS[7], KEYS[8] }
 if ARGV[19] == '1' then
   redis.call('LPUSH', KEYS[10], ARGV[14])
 end
@@ -91,15 +95,22 @@ if ARGV[26] ~= '-' then
     keys[#keys + 1] = KEYS[18]
   end
 end
-local at = math.max(before, math.min(now_ms + ttl, ARGV[16] + ARGV[17]))
-if at <= now_ms then
-  -- Another program's session without an end, older than any of ours: it must not go with the turn that is written.
-  at = now_ms + ttl
-end
-local is_held = counting(to.level, nil, memory[1], nil) >= 2
+-- The level that the turn leaves counts its client's memory in.
+local is_held = RANK[to.level] >= 2
+local at = math.min(now_ms + ttl, ARGV[16] + ARGV[17])
 if is_held then
+  keys[#keys + 1] = KEYS[6]
   hold(keys, KEYS[12], id)
 else
+  -- Mostly it ends later than it did. Where not, or where it had no end, what stands decides.
+  if redis.call('PEXPIREAT', KEYS[6], string.format('%.0f', at), 'GT') == 0 then
+    at = math.max(at, redis.call('PEXPIRETIME', KEYS[6]))
+    if at <= now_ms then
+      -- Another program's session without an end, older than any of ours: it must not go with its turn.
+      at = now_ms + ttl
+    end
+    keys[#keys + 1] = KEYS[6]
+  end
   end_at(keys, KEYS[12], id, at)
 end
 

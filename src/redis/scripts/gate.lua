@@ -27,9 +27,11 @@ local lane, idem, body = ARGV[7], ARGV[18], ARGV[19]
 local state = redis.call('HMGET', KEYS[6], 'session_id', 'status', 'safety_level', 'safety_epoch', 'awaiting',
   'client', 'revision', 'turn_count', 'last_interaction', 'last_commit')
 local client = state[6] or ARGV[17]
-local memory = redis.call('HMGET', client == ARGV[17] and KEYS[10] or ARGV[16] .. client,
-  'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
-local counts = counting(state[3], state[4], memory[1], memory[5])
+local memory_key = client == ARGV[17] and KEYS[10] or ARGV[16] .. client
+-- Most clients have none, and one field tells.
+local memory = redis.call('HGET', memory_key, 'epoch')
+  and redis.call('HMGET', memory_key, 'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
+local counts = counting(state[3], state[4], memory and memory[1], memory and memory[5])
 if counts >= 2 or state[5] == '1' then
   lane = 'd'
 end

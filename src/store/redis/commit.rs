@@ -103,8 +103,10 @@ impl Inner {
             .arg(commit.why.join(" "))
             .arg(session.client.as_str())
             .arg(flag(commit.check_shape(ground.session.as_deref()).is_ok()))
-            .arg(ground.memory.epoch);
-        let mut fields = changing_fields(session, Some(&commit.exchange.current_substate), &self.protocols)?;
+            .arg(epoch_of(commit, ground));
+        let shown = ground.session.as_deref().filter(|_| ground.is_shown);
+        let substate = Some(commit.exchange.current_substate.as_str());
+        let mut fields = changing_fields(session, shown, substate, &self.protocols)?;
         let before = ground.session.as_ref().map(|session| &session.transitions);
         if before.is_none_or(|before| *before != session.transitions) {
             fields.extend(transitions_field(session)?);
@@ -172,6 +174,14 @@ impl Inner {
         self.held.stand(commit.lease, ground.clone());
         Ok(Box::new(Reloaded { session: ground.session, memory: ground.memory, recent: ground.recent }))
     }
+}
+
+/// The epoch of the memory on which the turn was decided. One that was decided in spite of a level that pauses was
+/// decided on none, and is looked at closely.
+fn epoch_of(commit: &Commit, ground: &Ground) -> i64 {
+    let counts = ground.session.as_ref().map_or(ground.memory.level, |session| session.level);
+    let is_blind = counts.pauses() && !commit.decided_under.pauses();
+    if is_blind { -1 } else { i64::try_from(ground.memory.epoch).unwrap_or(i64::MAX) }
 }
 
 /// The revision on which the turn was decided, as Redis spells it: one that another program wrote has none.

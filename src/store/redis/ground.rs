@@ -91,13 +91,7 @@ impl Inner {
         let lease = Lease(request.id.0);
         let warm = warm.filter(|warm| facts.is_there && warm.record.mark == facts.mark);
         let ground = match (warm, facts.is_there, reads) {
-            (Some(warm), _, _) => Ground {
-                mark: facts.mark,
-                session: Some(Arc::new(warm.record.counts(&facts.memory))),
-                memory: facts.memory,
-                recent: Arc::clone(&warm.recent),
-                is_first: false,
-            },
+            (Some(warm), _, _) => warm_ground(&warm, facts),
             (None, false, _) => Ground { memory: facts.memory, is_first: true, ..Ground::default() },
             (None, true, Some(reads)) => self.ground_of(&request.session, facts.memory, &reads).await?,
             (None, true, None) => self.reload(&request.session, &request.client).await?,
@@ -148,6 +142,7 @@ impl Inner {
         session.turn_count = exchanges::counted(&newest_first, session.turn_count);
         let recent = newest_first.into_iter().rev().collect();
         Ok(Ground {
+            is_shown: record.shows(&session),
             mark: record.mark,
             session: Some(Arc::new(session)),
             memory,
@@ -166,5 +161,18 @@ impl Inner {
         let mut call = self.scripts.read.call(&names);
         call.arg(self.keys.safety_prefix(&key.org)).arg(client.as_str());
         call
+    }
+}
+
+/// The ground of a session that is kept here, and that nobody wrote since.
+fn warm_ground(warm: &Warm, facts: Facts) -> Ground {
+    let session = warm.record.counts(&facts.memory);
+    Ground {
+        is_shown: warm.record.shows(&session),
+        mark: facts.mark,
+        session: Some(Arc::new(session)),
+        memory: facts.memory,
+        recent: Arc::clone(&warm.recent),
+        is_first: false,
     }
 }

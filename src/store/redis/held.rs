@@ -47,6 +47,8 @@ pub(super) struct Ground {
     pub recent: Arc<Vec<Exchange>>,
     /// Whether Attune has not written this session yet.
     pub is_first: bool,
+    /// Whether the hash in Redis shows the session as it counts: then only what changes has to be written.
+    pub is_shown: bool,
 }
 
 pub(super) struct Held {

@@ -118,7 +118,7 @@ impl Inner {
             .arg(millis(self.limits.idempotency_ttl))
             .arg(idem)
             .arg(session.client.as_str());
-        let mut fields = changing_fields(session, None, &self.protocols)?;
+        let mut fields = changing_fields(session, None, None, &self.protocols)?;
         fields.extend(lasting_fields(session, &self.protocols));
         fields.extend(transitions_field(session)?);
         call.arg(fields.len()).arg(fields).arg(meta_fields(session));
@@ -286,7 +286,7 @@ impl Inner {
             .arg(&ground.mark.turn_count)
             .arg(&ground.mark.last_interaction);
         // A session of another program has no client yet: its first turn enters it everywhere.
-        let mut fields = changing_fields(session, None, &self.protocols)?;
+        let mut fields = changing_fields(session, None, None, &self.protocols)?;
         fields.extend(transitions_field(session)?);
         call.arg(fields);
         Ok(value::number(&self.run(&self.scripts.rewrite, call).await?)? == 1)

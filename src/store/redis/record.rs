@@ -115,6 +115,15 @@ impl Record {
         session
     }
 
+    /// Whether the hash shows the session as it counts.
+    pub fn shows(&self, counted: &Session) -> bool {
+        self.shown.status == Some(counted.status)
+            && self.shown.level == Some(counted.level)
+            && self.shown.epoch == Some(counted.safety_epoch)
+            && self.session.paused_by == counted.paused_by
+            && self.session.awaits_safety_answer() == counted.awaits_safety_answer()
+    }
+
     /// Takes over what another program wrote into the shown status and level. What was shown before the memory last
     /// changed says nothing; a level is never lowered by it, and danger is never resumed.
     fn adopt(&self, session: &mut Session, memory: &SafetyMemory, at: Timestamp) {
@@ -274,13 +283,41 @@ fn progress_fields(
     ])
 }
 
-/// What changes with every write of a session: names and values in turn. `revision` and `last_commit` are the
-/// script's to write.
-pub(super) fn changing_fields(
+/// What a session's hash shows of it, but for what only Attune reads.
+fn shown_fields(
     session: &Session,
     substate: Option<&str>,
     protocols: &Protocols,
+) -> Result<Vec<(&'static str, String)>, StoreError> {
+    let by = session.paused_by.and_then(|by| serde_json::to_value(by).ok());
+    let by = by.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    let mut fields = progress_fields(session, substate, protocols)?;
+    fields.extend([
+        ("last_interaction", session.last_interaction.to_string()),
+        ("turn_count", session.turn_count.to_string()),
+        ("status", session.status.as_str().to_owned()),
+        ("paused_by", by.to_owned()),
+        ("safety_level", session.level.as_str().to_owned()),
+        ("safety_epoch", session.safety_epoch.to_string()),
+        ("awaiting", if session.awaits_safety_answer() { "1" } else { "" }.to_owned()),
+        ("step", session.place.step.clone()),
+    ]);
+    Ok(fields)
+}
+
+/// What changes with a write of a session: names and values in turn. `revision` and `last_commit` are the script's to
+/// write. What is as it was `before` is left out, where that is what the hash shows.
+pub(super) fn changing_fields(
+    session: &Session,
+    before: Option<&Session>,
+    substate: Option<&str>,
+    protocols: &Protocols,
 ) -> Result<Vec<String>, StoreError> {
+    let mut fields = shown_fields(session, substate, protocols)?;
+    if let Some(before) = before {
+        let known = shown_fields(before, None, protocols)?;
+        fields.retain(|field| !known.contains(field));
+    }
     let memory = Memory {
         client_id: session.client_id.clone(),
         status: session.status,
@@ -294,21 +331,8 @@ pub(super) fn changing_fields(
         meta: std::borrow::Cow::Borrowed(&session.meta),
         successor_of: session.successor_of.clone(),
     };
-    let by = session.paused_by.and_then(|by| serde_json::to_value(by).ok());
-    let by = by.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
-    let pairs = [
-        ("last_interaction", session.last_interaction.to_string()),
-        ("turn_count", session.turn_count.to_string()),
-        ("status", session.status.as_str().to_owned()),
-        ("paused_by", by.to_owned()),
-        ("safety_level", session.level.as_str().to_owned()),
-        ("safety_epoch", session.safety_epoch.to_string()),
-        ("awaiting", if session.awaits_safety_answer() { "1" } else { "" }.to_owned()),
-        ("step", session.place.step.clone()),
-        ("memory", json(&memory)?),
-    ];
-    let pairs = progress_fields(session, substate, protocols)?.into_iter().chain(pairs);
-    Ok(pairs.flat_map(|(name, value)| [name.to_owned(), value]).collect())
+    fields.push(("memory", json(&memory)?));
+    Ok(fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect())
 }
 
 /// What stays as it is while a session stands, and is written with its first write.

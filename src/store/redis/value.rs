@@ -88,9 +88,13 @@ impl Parts {
         texts(self.value()?)
     }
 
-    /// A client's memory, as the scripts give it: `level since why epoch cleared_epoch cleared_at`.
+    /// A client's memory, as the scripts give it: `level since why epoch cleared_epoch cleared_at`, or nil for none.
     pub fn memory(&mut self) -> Result<SafetyMemory, StoreError> {
-        let mut parts = Self::of(self.value()?)?;
+        let memory = self.value()?;
+        if memory == Value::Nil {
+            return Ok(SafetyMemory::default());
+        }
+        let mut parts = Self::of(memory)?;
         let level = parts.maybe()?.and_then(|level| Level::parse(&level)).unwrap_or_default();
         let since = parts.maybe()?.and_then(|at| micros(&at));
         let why = parts.maybe()?.map(|why| rules(&why)).unwrap_or_default();
