@@ -36,6 +36,7 @@ pub fn store(redis: &Redis, limits: Limits, warm_bytes: u64) -> Arc<RedisStore> 
         protocols: Arc::new(Protocols::of(protocol)),
         clock: Arc::new(SystemClock),
         entropy,
+        agreed: Vec::new(),
         tasks,
         warm_bytes,
     }))

@@ -99,7 +99,7 @@ async fn open_redis(
     let tasks = Tasks::on(tokio::runtime::Handle::current());
     let link = link(redis, entropy, &tasks)?;
     let keys = Keys::new(&redis.prefix);
-    let secret = shared_secret(config, &link, &keys, entropy).await?;
+    let (secret, agreed) = shared_secret(config, &link, &keys, entropy).await?;
     let store = RedisStore::open(RedisOptions {
         link,
         keys,
@@ -108,6 +108,7 @@ async fn open_redis(
         protocols: Arc::clone(protocols),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
+        agreed,
         tasks,
         wait_max: config.limits.lease_wait.max(config.turn_deadline),
         warm_bytes: redis.warm_bytes,
@@ -126,22 +127,29 @@ pub fn link(redis: &RedisConfig, entropy: &Arc<Entropy>, tasks: &Tasks) -> Resul
     Link::open(options, Arc::clone(entropy), tasks)
 }
 
-/// The configured secret, where it is the deployment's; else the one that the first server made and left in Redis.
+/// The configured secret, where it is the deployment's; else the one that the first server made and left in Redis. And
+/// what has to stand in Redis for it.
 async fn shared_secret(
     config: &Config,
     link: &Link,
     keys: &Keys,
     entropy: &Entropy,
-) -> Result<Secret, StoreFault> {
+) -> Result<(Secret, Vec<(String, String)>), StoreFault> {
+    let mut standing = Vec::new();
     let secret = if let Some(bytes) = &config.secret {
         Secret::new(Arc::clone(bytes))
     } else {
-        let standing = made_secret(link, keys, entropy).await?;
-        Secret::new(Arc::new(decode_secret(&standing).ok_or(StoreFault::SpoiltSecret)?))
+        let made = made_secret(link, keys, entropy).await?;
+        let secret = Secret::new(Arc::new(decode_secret(&made).ok_or(StoreFault::SpoiltSecret)?));
+        standing.push((keys.secret(), made));
+        secret
     };
     let own = keys::hex(&secret.fingerprint());
-    let deployments = agreed(link, &keys.fingerprint(), &own).await?;
-    if own == deployments { Ok(secret) } else { Err(StoreFault::OtherSecret) }
+    if agreed(link, &keys.fingerprint(), &own).await? != own {
+        return Err(StoreFault::OtherSecret);
+    }
+    standing.push((keys.fingerprint(), own));
+    Ok((secret, standing))
 }
 
 /// The secret that lies in Redis. None is made where the servers have one of their own.

@@ -362,3 +362,38 @@ fn sessions_in_redis_are_listed_without_a_server() {
     let listed = process::run(home.path(), &[("REDIS_URL", &url)], &["sessions", "list"]);
     assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("0 of 0"));
 }
+
+/// All data are lost, and a server begins anew beside one that goes on: they must not be of two minds about who is who.
+#[tokio::test]
+async fn data_that_are_lost_make_no_two_deployments_of_one() {
+    let redis = RedisServer::start();
+    let (home, client, url) = (process::directory(), reqwest::Client::new(), redis.url());
+    let first = Process::start(home.path(), &[("REDIS_URL", &url)]);
+    let secret = redis.command(&["GET", "trt:secret"]).text().to_owned();
+    redis.command(&["FLUSHALL"]);
+    // Its health puts back what every server agrees on.
+    process::get(&client, &first.url, "/health").await;
+    assert_eq!(redis.command(&["GET", "trt:secret"]).text(), secret);
+    redis.command(&["SET", "trt:fingerprint", "another"]);
+    let health = client.get(format!("{}/readyz", first.url)).send().await.expect("it answers");
+    assert_eq!(health.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let refused = post(&client, &first.url, "s", "I want to feel calm").await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_in_danger(&client, &first.url, "s").await;
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_no_write_is_not_ready() {
+    let redis = RedisServer::start();
+    let (home, client, url) = (process::directory(), reqwest::Client::new(), redis.url());
+    let server = Process::start(home.path(), &[("REDIS_URL", &url)]);
+    let ready =
+        async || client.get(format!("{}/readyz", server.url)).send().await.expect("it answers").status();
+    assert_eq!(ready().await, StatusCode::OK);
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_in_danger(&client, &server.url, "s").await;
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(ready().await, StatusCode::OK);
+    insist_on(&client, &server.url, "t").await;
+}

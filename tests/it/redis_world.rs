@@ -48,6 +48,7 @@ pub fn server_on(url: &str, limits: &Limits, clock: &ManualClock) -> RedisStore 
         protocols: Arc::new(Protocols::of(protocol)),
         clock: Arc::new(clock.clone()),
         entropy,
+        agreed: Vec::new(),
         tasks,
         wait_max: Duration::from_secs(60),
         warm_bytes: 8 << 20,

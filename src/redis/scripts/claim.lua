@@ -1,13 +1,15 @@
 -- claim: looks whether a waiter's turn has come, or its joined turn is done. Safe to repeat.
--- (after levels.lua and seat.lua)
+-- (after levels.lua, seat.lua and facts.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 newest, 8 safety memory of the client in ARGV 9
---       9 the reply under the idempotency key, where there is one
+--       9 meta, 10 history
+--       11 the reply under the idempotency key, where there is one
 -- ARGV  1-5 as seat.lua
 --       6 server, 7 lease ms, 8 prefix of safety memories, 9 client where the session names none,
---       10 hash of the idempotency key or -, 11 hash of the body, 12 lane of one who takes over
--- reply begun, then the facts of gate.lua
+--       10 hash of the idempotency key or -, 11 hash of the body, 12 lane of one who takes over,
+--       13 the session that is kept as facts.lua has it, 14 place of the last exchange that is told
+-- reply begun, then the facts of facts.lua
 --       waiting, ms that the lock still stands, -1 where that is not known
 --       replay, bytes | gone | lost
 --
@@ -24,7 +26,8 @@ local function begun()
   local client = state[3] or ARGV[9]
   local memory = redis.call('HMGET', client == ARGV[9] and KEYS[8] or ARGV[8] .. client,
     'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
-  return { 'begun', state[1] and 1 or 0, state[4] or '', state[5] or '', state[6] or '', memory }
+  local session = { state[4], state[5], state[6], exists = state[1] }
+  return add_facts({ 'begun' }, session, memory, ARGV[13], { KEYS[6], KEYS[9], KEYS[10] }, ARGV[14])
 end
 
 local function waiting()
@@ -33,6 +36,13 @@ end
 
 local held, lane, permit, idem = holder()
 if held == ME then
+  -- Another turn under the same key is stored by now: this one must not be a second.
+  local stored = KEYS[11] and redis.call('GET', KEYS[11])
+  if stored and string.sub(stored, 1, 1) == 's' and string.sub(stored, 2, 33) == ARGV[11] then
+    release(ME, lane, permit, '-', true, now_ms)
+    redis.call('HDEL', TICKETS, ME)
+    return { 'replay', string.sub(stored, 34) }
+  end
   if is_gone then
     release(ME, lane, permit, idem, true, now_ms)
     return { 'gone' }
@@ -62,14 +72,14 @@ if score then
 end
 
 if ARGV[10] ~= '-' then
-  local marker = redis.call('GET', KEYS[9])
+  local marker = redis.call('GET', KEYS[11])
   if marker and string.sub(marker, 1, 1) == 's' then
     if string.sub(marker, 2, 33) == ARGV[11] then
       return { 'replay', string.sub(marker, 34) }
     end
   elseif marker then
     local body, runner, joined = running(marker)
-    if runner == held or redis.call('ZSCORE', QUEUE, runner) then
+    if is_alive(runner, held) then
       return waiting()
     end
     local me = ME .. '@' .. ARGV[6] .. ' '
@@ -78,7 +88,7 @@ if ARGV[10] ~= '-' then
       return { 'gone' }
     elseif from then
       joined = string.sub(joined, 1, from - 1) .. string.sub(joined, to + 1)
-      redis.call('SET', KEYS[9], 'r' .. body .. ME .. joined, 'KEEPTTL')
+      redis.call('SET', KEYS[11], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
       enqueue(ME, first_score(), ARGV[6], ARGV[12], '-', ARGV[10], now_ms)
       if not held and hand_over(now_ms) == ME then
         return begun()

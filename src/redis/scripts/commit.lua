@@ -62,7 +62,7 @@ end
 local fields = 34 + ARGV[34]
 local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }
 local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
-local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 35, fields)
+-- Whatever may be refused comes first, or is passed over: a script that is cut off keeps what it has done.
 if ARGV[28] == '1' and fields < #ARGV then
   -- What another program's removal has left of an earlier session of this id is not this one's.
   redis.call('DEL', KEYS[7], KEYS[8], KEYS[9], KEYS[10])
@@ -70,10 +70,11 @@ end
 if redis.call('LPUSH', KEYS[7], ARGV[14]) > ARGV[15] + SLACK then
   redis.call('LTRIM', KEYS[7], 0, ARGV[15] - 1)
 end
+local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 35, fields)
 local ttl = tonumber(state[8]) or tonumber(ARGV[18])
 if ARGV[28] == '1' then
   if fields < #ARGV then
-    redis.call('HSET', KEYS[8], unpack(ARGV, fields + 1))
+    redis.pcall('HSET', KEYS[8], unpack(ARGV, fields + 1))
   end
   redis.call('ZADD', KEYS[13], 'NX', string.format('%.0f', now_ms + ARGV[24]), id)
   redis.call('ZADD', KEYS[14], ARGV[13], id)
@@ -83,7 +84,7 @@ end
 
 local keys = { KEYS[7], KEYS[8] }
 if ARGV[19] == '1' then
-  redis.call('LPUSH', KEYS[10], ARGV[14])
+  redis.pcall('LPUSH', KEYS[10], ARGV[14])
 end
 if to.level ~= 'none' or (was.level and was.level ~= 'none') then
   keys[#keys + 1] = KEYS[10]
@@ -124,8 +125,13 @@ if ARGV[20] ~= '-' then
     kept = math.max(math.min(kept, at - now_ms), 1)
   end
   redis.call('SET', key, 's' .. ARGV[21] .. ARGV[22], 'PX', string.format('%.0f', kept))
-  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now_ms)
-  redis.call('ZADD', KEYS[9], string.format('%.0f', now_ms + kept), ARGV[20])
+  redis.pcall('ZREMRANGEBYSCORE', KEYS[9], '-inf', now_ms)
+  local ends = string.format('%.0f', now_ms + kept)
+  if type(redis.pcall('ZADD', KEYS[9], ends, ARGV[20])) == 'table' then
+    -- Another program's: a reply that is not listed would outlive a removal.
+    redis.call('DEL', KEYS[9])
+    redis.call('ZADD', KEYS[9], ends, ARGV[20])
+  end
   redis.call('PEXPIRE', KEYS[9], string.format('%.0f', kept))
 elseif idem ~= '-' then
   heir_of(ME, lane, permit, idem, first_score(), now_ms)

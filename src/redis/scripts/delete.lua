@@ -13,7 +13,23 @@
 -- of them gets the lock. Keys whose names only the state tells are put together here: one node holds all.
 
 local SESSION_ID = ARGV[7]
-local state = redis.call('HMGET', KEYS[6], 'successor_of', 'created_by', 'created_reply_ms')
+
+-- What another program made something else of is removed as well: it is read as nothing.
+local function read(...)
+  local answer = redis.pcall(...)
+  if type(answer) == 'table' and answer.err then
+    return nil
+  end
+  return answer
+end
+
+for _, key in ipairs({ LOCK, QUEUE, TICKETS }) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= (key == LOCK and 'string' or key == QUEUE and 'zset' or 'hash') and ARGV[6] ~= 'look' then
+    redis.call('DEL', key)
+  end
+end
+local state = read('HMGET', KEYS[6], 'successor_of', 'created_by', 'created_reply_ms') or {}
 
 -- The reply of a create goes with the session that it made, and with no other that its key made later.
 local function reply_of_create()
@@ -27,7 +43,7 @@ end
 
 local function stored_replies()
   local found = {}
-  for _, hash in ipairs(redis.call('ZRANGE', KEYS[10], 0, -1)) do
+  for _, hash in ipairs(read('ZRANGE', KEYS[10], 0, -1) or {}) do
     if redis.call('EXISTS', IDEM .. hash) == 1 then
       found[#found + 1] = IDEM .. hash
     end
@@ -37,7 +53,7 @@ local function stored_replies()
 end
 
 local replies = stored_replies()
-local reply = { redis.call('EXISTS', KEYS[6]), redis.call('LLEN', KEYS[7]), #replies }
+local reply = { redis.call('EXISTS', KEYS[6]), read('LLEN', KEYS[7]) or 1, #replies }
 for _, key in ipairs(replies) do
   reply[#reply + 1] = key
 end
@@ -47,7 +63,7 @@ end
 
 -- Who joined this turn finds it lost.
 local function dismiss(id, idem)
-  local body, runner, joined = running(idem and idem ~= '-' and redis.call('GET', IDEM .. idem))
+  local body, runner, joined = running(idem and idem ~= '-' and read('GET', IDEM .. idem))
   if not body or runner ~= id then
     return
   end
@@ -78,7 +94,7 @@ local function unpoint()
     return
   end
   local newest = ARGV[8] .. root .. NEWEST
-  if redis.call('GET', newest) == string.sub(SESSION_ID, #root + 2) then
+  if read('GET', newest) == string.sub(SESSION_ID, #root + 2) then
     redis.call('DEL', newest)
   end
 end

@@ -1,21 +1,22 @@
 -- gate: the right to work on a session, or why not. Safe to repeat under the same id.
--- (after levels.lua and seat.lua)
+-- (after levels.lua, seat.lua and facts.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 this minute's counter, 8 the next minute's, 9 newest (number of the newest successor)
 --       10 safety memory of the client in ARGV 17
---       11 the reply under the idempotency key, where there is one
+--       11 meta, 12 history
+--       13 the reply under the idempotency key, where there is one
 -- ARGV  1-5 as seat.lua
 --       6 server, 7 lane (o or d), 8 lease ms, 9 whether ordinary ones may wait (1 or 0), 10 most in the queue,
 --       11 most in danger in the queue, 12 permits in a window, 13 that window in us, 14 permits in a minute of danger,
 --       15 the minute of KEYS 7 since 1970, 16 prefix of safety memories, 17 client where the session names none,
---       18 hash of the idempotency key or -, 19 hash of the body
--- reply begun, lane, remaining, reset us, then the facts (below)
+--       18 hash of the idempotency key or -, 19 hash of the body, 20 the session that is kept as facts.lua has it,
+--       21 place of the last exchange that is told
+-- reply begun, lane, remaining, reset us, then the facts of facts.lua
 --       queued | running, lane, remaining, reset us
 --       limited, lane, 0, reset us
 --       busy | full, ms that the lock still stands
 --       replay, bytes | reused | gone
--- facts whether it exists, revision, turn_count, last_interaction, memory {level since why epoch cleared_epoch cleared_at}
 --
 -- The memory of a session's own client is read under a key that only the session tells: one node holds both.
 -- The limiter's list expires with its window, the minute's counter after 120 s.
@@ -83,8 +84,9 @@ local function take()
 end
 
 local function begun(in_lane, remaining, reset)
-  return { 'begun', in_lane, remaining, reset, state[1] and 1 or 0, state[7] or '', state[8] or '', state[9] or '',
-    memory }
+  local session = { state[7], state[8], state[9], exists = state[1] }
+  return add_facts({ 'begun', in_lane, remaining, reset }, session, memory, ARGV[20], { KEYS[6], KEYS[11], KEYS[12] },
+    ARGV[21])
 end
 
 local function lock_ms()
@@ -109,7 +111,7 @@ if state[10] and string.find(state[10], ME .. '@', 1, true) then
 end
 
 -- The same request again.
-local marker = KEYS[11] and redis.call('GET', KEYS[11])
+local marker = KEYS[13] and redis.call('GET', KEYS[13])
 local joined = ''
 if marker and string.sub(marker, 1, 1) == 's' then
   if string.sub(marker, 2, 33) ~= body then
@@ -118,7 +120,7 @@ if marker and string.sub(marker, 1, 1) == 's' then
   return { 'replay', string.sub(marker, 34) }
 elseif marker then
   local other_body, runner, others = running(marker)
-  if runner == held or redis.call('ZSCORE', QUEUE, runner) then
+  if is_alive(runner, held) then
     if other_body ~= body then
       return { 'reused' }
     end
@@ -133,7 +135,7 @@ elseif marker then
     if #others / #me >= tonumber(most) then
       return { 'full', lock_ms() }
     end
-    redis.call('SET', KEYS[11], marker .. me, 'KEEPTTL')
+    redis.call('SET', KEYS[13], marker .. me, 'KEEPTTL')
     return { 'running', lane, 0, 0 }
   end
   joined = other_body == body and others or ''
@@ -148,7 +150,7 @@ if not permit then
   return { 'limited', lane, 0, reset }
 end
 if idem ~= '-' then
-  redis.call('SET', KEYS[11], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
+  redis.call('SET', KEYS[13], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
 end
 local value = ME .. ' ' .. lane .. ' ' .. permit .. ' ' .. idem
 if not held then
@@ -169,7 +171,7 @@ end
 if refusal then
   give_back(lane, permit)
   if idem ~= '-' then
-    redis.call('DEL', KEYS[11])
+    redis.call('DEL', KEYS[13])
   end
   return { refusal, lock_ms() }
 end

@@ -74,6 +74,15 @@ local function hand_over(now_ms)
   end
 end
 
+-- Whether a turn is still worked on, or waited for by somebody who is there.
+local function is_alive(id, held)
+  if id == held then
+    return true
+  end
+  local server = redis.call('ZSCORE', QUEUE, id) and ticket_of(id)
+  return server and hears(server, id)
+end
+
 local function running(value)
   if not value or string.sub(value, 1, 1) ~= 'r' then
     return nil
@@ -92,7 +101,7 @@ local function heir_of(id, lane, permit, idem, score, now_ms)
   end
   for joiner, server, rest in string.gmatch(joined, '(%x+)@(%S+) ()') do
     if hears(server, joiner) then
-      redis.call('SET', IDEM .. idem, 'r' .. body .. joiner .. string.sub(joined, rest), 'KEEPTTL')
+      redis.call('SET', IDEM .. idem, 'r' .. body .. joiner .. string.sub(joined, rest), 'PX', TICKET_MS)
       enqueue(joiner, score, server, lane, permit, idem, now_ms)
       return true
     end

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Inner;
 use super::gate::{idem_args, letter};
-use super::ground::Facts;
+use super::ground::{Facts, Reads, kept};
 use super::orphan::{Orphan, Pending};
 use super::value::{Parts, millis};
 use crate::domain::quota::Quota;
@@ -92,6 +92,8 @@ impl Inner {
             self.keys.session(key, keys::STATE),
             self.keys.session(key, keys::NEWEST),
             self.keys.safety(&key.org, &request.client),
+            self.keys.session(key, keys::META),
+            self.keys.session(key, keys::HISTORY),
         ]);
         names.extend(self.idem_key(key, request.idempotency.as_ref()));
         let (idem, body) = idem_args(request.idempotency.as_ref());
@@ -102,13 +104,16 @@ impl Inner {
             .arg(request.client.as_str())
             .arg(idem)
             .arg(body)
-            .arg(letter(request.lane));
+            .arg(letter(request.lane))
+            .arg(kept(warm.as_deref()))
+            .arg(self.last_place());
         let (answer, reads) =
             self.with_reads(&self.scripts.claim, call, key, has_news && warm.is_none()).await?;
         let mut parts = Parts::of(answer)?;
         Ok(match parts.text()?.as_str() {
             "begun" => {
                 let facts = Facts::of(&mut parts)?;
+                let reads = reads.or(Reads::of(&mut parts)?);
                 Look::Begun(self.begun(request, quota, facts, warm, reads).await?)
             }
             "waiting" => Look::Waiting(u64::try_from(parts.number::<i64>()?).ok().map(Duration::from_millis)),

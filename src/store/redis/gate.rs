@@ -6,7 +6,8 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::Inner;
-use super::ground::Facts;
+use super::ground::{Facts, Reads, kept};
+use super::held::Warm;
 use super::orphan::{Orphan, Pending};
 use super::value::{self, Parts, millis};
 use crate::domain::id::SessionKey;
@@ -64,7 +65,7 @@ impl Inner {
     /// `None` where the session is gone.
     async fn gate(&self, request: &Begin) -> Result<Option<Gate>, StoreError> {
         let warm = self.held.warm(&request.session);
-        let call = self.gate_call(request);
+        let call = self.gate_call(request, warm.as_deref());
         let (answer, reads) =
             self.with_reads(&self.scripts.gate, call, &request.session, warm.is_none()).await?;
         let mut parts = Parts::of(answer)?;
@@ -74,6 +75,7 @@ impl Inner {
             "begun" => {
                 let quota = self.quota(&mut parts)?;
                 let facts = Facts::of(&mut parts)?;
+                let reads = reads.or(Reads::of(&mut parts)?);
                 Gate::Begun(self.begun(request, quota, facts, warm, reads).await?)
             }
             "queued" => Gate::Queued(ticket(request, self.quota(&mut parts)?)),
@@ -88,7 +90,7 @@ impl Inner {
         }))
     }
 
-    fn gate_call(&self, request: &Begin) -> Cmd {
+    fn gate_call(&self, request: &Begin, warm: Option<&Warm>) -> Cmd {
         let (key, org, limits) = (&request.session, &request.session.org, &self.limits);
         let client = &request.client;
         let minute = self.clock.now().millis().div_euclid(60_000);
@@ -99,6 +101,8 @@ impl Inner {
             self.keys.minute(key, minute + 1),
             self.keys.session(key, keys::NEWEST),
             self.keys.safety(org, client),
+            self.keys.session(key, keys::META),
+            self.keys.session(key, keys::HISTORY),
         ]);
         names.extend(self.idem_key(key, request.idempotency.as_ref()));
         let (idem, body) = idem_args(request.idempotency.as_ref());
@@ -116,7 +120,9 @@ impl Inner {
             .arg(self.keys.safety_prefix(org))
             .arg(client.as_str())
             .arg(idem)
-            .arg(body);
+            .arg(body)
+            .arg(kept(warm))
+            .arg(self.last_place());
         call
     }
 

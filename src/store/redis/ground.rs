@@ -45,6 +45,7 @@ pub(super) struct Reads {
 }
 
 impl Reads {
+    /// `None` where nothing was read.
     pub fn of(answers: &mut impl Iterator<Item = Value>) -> Result<Option<Self>, StoreError> {
         let (Some(state), Some(meta), Some(recent)) = (answers.next(), answers.next(), answers.next()) else {
             return Ok(None);
@@ -75,8 +76,12 @@ impl Inner {
     fn add_reads(&self, calls: &mut Pipeline, key: &SessionKey) {
         calls.cmd("HGETALL").arg(self.keys.session(key, keys::STATE));
         calls.cmd("HGETALL").arg(self.keys.session(key, keys::META));
-        let last = i64::from(self.limits.recent_max) - 1;
-        calls.cmd("LRANGE").arg(self.keys.session(key, keys::HISTORY)).arg(0).arg(last);
+        calls.cmd("LRANGE").arg(self.keys.session(key, keys::HISTORY)).arg(0).arg(self.last_place());
+    }
+
+    /// The place in the history of the last exchange that a turn begins with.
+    pub(super) fn last_place(&self) -> i64 {
+        i64::from(self.limits.recent_max) - 1
     }
 
     /// What the holder needs to know. A session that is kept here is used where nobody wrote since.
@@ -162,6 +167,12 @@ impl Inner {
         call.arg(self.keys.safety_prefix(&key.org)).arg(client.as_str());
         call
     }
+}
+
+/// What is kept of a session, as the scripts compare it.
+pub(super) fn kept(warm: Option<&Warm>) -> String {
+    let spelled = |mark: &Mark| format!("{} {} {}", mark.revision, mark.turn_count, mark.last_interaction);
+    warm.map_or_else(|| "-".to_owned(), |warm| spelled(&warm.record.mark))
 }
 
 /// The ground of a session that is kept here, and that nobody wrote since.

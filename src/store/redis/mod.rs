@@ -53,6 +53,9 @@ pub struct RedisOptions {
     pub protocols: Arc<Protocols>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<Entropy>,
+    /// Keys and values that stand for good and are the same for every server. What was lost is put back; where another
+    /// value stands, the servers are not of one deployment any more, and this store stops.
+    pub agreed: Vec<(String, String)>,
     /// Tasks that end with the store: it hears messages and writes counters on them.
     pub tasks: Tasks,
     /// The longest that anybody waits for a turn.
@@ -80,11 +83,16 @@ struct Inner {
     wakes: Wakes,
     held: Held,
     counters: Counters,
+    agreed: Vec<(String, String)>,
     closed: std::sync::atomic::AtomicBool,
+    /// Another deployment's data lie in Redis.
+    estranged: std::sync::atomic::AtomicBool,
 }
 
 /// How long the store's own tasks may take to end.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// How often it is looked whether Redis is still this deployment's.
+const GUARD_EVERY: Duration = Duration::from_secs(2);
 
 impl RedisStore {
     /// Makes the store and begins to listen. Does not wait for Redis.
@@ -96,6 +104,8 @@ impl RedisStore {
             wakes: Wakes::default(),
             held: Held::bounded(options.warm_bytes),
             counters: Counters::default(),
+            agreed: options.agreed,
+            estranged: std::sync::atomic::AtomicBool::new(false),
             closed: std::sync::atomic::AtomicBool::new(false),
             link: options.link,
             keys: options.keys,
@@ -110,6 +120,8 @@ impl RedisStore {
         let (hearing, writing) = (Arc::clone(&inner), Arc::clone(&inner));
         drop(inner.tasks.spawn(async move { hearing.until_closed(hearing.hear()).await }));
         drop(inner.tasks.spawn(async move { writing.until_closed(writing.write_counters()).await }));
+        let guarding = Arc::clone(&inner);
+        drop(inner.tasks.spawn(async move { guarding.until_closed(guarding.guard()).await }));
         Self(inner)
     }
 }
@@ -149,6 +161,9 @@ impl Inner {
         if self.closed.load(std::sync::atomic::Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
+        if self.estranged.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(StoreError::Stopped("the data in Redis are another deployment's".to_owned()));
+        }
         self.link.ask(calls, scripts).await.map_err(|error| match error {
             LinkError::Away(reason) => StoreError::Away(reason),
             refused @ (LinkError::Refused(_) | LinkError::Url(_)) => {
@@ -157,6 +172,37 @@ impl Inner {
                 StoreError::Corrupt(refused.to_string())
             }
         })
+    }
+
+    /// Looks now and then whether Redis is still this deployment's: its data may be lost, and another server may have
+    /// begun anew with a secret of its own.
+    async fn guard(&self) {
+        loop {
+            tokio::time::sleep(GUARD_EVERY).await;
+            // Away is no news: the next look tells.
+            let _away = self.agree().await;
+        }
+    }
+
+    /// Puts back what every server agrees on. As it writes, it also tells whether Redis takes a write.
+    async fn agree(&self) -> Result<(), StoreError> {
+        let mut calls = Pipeline::with_capacity(self.agreed.len() * 2 + 1);
+        calls.cmd("PING");
+        for (key, value) in &self.agreed {
+            calls.cmd("SET").arg(key).arg(value).arg("NX").cmd("GET").arg(key);
+        }
+        let answers = self.ask(&calls, &[]).await?;
+        let standing = answers.into_iter().skip(2).step_by(2).map(value::text);
+        for ((_, own), standing) in self.agreed.iter().zip(standing) {
+            if standing? != *own {
+                tracing::error!(
+                    "the data in Redis are another deployment's: stop this server, or give it its secret"
+                );
+                self.estranged.store(true, std::sync::atomic::Ordering::Release);
+                return Err(StoreError::Stopped("the data in Redis are another deployment's".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// 32 hexadecimal digits that no other call has.
@@ -246,7 +292,7 @@ impl Store for RedisStore {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.0.ask(redis::pipe().cmd("PING"), &[]).await.map(drop)
+        self.0.agree().await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -33,10 +33,11 @@ impl Scripts {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
         let unlist = source!("unlist");
+        let facts = source!("facts");
         let names = keys::lua_names();
         Self {
-            gate: Script::of("gate", &[levels, seat, source!("gate")]),
-            claim: Script::of("claim", &[levels, seat, source!("claim")]),
+            gate: Script::of("gate", &[levels, seat, facts, source!("gate")]),
+            claim: Script::of("claim", &[levels, seat, facts, source!("claim")]),
             withdraw: Script::of("withdraw", &[seat, source!("withdraw")]),
             abandon: Script::of("abandon", &[seat, source!("abandon")]),
             renew: Script::of("renew", &[source!("renew")]),

@@ -47,6 +47,14 @@ fn unexpected() -> StoreError {
 /// The parts of a list, taken from the front.
 pub(super) struct Parts(std::vec::IntoIter<Value>);
 
+impl Iterator for Parts {
+    type Item = Value;
+
+    fn next(&mut self) -> Option<Value> {
+        self.0.next()
+    }
+}
+
 impl Parts {
     pub fn of(value: Value) -> Result<Self, StoreError> {
         Ok(Self(list(value)?.into_iter()))

@@ -7,7 +7,7 @@ use attune::store::{Claim, Committed, Gate, Store};
 
 use crate::redis_server::RedisServer;
 use crate::redis_world::{Redis, server_on};
-use crate::world::{Adapter, Desk, handed, limits};
+use crate::world::{Adapter, Desk, begun, handed, key, limits, reply, used};
 
 use super::leftovers::left;
 use super::{field, wall_clock};
@@ -122,4 +122,31 @@ async fn danger_in_another_programs_session_counts_for_the_client_that_it_names(
     let session = desk.session("s").await;
     assert_eq!((session.level, session.client_id.as_deref()), (Level::High, Some("someone")));
     assert_eq!(memories, [format!("trt:safety:{}", session.client.as_str())], "and for no other");
+}
+
+#[tokio::test]
+async fn a_session_that_was_spoilt_is_written_once_or_not_at_all_and_can_be_deleted() {
+    for what in ["state", "history", "meta", "pinned", "idems", "queue", "tickets"] {
+        let adapter = Redis::open(limits()).await;
+        let desk = Desk::of(&adapter);
+        desk.turn("s").await;
+        let spoilt = format!("trt:session:s:{what}");
+        let begun = begun(desk.ask(desk.keyed("s", used(1, 1))).await);
+        let mut commit = desk.commit_of("s", &begun);
+        commit.reply = Some((used(1, 1), reply("done")));
+        adapter.server.command(&["DEL", &spoilt]);
+        adapter.server.command(&["SET", &spoilt, "no such thing"]);
+        for _ in 0..2 {
+            // Refused or stored; never stored again under another number.
+            let _either = adapter.store().commit(commit.clone()).await;
+        }
+        let turns = adapter.server.command(&["LRANGE", "trt:session:s:history", "0", "-1"]);
+        let stored = if what == "history" { 0 } else { turns.texts().len() };
+        assert!(stored <= 2, "{what}: {stored}");
+        let receipt = adapter.store().delete(&key("s")).await.expect("it is there").expect("it stood");
+        assert!(receipt.verified, "{what}");
+        let words: Vec<String> =
+            left(&adapter.server).into_iter().filter(|key| key.starts_with("trt:session:s:")).collect();
+        assert!(words.is_empty(), "{what}: {words:?}");
+    }
 }
