@@ -96,7 +96,9 @@ impl Line {
             .from_returned
             .push(returned.map_or(0.0, |returned| millis(now.saturating_duration_since(returned))));
         times.to_the_other += u64::from(other != server);
-        self.left.fetch_sub(1, Ordering::Relaxed);
+        // Several may take over after the last that counts.
+        let one_less = |left: u64| Some(left.saturating_sub(1));
+        let _was = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
     }
 
     fn print(&self, waiters: usize) {
