@@ -257,6 +257,35 @@ fn no_script_spells_a_key_or_looks_through_all_of_them() {
     }
 }
 
+/// The words in capitals behind each of these, up to the quote.
+fn words_behind<'a>(text: &'a str, openings: &[&str]) -> BTreeSet<String> {
+    let behind = openings.iter().flat_map(|opening| text.split(*opening).skip(1));
+    let word = |rest: &'a str| rest.split(['\'', '"']).next().unwrap_or_default();
+    behind
+        .map(word)
+        .filter(|word| word.chars().all(|c| c.is_ascii_uppercase()))
+        .map(str::to_lowercase)
+        .collect()
+}
+
+#[test]
+fn the_docs_allow_the_commands_that_redis_is_sent_and_no_other() {
+    let scripts: String = scripts().into_values().collect();
+    let mut used = words_behind(&scripts, &["redis.call('", "redis.pcall('", "read('"]);
+    for (path, text) in sources() {
+        if (path.starts_with("store/redis/") || path.starts_with("redis/")) && path != "redis/survey.rs" {
+            used.extend(words_behind(&code(&text), &["cmd(\""]));
+        }
+    }
+    // Sent by the library, or by another name.
+    used.extend(["evalsha", "select", "subscribe"].map(str::to_owned));
+    let docs = read("docs/redis.md");
+    let list = docs.split("+ping ").nth(1).and_then(|rest| rest.split("```").next()).expect("the list");
+    let listed = list.split_whitespace().filter_map(|word| word.strip_prefix('+')?.split('|').next());
+    let listed: BTreeSet<String> = listed.chain(["ping"]).map(str::to_owned).collect();
+    assert_eq!(listed, used);
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let words = ["TO", "DO", "FIX", "ME"];
