@@ -89,7 +89,7 @@ if ARGV[10] ~= '-' then
     elseif from then
       joined = string.sub(joined, 1, from - 1) .. string.sub(joined, to + 1)
       redis.call('SET', KEYS[11], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
-      enqueue(ME, first_score(), ARGV[6], ARGV[12], '-', ARGV[10], now_ms)
+      enqueue(ME, first_score(ARGV[12]), ARGV[6], ARGV[12], '-', ARGV[10], now_ms)
       if not held and hand_over(now_ms) == ME then
         return begun()
       end

@@ -134,7 +134,7 @@ if ARGV[20] ~= '-' then
   end
   redis.call('PEXPIRE', KEYS[9], string.format('%.0f', kept))
 elseif idem ~= '-' then
-  heir_of(ME, lane, permit, idem, first_score(), now_ms)
+  heir_of(ME, lane, permit, idem, first_score(lane), now_ms)
 end
 redis.call('DEL', LOCK)
 if joined then

@@ -110,16 +110,20 @@ local function heir_of(id, lane, permit, idem, score, now_ms)
   return false
 end
 
--- A score ahead of everybody's.
-local function first_score()
-  local first = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
-  return first[2] and tonumber(first[2]) - 1 or 0
+-- A score ahead of everybody's in this lane; danger stays ahead of the rest.
+local function first_score(lane)
+  if lane == 'd' then
+    local first = redis.call('ZRANGE', QUEUE, 0, 0, 'WITHSCORES')
+    return math.min(tonumber(first[2] or 0), 0) - 1
+  end
+  local first = redis.call('ZRANGE', QUEUE, 0, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  return math.max(tonumber(first[2] or 1) - 1, 0)
 end
 
 -- Ends a turn that was not committed.
 local function release(id, lane, permit, idem, is_given_back, now_ms)
   redis.call('DEL', LOCK)
-  if not heir_of(id, lane, permit, idem, first_score(), now_ms) and is_given_back then
+  if not heir_of(id, lane, permit, idem, first_score(lane), now_ms) and is_given_back then
     give_back(lane, permit)
   end
   hand_over(now_ms)

@@ -12,7 +12,7 @@ use super::orphan::{Orphan, Pending};
 use super::value::{Parts, millis};
 use crate::domain::quota::Quota;
 use crate::redis::keys;
-use crate::store::{Begin, Begun, Claim, Lease, StoreError, Ticket};
+use crate::store::{Begin, Begun, Claim, Gate, Lane, Lease, StoreError, Ticket};
 
 /// One who waits looks for itself so often: messages can be lost, and holders die.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -50,6 +50,20 @@ impl Inner {
                 Look::Begun(begun) => {
                     pending.settle();
                     return Ok(Claim::Begun(begun));
+                }
+                // Danger that came a moment late for its hand-over waits on: what was said is to be stored.
+                Look::Lost if request.lane == Lane::Danger && Instant::now() < deadline => {
+                    match this.gate(&request).await? {
+                        Some(Gate::Queued(_)) => continue,
+                        Some(Gate::Begun(begun)) => {
+                            pending.settle();
+                            return Ok(Claim::Begun(begun));
+                        }
+                        Some(_) | None => {
+                            pending.settle();
+                            return this.without_lease(&request, Look::Lost).await;
+                        }
+                    }
                 }
                 other => {
                     pending.settle();

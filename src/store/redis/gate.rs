@@ -63,7 +63,7 @@ impl Inner {
     }
 
     /// `None` where the session is gone.
-    async fn gate(&self, request: &Begin) -> Result<Option<Gate>, StoreError> {
+    pub(super) async fn gate(&self, request: &Begin) -> Result<Option<Gate>, StoreError> {
         let warm = self.held.warm(&request.session);
         let call = self.gate_call(request, warm.as_deref());
         let (answer, reads) =

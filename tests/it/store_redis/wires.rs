@@ -230,3 +230,17 @@ async fn counts_whose_answer_was_lost_are_added_once_and_a_spoilt_counter_stops_
     let expected = [("event:turn".to_owned(), 1), ("total_inputs".to_owned(), 1)];
     assert_eq!(days[0].counts, BTreeMap::from(expected));
 }
+
+#[tokio::test]
+async fn danger_that_came_late_for_its_hand_over_waits_on() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let holder = desk.begun("s").await;
+    let (danger, ordinary) = (desk.queued(desk.danger("s")).await, desk.queued(desk.request("s")).await);
+    desk.turn_of("s", &holder).await;
+    adapter.wind(limits().claim_ttl).await;
+    let next = handed(desk.claim(ordinary).await);
+    let (late, _) = tokio::join!(desk.claim(danger), desk.turn_of("s", &next));
+    desk.turn_of("s", &handed(late)).await;
+    assert_eq!(desk.turns("s").await, [1, 2, 3]);
+}
