@@ -106,13 +106,20 @@ async fn a_dead_holders_session_goes_on_within_the_lease() {
     assert!(matches!(dying.begin(desk.request("s")).await, Ok(Gate::Begun(_))));
     let Ok(Gate::Queued(_dead)) = dying.begin(desk.request("s")).await else { panic!("not queued") };
     let ticket = desk.queued(desk.request("s")).await;
-    drop(dying);
-    // Its connections end with it; whoever waits on it is passed over then.
-    while adapter.server.command(&["PUBSUB", "NUMPAT"]).int() + subscribers(&adapter.server) > 1 {
-        tokio::task::yield_now().await;
-    }
+    end(dying, &adapter.server).await;
     let (claim, ()) = tokio::join!(desk.claim(ticket), adapter.wind(limits().lease_ttl));
     desk.turn_of("s", &handed(claim)).await;
+}
+
+/// Ends one of two servers. Its connections end with it; whoever waits on it is passed over then.
+async fn end(store: attune::store::redis::RedisStore, server: &RedisServer) {
+    while subscribers(server) != 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(store);
+    while subscribers(server) != 1 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// How many servers hear what is said to one alone.
@@ -243,4 +250,38 @@ async fn danger_that_came_late_for_its_hand_over_waits_on() {
     let (late, _) = tokio::join!(desk.claim(danger), desk.turn_of("s", &next));
     desk.turn_of("s", &handed(late)).await;
     assert_eq!(desk.turns("s").await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_request_that_waited_on_a_server_that_died_is_not_joined_but_asked_anew() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let dying = adapter.another_server();
+    adapter.server.command(&["SET", "trt:lock:s", "a-token"]);
+    assert!(matches!(dying.begin(desk.keyed("s", used(1, 1))).await, Ok(Gate::Queued(_))));
+    assert!(matches!(desk.ask(desk.keyed("s", used(1, 1))).await, Gate::Running(_)));
+    end(dying, &adapter.server).await;
+    let Gate::Queued(ticket) = desk.ask(desk.keyed("s", used(1, 1))).await else {
+        panic!("it waits for the dead")
+    };
+    adapter.server.command(&["DEL", "trt:lock:s"]);
+    desk.turn_of("s", &handed(desk.claim(ticket).await)).await;
+}
+
+/// As after a turn that raised its client's level, and whose server ended before the other sessions followed.
+#[tokio::test]
+async fn a_rise_that_was_cut_off_goes_on_with_the_next() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    for n in 0..120 {
+        desk.create(&format!("s{n}"), None).await;
+    }
+    let memory = format!("trt:safety:{}", client("c").as_str());
+    adapter.server.command(&["HSET", &memory, "level", "crisis", "epoch", "1", "raised_by", "somebody"]);
+    assert!(!desk.raise("s7", Level::Crisis).await.rose);
+    for n in 0..120 {
+        let state = format!("trt:session:s{n}:state");
+        assert_eq!(adapter.server.command(&["HGET", &state, "status"]).text(), "paused", "s{n}");
+        assert_eq!(adapter.server.command(&["PTTL", &state]).int(), -1, "s{n}");
+    }
 }
