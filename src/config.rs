@@ -2,6 +2,7 @@
 //!
 //! Durations whose name does not end in `_MS` are seconds and take `ms`, `s`, `m`, `h` or `d` behind the number.
 
+mod model;
 mod reader;
 mod variables;
 
@@ -17,6 +18,7 @@ use secrecy::{SecretBox, SecretString};
 
 use crate::store::Limits;
 
+pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
 use variables::unknown_names;
@@ -45,6 +47,9 @@ pub struct Config {
     pub data: PathBuf,
     /// `None`: the embedded store.
     pub redis: Option<RedisConfig>,
+    /// `None`: the scripted responder.
+    pub model: Option<ModelConfig>,
+    pub retrieval: RetrievalConfig,
     pub auth: Auth,
     /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
     pub auth_written_out: bool,
@@ -147,6 +152,8 @@ fn read(reader: &mut Reader) -> Config {
     let (auth, auth_written_out) = read_auth(reader, addr);
     Config {
         redis: read_redis(reader),
+        model: model::read(reader),
+        retrieval: model::read_retrieval(reader, &data),
         auth,
         auth_written_out,
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
@@ -263,6 +270,7 @@ fn read_limits(reader: &mut Reader) -> Limits {
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(366 * 24);
 

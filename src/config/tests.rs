@@ -78,3 +78,34 @@ fn a_secret_may_come_from_a_file_but_not_from_two_places() {
     assert_eq!(faults_of(&[("ATTUNE_SECRET_FILE", path), ("ATTUNE_SECRET", &encoded)]).len(), 1);
     assert_eq!(faults_of(&[("ATTUNE_SECRET_FILE", "/nowhere")]).len(), 1);
 }
+
+#[test]
+fn who_writes_the_words_follows_from_what_is_set() {
+    let api = |pairs: &[(&str, &str)]| {
+        read_from(pairs).expect("sound").model.map(|model| (model.api, model.name, model.servers.len()))
+    };
+    let ollama = ("OLLAMA_BASE_URL", "http://a:11434/, http://b:11434");
+    let openai = ("OPENAI_BASE_URL", "https://models.example.com/v1");
+    let model = ("OPENAI_MODEL", "small");
+    assert_eq!(api(&[]), None);
+    assert_eq!(api(&[ollama, openai, model]), Some((ModelApi::Ollama, "llama3.1".to_owned(), 2)));
+    assert_eq!(api(&[openai, model]), Some((ModelApi::OpenAi, "small".to_owned(), 1)));
+    assert_eq!(api(&[ollama, ("ATTUNE_RESPONDER", "scripted")]), None);
+    let here = api(&[("ATTUNE_RESPONDER", "ollama")]);
+    assert_eq!(here, Some((ModelApi::Ollama, "llama3.1".to_owned(), 1)));
+    let chosen = api(&[ollama, openai, model, ("ATTUNE_RESPONDER", "openai")]);
+    assert_eq!(chosen, Some((ModelApi::OpenAi, "small".to_owned(), 1)));
+}
+
+#[test]
+fn a_model_that_cannot_be_found_stops_the_start() {
+    assert_eq!(faults_of(&[("ATTUNE_RESPONDER", "openai"), ("OPENAI_MODEL", "m")]).len(), 1);
+    assert_eq!(faults_of(&[("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")]).len(), 1, "no model is named");
+    for url in ["localhost:11434", "ftp://host", "http://", "http://user:secret@host", "http://host?x=1"] {
+        let faults = faults_of(&[("OLLAMA_BASE_URL", url)]);
+        assert_eq!(faults.len(), 1, "{url}");
+        assert!(!faults[0].contains("secret"), "what may be a password is not repeated");
+    }
+    let wrong = [("MODEL_TEMPERATURE", "3"), ("MODEL_KEEP_ALIVE", "soon"), ("MODEL_PARALLEL", "0")];
+    assert_eq!(faults_of(&wrong).len(), 3);
+}

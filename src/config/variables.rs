@@ -64,6 +64,61 @@ pub const VARIABLES: &[Variable] = &[
         "Where the command line finds a running server. Unset: the listening address.",
     ),
     variable(
+        "ATTUNE_RESPONDER",
+        "auto",
+        "Who writes the words: `scripted`, `ollama`, `openai`, or `auto`: Ollama when `OLLAMA_BASE_URL` is set, else an OpenAI-compatible server when `OPENAI_BASE_URL` is, else scripted.",
+    ),
+    variable(
+        "OLLAMA_BASE_URL",
+        "",
+        "Where Ollama listens, like `http://127.0.0.1:11434` (which counts when `ATTUNE_RESPONDER=ollama` and this is unset). Several, comma-separated, share the work: the least busy healthy one is asked.",
+    ),
+    variable("OLLAMA_MODEL", "llama3.1", "The model that Ollama runs."),
+    variable(
+        "OPENAI_BASE_URL",
+        "",
+        "Where an OpenAI-compatible server listens, its version path included, like `https://models.example.com/v1`. Several, comma-separated, share the work.",
+    ),
+    variable("OPENAI_API_KEY", "", "Its key. Also as `OPENAI_API_KEY_FILE`."),
+    variable("OPENAI_MODEL", "", "The model to ask it for."),
+    variable(
+        "MODEL_CONTEXT_TOKENS",
+        "4096",
+        "The context that a model is run with; a prompt is cut to it, its oldest exchanges first.",
+    ),
+    variable("MODEL_REPLY_TOKENS", "200", "The longest reply of a model, in tokens."),
+    variable("MODEL_TEMPERATURE", "0.6", "How freely a model chooses its words, 0 to 2."),
+    variable(
+        "MODEL_KEEP_ALIVE",
+        "30m",
+        "How long Ollama keeps the model loaded after a turn; 0: not at all, `forever`: until Ollama stops.",
+    ),
+    variable("MODEL_CONNECT_MS", "2000", "The longest that connecting to a model's server may take."),
+    variable(
+        "MODEL_FIRST_CHUNK_MS",
+        "20000",
+        "The longest wait for a reply's first word; loading a model belongs to it.",
+    ),
+    variable("MODEL_BETWEEN_MS", "5000", "The longest pause within a reply."),
+    variable(
+        "MODEL_TOTAL_MS",
+        "25000",
+        "The longest that a model may take for a reply, waiting for its turn included; never more than the turn's own time.",
+    ),
+    variable("MODEL_PARALLEL", "64", "Replies that models write at once."),
+    variable("MODEL_QUEUE", "256", "Turns that may wait for a model; beyond it the script answers."),
+    variable(
+        "EMBED_MODEL",
+        "",
+        "A model of Ollama for embeddings: examples are then found by meaning as well as by words. Unset: by words alone.",
+    ),
+    variable("RAG_CACHE_TTL", "3600", "How long found examples are kept for the same words."),
+    variable(
+        "ATTUNE_CORPUS",
+        "",
+        "A file of your own examples beside the ones inside of the binary. Unset: `corpus.jsonl` in the data directory, where there is one.",
+    ),
+    variable(
         "ATTUNE_COUNTRY",
         "",
         "Two-letter country whose crisis lines are shown where a session names none. Unset: the international finder.",
@@ -120,7 +175,7 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// Secrets that may also be named by a file.
-const WITH_FILE: &[&str] = &["ATTUNE_SECRET", "REDIS_URL", "REDIS_PASSWORD"];
+const WITH_FILE: &[&str] = &["ATTUNE_SECRET", "REDIS_URL", "REDIS_PASSWORD", "OPENAI_API_KEY"];
 
 /// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.
 pub(super) fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
