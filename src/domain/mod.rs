@@ -1,6 +1,8 @@
 //! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
 
+pub mod digest;
 pub mod disclosure;
+pub mod exchange;
 pub mod fault;
 pub mod guard;
 pub mod id;

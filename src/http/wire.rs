@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::disclosure;
+use crate::domain::exchange::Exchange;
 use crate::domain::protocol::ProtocolRef;
 use crate::domain::safety::{Level, Resource};
-use crate::domain::session::{Exchange, Meta, Session, Status};
+use crate::domain::session::{Meta, Session, Status};
 use crate::domain::time::Timestamp;
 use crate::store::{Receipt, Remaining, Snapshot};
 use crate::turn::{Knowledge, Storage};
@@ -181,6 +182,23 @@ pub struct HistoryBody {
     pub next_before: Option<u32>,
     /// Whether older turns have been dropped.
     pub history_trimmed: bool,
+}
+
+/// A turn that is at work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PendingBody {
+    pub session_id: String,
+    pub turn: u32,
+    /// `pending`.
+    pub responder: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoppedBody {
+    /// Whether a turn was at work and was stopped; one on another server is asked to.
+    pub stopped: bool,
+    /// Its number, where what it had said was stored.
+    pub turn: Option<u32>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
