@@ -65,6 +65,16 @@ struct LevelLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabels {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     error: &'static str,
 }
@@ -80,6 +90,9 @@ pub struct Metrics {
     levels: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
+    retrievals: Family<SourceLabels, Counter>,
+    retrieval_seconds: Histogram,
+    retrieval_failures: Family<PartLabels, Counter>,
     store_up: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
@@ -95,6 +108,9 @@ impl Default for Metrics {
             levels: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
+            retrievals: Family::default(),
+            retrieval_seconds: Histogram::new(SECONDS),
+            retrieval_failures: Family::default(),
             store_up: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
@@ -120,6 +136,13 @@ impl Metrics {
             "sessions_expired",
             "Sessions that the sweep expired",
             self.sessions_expired.clone(),
+        );
+        registry.register("retrievals", "Look-ups of examples by source", self.retrievals.clone());
+        registry.register("retrieval_seconds", "Time to find examples", self.retrieval_seconds.clone());
+        registry.register(
+            "retrieval_failures",
+            "Failed calls of the shared cache and of the embedding model",
+            self.retrieval_failures.clone(),
         );
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
@@ -156,6 +179,20 @@ impl Metrics {
 
     pub fn sessions_expired(&self, count: usize) {
         self.sessions_expired.inc_by(count as u64);
+    }
+
+    /// Examples were found: in memory, in the shared cache, or by ranking.
+    pub fn retrieval(&self, source: &'static str, seconds: f64) {
+        self.retrievals.get_or_create(&SourceLabels { source }).inc();
+        self.retrieval_seconds.observe(seconds);
+    }
+
+    /// How often calls failed since the start, as whoever makes them has counted.
+    pub fn retrieval_failures(&self, shared_cache: u64, embedding: u64) {
+        for (part, total) in [("shared_cache", shared_cache), ("embedding", embedding)] {
+            let counter = self.retrieval_failures.get_or_create_owned(&PartLabels { part });
+            counter.inner().store(total, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     pub fn store_is_up(&self, up: bool) {

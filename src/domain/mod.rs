@@ -4,6 +4,7 @@ pub mod disclosure;
 pub mod fault;
 pub mod guard;
 pub mod id;
+pub mod labels;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;
