@@ -1,5 +1,6 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
+mod retrieval;
 mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -16,11 +17,14 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
 use crate::http::{self, State};
+use crate::llm::ModelError;
+use crate::retrieval::file::CorpusError;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
+pub use self::retrieval::open_retrieval;
 pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};
 
 /// How long a crisis reply waits for its commit.
@@ -38,6 +42,10 @@ pub enum StartError {
     Store(#[from] StoreFault),
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    #[error("the client for the embedding model could not be made: {0}")]
+    Embed(ModelError),
     #[error(transparent)]
     Unready(#[from] StoreError),
     #[error("cannot listen on {addr}: {source}")]
@@ -105,7 +113,7 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
 
 async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
     let knowledge = Knowledge::embedded()?;
-    let Opened { store, secret } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
+    let Opened { store, secret, .. } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
     take_up_protocols(&knowledge, &*store).await?;
     Ok(Turns {
         store,

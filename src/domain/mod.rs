@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod fault;
 pub mod guard;
 pub mod id;
+pub mod labels;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;

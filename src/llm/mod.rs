@@ -3,6 +3,7 @@
 //! A model is handed messages and streams a reply. It learns nothing of sessions, steps or levels, and nothing that it
 //! says reaches them: text comes out, and numbers about it.
 
+pub mod embed;
 pub mod scripted;
 
 use std::time::Duration;

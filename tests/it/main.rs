@@ -25,6 +25,7 @@ mod redis_server;
 mod redis_servers;
 mod redis_world;
 mod resp;
+mod retrieval;
 mod rig;
 mod rig_wire;
 mod seed_program;

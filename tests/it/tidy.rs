@@ -139,7 +139,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["access"]),
     ("dotenvy", &["config"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "access", "store/embedded", "cli"]),
+    ("std::fs", &["config", "access", "store/embedded", "retrieval/file", "cli"]),
 ];
 
 #[test]
