@@ -1,5 +1,6 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
+mod models;
 mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -16,11 +17,13 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
 use crate::http::{self, State};
+use crate::llm::ClientFault;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
+pub use self::models::{open_models, open_servers};
 pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};
 
 /// How long a crisis reply waits for its commit.
@@ -40,6 +43,8 @@ pub enum StartError {
     Knowledge(#[from] KnowledgeError),
     #[error(transparent)]
     Unready(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ClientFault),
     #[error("cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: std::io::Error },
     #[error("the HTTP server could not be started: {0}")]

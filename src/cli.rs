@@ -3,6 +3,7 @@
 //! Commands speak HTTP to a running server and open the embedded store only when no server holds it.
 
 mod doctor;
+mod model;
 mod offline;
 mod protocol;
 mod serve;
@@ -36,6 +37,19 @@ enum Command {
     /// Work on protocols.
     #[command(subcommand)]
     Protocol(Protocol),
+    /// Try the model that writes replies, or make it ready.
+    #[command(subcommand)]
+    Model(Model),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Model {
+    /// Ask each server for a sentence: is it there, has it the model, how fast is it? Fails when none works.
+    Check,
+    /// Have Ollama load the model, so that nobody waits for it.
+    Load,
+    /// Have Ollama forget the model, so that its memory is free.
+    Unload,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +122,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Model(command) => runtime()?.block_on(model::run(&config, command)),
         Command::Doctor | Command::Protocol(_) => Ok(ExitCode::SUCCESS),
     }
 }
