@@ -106,7 +106,7 @@ impl Events {
         loop {
             let line = match self.lines.next_line()? {
                 Ok(line) if self.has_begun => line,
-                Ok(line) => line.trim_start_matches('\u{feff}'),
+                Ok(line) => line.strip_prefix('\u{feff}').unwrap_or(line),
                 Err(unreadable) => return Some(Err(unreadable)),
             };
             self.has_begun = true;
