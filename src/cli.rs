@@ -4,6 +4,7 @@
 
 mod corpus;
 mod doctor;
+mod model;
 mod offline;
 mod protocol;
 mod serve;
@@ -40,6 +41,19 @@ enum Command {
     /// Work on the examples that replies are made after.
     #[command(subcommand)]
     Corpus(Corpus),
+    /// Try the model that writes replies, or make it ready.
+    #[command(subcommand)]
+    Model(Model),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Model {
+    /// Ask each server for a sentence: is it there, has it the model, how fast is it? Fails when none works.
+    Check,
+    /// Have Ollama load the model, so that nobody waits for it.
+    Load,
+    /// Have Ollama forget the model, so that its memory is free.
+    Unload,
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,6 +147,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor | Command::Protocol(_) | Command::Corpus(Corpus::Check { .. }) => {
             Ok(ExitCode::SUCCESS)
         }
+        Command::Model(command) => runtime()?.block_on(model::run(&config, command)),
     }
 }
 

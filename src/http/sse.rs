@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
@@ -157,7 +157,7 @@ impl Telling {
                 }
                 match answer {
                     Ok(answer) => self.turn(&answer, &mut events),
-                    Err(refused) => self.problem(refused.into(), &mut events),
+                    Err(refused) => self.problem(&refused.into(), &mut events),
                 }
             }
         }
@@ -191,7 +191,7 @@ impl Telling {
             // What was heard is of an attempt that failed; only the same key tells what became of the turn.
             None if self.told.is_sent => {
                 let busy = Refused::Busy { retry_after: Duration::from_secs(1) };
-                return self.problem(busy.into(), events);
+                return self.problem(&busy.into(), events);
             }
             None => {}
         }
@@ -200,7 +200,7 @@ impl Telling {
         event(events, (turn, seq + 1), "turn", &String::from_utf8_lossy(&body));
     }
 
-    fn problem(&self, problem: Problem, events: &mut String) {
+    fn problem(&self, problem: &Problem, events: &mut String) {
         let frame = &self.frame;
         let body = problem.body(&frame.request_id, frame.started, Some(&frame.resources));
         let (turn, seq) = self.told.last.unwrap_or((0, 0));

@@ -32,8 +32,14 @@ struct From {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Part {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Server {
-    server: String,
+    /// Counts from 1 in the order of the configuration.
+    server: u32,
 }
 
 #[derive(Debug)]
@@ -48,6 +54,7 @@ pub struct Words {
     servers_up: Family<Server, Gauge>,
     retrievals: Family<From, Counter>,
     retrieval_seconds: Histogram,
+    retrieval_failures: Family<Part, Counter>,
 }
 
 impl Default for Words {
@@ -63,6 +70,7 @@ impl Default for Words {
             servers_up: Family::default(),
             retrievals: Family::default(),
             retrieval_seconds: Histogram::new(RETRIEVAL_SECONDS),
+            retrieval_failures: Family::default(),
         }
     }
 }
@@ -80,7 +88,11 @@ impl Words {
             "Times that the script or a rule stood in for a model, by cause",
             self.fallbacks.clone(),
         );
-        registry.register("rail_hits", "Sentences of models that were not let out, by class", self.forbidden.clone());
+        registry.register(
+            "rail_hits",
+            "Sentences of models that were not let out, by class",
+            self.forbidden.clone(),
+        );
         registry.register(
             "model_prompts_cut",
             "Prompts of which a model's server read less than it was sent",
@@ -89,11 +101,16 @@ impl Words {
         registry.register("model_running", "Replies that models write now", self.running.clone());
         registry.register("model_queued", "Turns that wait for a model now", self.queued.clone());
         registry.register("model_server_up", "1 while a model's server is asked", self.servers_up.clone());
-        registry.register("retrievals", "Searches for examples, by where they were found", self.retrievals.clone());
         registry.register(
-            "retrieval_seconds",
-            "Time to find examples",
-            self.retrieval_seconds.clone(),
+            "retrievals",
+            "Searches for examples, by where they were found",
+            self.retrievals.clone(),
+        );
+        registry.register("retrieval_seconds", "Time to find examples", self.retrieval_seconds.clone());
+        registry.register(
+            "retrieval_failures",
+            "Failed calls of the shared cache and of the embedding model",
+            self.retrieval_failures.clone(),
         );
     }
 
@@ -125,12 +142,20 @@ impl Words {
         self.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
     }
 
-    pub fn server(&self, url: &str, is_asked: bool) {
-        self.servers_up.get_or_create(&Server { server: url.to_owned() }).set(i64::from(is_asked));
+    pub fn server(&self, server: u32, is_asked: bool) {
+        self.servers_up.get_or_create(&Server { server }).set(i64::from(is_asked));
     }
 
     pub fn retrieval(&self, from: &'static str, seconds: f64) {
         self.retrievals.get_or_create(&From { from }).inc();
         self.retrieval_seconds.observe(seconds);
+    }
+
+    /// How often calls failed since the start, as whoever makes them has counted.
+    pub fn retrieval_failures(&self, shared_cache: u64, embedding: u64) {
+        for (part, total) in [("shared_cache", shared_cache), ("embedding", embedding)] {
+            let counter = self.retrieval_failures.get_or_create_owned(&Part { part });
+            counter.inner().store(total, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 }

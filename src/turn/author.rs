@@ -12,8 +12,10 @@ use tokio::time::Instant;
 use crate::domain::exchange::{Exchange, Used, Written};
 use crate::domain::prompt::{Ask, Budget, Example, Prompt, Prompts, Truncation};
 use crate::domain::protocol::{Decision, Options};
-use crate::domain::safety::{Class, Rail, Secrets};
-use crate::llm::{Chunk, End, Finish, Generation, Generations, ModelError, Request};
+use crate::domain::safety::{Class, Rail, Release, Secrets};
+use crate::llm::breaker::State;
+use crate::llm::generations::{Generation, Generations};
+use crate::llm::{Chunk, End, Finish, ModelError, Request};
 use crate::retrieval::{Found, Retrieval};
 use crate::telemetry::Metrics;
 
@@ -29,6 +31,8 @@ const CHOICE_PART: u32 = 3;
 
 /// All that it takes to have a model write.
 pub struct Author {
+    /// What `/health` calls the models' servers: `ollama` or `openai`.
+    pub service: &'static str,
     pub models: Arc<Generations>,
     pub retrieval: Arc<Retrieval>,
     pub prompts: Arc<Prompts>,
@@ -111,14 +115,14 @@ impl Author {
     pub(super) fn deadline(&self, arrived: Instant, turn: Duration) -> Instant {
         // What is left is for the script and the commit.
         let reserve = (turn / 4).min(Duration::from_secs(1));
-        (Instant::now() + self.total).min(arrived + (turn - reserve))
+        (Instant::now() + self.total).min(arrived + turn.saturating_sub(reserve))
     }
 
     /// Writes a reply. `None` where the decision is left to the script, or has no words.
     pub(super) async fn write(&self, brief: Brief<'_>, line: &Line, speech: &mut Speech) -> Option<Draft> {
         let began = Instant::now();
         let found = self.find(&brief).await;
-        let prompt = self.prompt(&brief, &found)?;
+        let prompt = self.prompt(&brief, found.as_ref())?;
         let estimate = prompt.tokens;
         let mut written = Written {
             prompt: self.prompts.hash().to_owned(),
@@ -169,6 +173,17 @@ impl Author {
         }
     }
 
+    /// Brings the figures that stand for now up to date.
+    pub fn measure(&self) {
+        let (words, standing, counts) =
+            (self.metrics.words(), self.models.standing(), self.retrieval.counts());
+        words.load(standing.running, standing.queued);
+        for (number, server) in (1..).zip(&standing.servers) {
+            words.server(number, server.state == State::Closed);
+        }
+        words.retrieval_failures(counts.shared_failures, counts.embed_failures);
+    }
+
     async fn choice(&self, request: Request, deadline: Instant) -> Result<String, Fell> {
         let mut generation = self.models.begin(request, deadline).await.map_err(Fell::Model)?;
         let mut answer = String::new();
@@ -183,15 +198,14 @@ impl Author {
 
     async fn find(&self, brief: &Brief<'_>) -> Option<Found> {
         let label = brief.decision.label.as_deref()?;
-        let began = Instant::now();
         let found = self.retrieval.passages(label, brief.text).await;
-        self.metrics.words().retrieval(found.from.as_str(), began.elapsed().as_secs_f64());
+        self.metrics.words().retrieval(found.from.as_str(), found.took.as_secs_f64());
         Some(found)
     }
 
-    fn prompt(&self, brief: &Brief<'_>, found: &Option<Found>) -> Option<Prompt> {
+    fn prompt(&self, brief: &Brief<'_>, found: Option<&Found>) -> Option<Prompt> {
         let examples: Vec<Example<'_>> = found
-            .iter()
+            .into_iter()
             .flat_map(|found| &found.passages)
             .map(|scored| Example { client: &scored.passage.client, therapist: &scored.passage.therapist })
             .collect();
@@ -270,7 +284,7 @@ impl Author {
                     if std::mem::take(&mut is_first) {
                         self.metrics.words().first_token(began.elapsed().as_secs_f64());
                     }
-                    speech.say(&reading.push(&text).map_err(Fell::Forbidden)?);
+                    let_go(&reading.push(&text), speech)?;
                 }
                 // What stops in the middle of a sentence is not let out.
                 Chunk::End(end) if end.finish == Finish::Length && !speech.is_silent() => return Ok(end),
@@ -278,7 +292,7 @@ impl Author {
                     return Err(Fell::Model(ModelError::Endless));
                 }
                 Chunk::End(end) => {
-                    speech.say(&reading.finish().map_err(Fell::Forbidden)?);
+                    let_go(&reading.finish(), speech)?;
                     return Ok(end);
                 }
             }
@@ -300,6 +314,11 @@ impl Author {
             }
         }
     }
+}
+
+fn let_go(release: &Release, speech: &mut Speech) -> Result<(), Fell> {
+    speech.say(&release.text);
+    release.stopped.map_or(Ok(()), |class| Err(Fell::Forbidden(class)))
 }
 
 /// What an open choice is read from.

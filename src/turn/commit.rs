@@ -20,8 +20,14 @@ pub(super) fn attempts_max(admitted: &Admitted) -> usize {
     if admitted.shows_danger() { ATTEMPTS_IN_DANGER_MAX } else { ATTEMPTS_MAX }
 }
 
+/// A turn that is stored.
+pub(super) struct Stored {
+    pub answer: Answer,
+    pub exchange: Exchange,
+}
+
 pub(super) enum Outcome {
-    Done(Answer, Exchange),
+    Done(Box<Stored>),
     /// Decide anew: `working` stands on the new ground.
     Again,
 }
@@ -54,7 +60,7 @@ pub(super) async fn commit(
                 turns.level_rose(&commit.key, level);
             }
             let answer = Answer { body, replayed: false, quota: Some(working.begun.quota) };
-            Ok(Outcome::Done(answer, commit.exchange))
+            Ok(Outcome::Done(Box::new(Stored { answer, exchange: commit.exchange })))
         }
         Committed::Lost => {
             working.hold.settle();

@@ -151,7 +151,7 @@ impl Live {
     pub(super) fn line(&self, idempotency: Option<&Idempotency>) -> Line {
         let (feed, is_own) = match idempotency {
             Some(same) => {
-                let entry = self.feeds.entry_by_ref(same).or_insert_with(Arc::default);
+                let entry = self.feeds.entry_by_ref(same).or_default();
                 let is_own = entry.is_fresh();
                 (entry.into_value(), is_own)
             }

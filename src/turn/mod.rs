@@ -338,7 +338,8 @@ async fn work(
         let words = finding.words(working, &mut plan, says, &mut speech).await?;
         let decided = plan.with(words, turns, admitted, arrived.at);
         match commit::commit(turns, admitted, working, decided).await? {
-            commit::Outcome::Done(answer, exchange) => {
+            commit::Outcome::Done(stored) => {
+                let commit::Stored { answer, exchange } = *stored;
                 speech.end(exchange.turn, &exchange.therapist_response);
                 return Ok(Done { answer, turn: exchange.turn, stopped: speech.was_stopped() });
             }

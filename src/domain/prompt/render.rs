@@ -71,7 +71,7 @@ impl Prompts {
             truncated: seen < ask.recent.len()
                 || examples < ask.examples.len()
                 || text.len() < ask.text.len(),
-            messages: messages(system, recent, text),
+            messages: messages(system, recent, &text),
         })
     }
 
@@ -135,14 +135,14 @@ fn fitting(costs: impl Iterator<Item = u32>, left: &mut u32) -> usize {
     count
 }
 
-fn messages(system: String, recent: &[Exchange], text: String) -> Vec<Message> {
+fn messages(system: String, recent: &[Exchange], text: &str) -> Vec<Message> {
     let mut messages = Vec::with_capacity(recent.len() * 2 + 2);
     messages.push(Message { role: Role::System, text: system });
     for exchange in recent {
         messages.push(Message { role: Role::User, text: said(&exchange.client_input) });
         messages.push(Message { role: Role::Assistant, text: exchange.therapist_response.clone() });
     }
-    messages.push(Message { role: Role::User, text: said(&text) });
+    messages.push(Message { role: Role::User, text: said(text) });
     messages
 }
 

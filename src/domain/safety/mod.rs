@@ -24,7 +24,7 @@ pub use assess::{Action, Assessment, assess};
 pub use crisis::{CrisisPlace, CrisisReply, Said};
 pub use fault::Fault;
 pub use level::{Level, SafetyMemory};
-pub use rail::{Class, Rail, Reading, Secrets};
+pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
 pub use rules::{Rules, Tier};
 pub use screen::{Hit, Screening, SelfHarmDetected};
@@ -35,6 +35,7 @@ pub struct Safety {
     pub rules: Rules,
     pub texts: CrisisTexts,
     pub resources: Resources,
+    pub rail: std::sync::Arc<Rail>,
 }
 
 impl Safety {
@@ -50,7 +51,9 @@ impl Safety {
     /// Reads all three files; every fault in them is reported.
     pub fn parse(rules: &str, texts: &str, resources: &str) -> Result<Self, Vec<Fault>> {
         match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources)) {
-            (Ok(rules), Ok(texts), Ok(resources)) => Ok(Self { rules, texts, resources }),
+            (Ok(rules), Ok(texts), Ok(resources)) => {
+                Ok(Self { rules, texts, resources, rail: std::sync::Arc::new(Rail) })
+            }
             (rules, texts, resources) => {
                 Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())
             }
