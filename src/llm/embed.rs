@@ -125,3 +125,7 @@ async fn read(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, Model
     }
     Ok(body)
 }
+
+#[cfg(test)]
+#[path = "embed_tests.rs"]
+mod tests;

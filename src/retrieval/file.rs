@@ -70,3 +70,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

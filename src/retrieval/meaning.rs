@@ -94,6 +94,7 @@ impl Meaning {
                 Ok(vectors) => {
                     // Nobody else sets them; and if, they are the same.
                     let _stands = self.vectors.set(vectors);
+                    tracing::info!(model = self.model(), "examples are found by meaning too");
                 }
                 Err(error) => {
                     self.failed();

@@ -199,7 +199,9 @@ impl Retrieval {
 
     async fn find(&self, label: &str, text: &str) -> (Vec<Scored>, Source) {
         let Some(numbers) = self.index.numbers(label) else { return (Vec::new(), Source::Ranked) };
-        if let Some(meaning) = self.meaning.as_ref().filter(|meaning| meaning.is_ready()) {
+        // No words, no meaning: Ollama has no vector for an empty text.
+        let asked = self.meaning.as_ref().filter(|meaning| meaning.is_ready() && !text.is_empty());
+        if let Some(meaning) = asked {
             let ranks = async {
                 let query = meaning.query(text).await?;
                 Some(fuse(&[self.index.matches(label, text), meaning.nearest(numbers, &query)]))

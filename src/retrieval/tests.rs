@@ -317,6 +317,18 @@ fn a_model_that_fails_a_query_is_left_alone_for_a_while_and_words_decide() {
 }
 
 #[test]
+fn a_silent_client_is_no_question_for_the_model() {
+    let letters = Letters::failing(0);
+    let retrieval = with_meaning(&letters, Duration::ZERO);
+    runtime().block_on(async {
+        retrieval.learn().await;
+        let asked = letters.asked.load(Ordering::Relaxed);
+        assert_eq!(retrieval.passages(GOAL, " ").await.passages.len(), FOUND_MAX);
+        assert_eq!(letters.asked.load(Ordering::Relaxed), asked);
+    });
+}
+
+#[test]
 fn after_its_rest_the_model_is_asked_for_the_same_words_again() {
     let letters = Letters::failing(0);
     let retrieval = with_meaning(&letters, Duration::ZERO);

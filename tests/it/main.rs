@@ -14,6 +14,7 @@
 mod bad_input;
 mod concurrency;
 mod conversation;
+mod corpus;
 mod danger;
 mod faulty;
 mod lifecycle;
