@@ -56,16 +56,42 @@ pub fn of_ollama(model: &str, texts: &[String], body: &Value, load: Duration) ->
     })
 }
 
+#[derive(Serialize)]
+struct List<'a> {
+    object: &'static str,
+    data: Vec<Entry>,
+    model: &'a str,
+    usage: Value,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    object: &'static str,
+    embedding: Vector,
+    index: usize,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Numbers(Vec<f32>),
+    Base64(String),
+}
+
+impl Vector {
+    fn of(numbers: Vec<f32>, format: &Value) -> Self {
+        if format != "base64" {
+            return Self::Numbers(numbers);
+        }
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self::Base64(STANDARD.encode(bytes))
+    }
+}
+
 pub fn of_openai(model: &str, texts: &[String], body: &Value) -> Frame {
-    let in_base64 = body["encoding_format"] == "base64";
-    let embedding = |vector: Vec<f32>| {
-        let bytes = || vector.iter().flat_map(|part| part.to_le_bytes()).collect::<Vec<u8>>();
-        if in_base64 { STANDARD.encode(bytes()).into() } else { object!(vector) }
-    };
-    let entry =
-        |(index, vector)| object!({ "object": "embedding", "embedding": embedding(vector), "index": index });
-    let data: Vec<Value> = all(texts, body).into_iter().enumerate().map(entry).collect();
+    let vectors = all(texts, body).into_iter().map(|numbers| Vector::of(numbers, &body["encoding_format"]));
+    let entry = |(index, embedding)| Entry { object: "embedding", embedding, index };
     let read = count(texts);
     let usage = object!({ "prompt_tokens": read, "total_tokens": read });
-    json(&object!({ "object": "list", "data": data, "model": model, "usage": usage }))
+    json(&List { object: "list", data: vectors.enumerate().map(entry).collect(), model, usage })
 }
