@@ -16,6 +16,11 @@ mod concurrency;
 mod conversation;
 mod corpus;
 mod danger;
+#[allow(dead_code, unused_imports, reason = "people who start it by hand use more than the tests")]
+#[path = "../../examples/fake-model/fake/mod.rs"]
+mod fake;
+mod fake_faults;
+mod fake_model;
 mod faulty;
 mod lifecycle;
 mod openapi;

@@ -57,6 +57,8 @@ impl Scene {
                 country: None,
             },
             unraised: Unraised::default(),
+            live: Arc::default(),
+            author: None,
         };
         Self { turns: Arc::new(turns), store, _directory: directory }
     }
