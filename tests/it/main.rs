@@ -23,6 +23,8 @@ mod fake_faults;
 mod fake_model;
 mod faulty;
 mod lifecycle;
+mod model_rig;
+mod model_turns;
 mod openapi;
 mod ports;
 mod process;
