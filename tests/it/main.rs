@@ -16,6 +16,7 @@ mod concurrency;
 mod conversation;
 mod corpus;
 mod danger;
+mod events;
 #[allow(dead_code, unused_imports, reason = "people who start it by hand use more than the tests")]
 #[path = "../../examples/fake-model/fake/mod.rs"]
 mod fake;
@@ -23,6 +24,7 @@ mod fake_faults;
 mod fake_model;
 mod faulty;
 mod lifecycle;
+mod model_faults;
 mod model_rig;
 mod model_turns;
 mod openapi;
