@@ -10,7 +10,7 @@ use crate::app::open_servers;
 use crate::config::{Config, ModelApi, ModelConfig};
 use crate::domain::prompt::{Message, Role};
 use crate::llm::generations::{Bounds, Generations, Measured};
-use crate::llm::{Loaded, Model as Server, ModelError, Request, Waiting};
+use crate::llm::{Loaded, Model as Server, ModelError, Request, Servers, Waiting};
 
 use super::{Failure, Model, say};
 
@@ -22,7 +22,9 @@ const LOAD_MAX: Duration = Duration::from_mins(10);
 pub(super) async fn run(config: &Config, command: Model) -> Result<ExitCode, Failure> {
     let Some(config) = &config.model else {
         let advice = "set OLLAMA_BASE_URL or OPENAI_BASE_URL";
-        return Err(Failure::Said(format!("no model is configured, the script writes the replies: {advice}")));
+        return Err(Failure::Said(format!(
+            "no model is configured, the script writes the replies: {advice}"
+        )));
     };
     let servers = open_servers(config).map_err(Failure::of)?;
     match command {
@@ -33,7 +35,7 @@ pub(super) async fn run(config: &Config, command: Model) -> Result<ExitCode, Fai
 }
 
 /// Fails when no server works; the others are told all the same.
-async fn check(config: &ModelConfig, servers: Vec<(String, Arc<dyn Server>)>) -> Result<ExitCode, Failure> {
+async fn check(config: &ModelConfig, servers: Servers) -> Result<ExitCode, Failure> {
     let mut works = false;
     for (url, server) in servers {
         say(format_args!("{url} ({}, {})", api_name(config.api), config.name))?;
@@ -105,11 +107,7 @@ fn speed(measured: &Measured) -> Option<f64> {
     is_telling.then(|| f64::from(tokens) / took.as_secs_f64())
 }
 
-async fn load(
-    config: &ModelConfig,
-    servers: Vec<(String, Arc<dyn Server>)>,
-    wanted: Loaded,
-) -> Result<ExitCode, Failure> {
+async fn load(config: &ModelConfig, servers: Servers, wanted: Loaded) -> Result<ExitCode, Failure> {
     if config.api == ModelApi::OpenAi {
         let why = "servers that speak OpenAI's API load their models themselves";
         return Err(Failure::Said(why.to_owned()));

@@ -67,7 +67,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<ModelConfig> {
         (Chosen::Scripted, _, _) | (Chosen::Auto, true, true) => None,
         (Chosen::Auto | Chosen::Api(ModelApi::Ollama), false, _) => of_ollama(reader, ollama, tuned),
         (Chosen::Api(ModelApi::Ollama), true, _) => of_ollama(reader, vec![OLLAMA_HERE.to_owned()], tuned),
-        (Chosen::Auto | Chosen::Api(ModelApi::OpenAi), _, false) => of_openai(reader, openai, tuned),
+        (Chosen::Auto | Chosen::Api(ModelApi::OpenAi), _, false) => of_openai(reader, openai, &tuned),
         (Chosen::Api(ModelApi::OpenAi), _, true) => {
             reader.fault("OPENAI_BASE_URL", "a URL, because ATTUNE_RESPONDER is openai");
             None
@@ -90,13 +90,13 @@ fn of_ollama(reader: &Reader, servers: Vec<String>, tuned: ModelConfig) -> Optio
     Some(ModelConfig { api: ModelApi::Ollama, servers, name, ..tuned })
 }
 
-fn of_openai(reader: &mut Reader, servers: Vec<String>, tuned: ModelConfig) -> Option<ModelConfig> {
+fn of_openai(reader: &mut Reader, servers: Vec<String>, tuned: &ModelConfig) -> Option<ModelConfig> {
     let Some(name) = reader.text("OPENAI_MODEL") else {
         reader.fault("OPENAI_MODEL", "the name of a model that the server has");
         return None;
     };
     let api_key = reader.value_or_file("OPENAI_API_KEY");
-    Some(ModelConfig { api: ModelApi::OpenAi, servers, api_key, name, ..tuned })
+    Some(ModelConfig { api: ModelApi::OpenAi, servers, api_key, name, ..*tuned })
 }
 
 /// What holds for every kind of server; the rest stands in for what the caller knows.

@@ -2,9 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::llm::breaker::{
-    Breaker, FAILURES_MAX, Outcome, PAUSE_BUSY, PAUSE_FIRST, PAUSE_MAX, Pass, State,
-};
+use crate::llm::breaker::{Breaker, FAILURES_MAX, Outcome, PAUSE_BUSY, PAUSE_FIRST, PAUSE_MAX, Pass, State};
 use crate::llm::{ModelError, Waiting};
 
 const MOMENT: Duration = Duration::from_millis(1);

@@ -29,8 +29,7 @@ const SAID: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
 const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":26,\"completion_tokens\":3}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
-const COUNTED: End =
-    End { finish: Finish::Stop, prompt_tokens: Some(26), reply_tokens: Some(3), load: None };
+const COUNTED: End = End { finish: Finish::Stop, prompt_tokens: Some(26), reply_tokens: Some(3), load: None };
 
 #[test]
 fn a_reply_is_asked_for_with_the_configured_settings() {
@@ -151,7 +150,8 @@ async fn how_it_finished_is_told() {
 
 #[tokio::test]
 async fn what_is_no_whole_reply_says_why() {
-    let tools = "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    let tools =
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
     let bare = "data: {\"object\":\"error\",\"message\":\"no\",\"code\":400}\n\n";
     for (pieces, text, error) in [
         (vec![SAID, "data: {\"error\":{\"message\":\"no\",\"code\":null}}\n\n"], "Hi", ModelError::Failed),
@@ -171,9 +171,7 @@ async fn what_is_no_whole_reply_says_why() {
 
 #[tokio::test]
 async fn a_server_without_a_list_of_models_is_there_all_the_same() {
-    for (code, told) in
-        [(200, Ok(())), (404, Ok(())), (405, Ok(())), (401, Err(ModelError::Refused(401)))]
-    {
+    for (code, told) in [(200, Ok(())), (404, Ok(())), (405, Ok(())), (401, Err(ModelError::Refused(401)))] {
         let raw = Raw::start(vec![Act::Say(status(code))]).await;
         assert_eq!(at_url(&raw.url).probe().await, told);
     }

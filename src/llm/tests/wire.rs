@@ -29,7 +29,8 @@ async fn a_status_alone_says_what_went_wrong() {
 #[tokio::test]
 async fn no_redirect_is_followed() {
     let elsewhere = Raw::start(vec![Act::Say(streamed(&[REPLY]))]).await;
-    let head = format!("HTTP/1.1 307 Go\r\nlocation: {}/api/chat\r\ncontent-length: 0\r\n\r\n", elsewhere.url);
+    let head =
+        format!("HTTP/1.1 307 Go\r\nlocation: {}/api/chat\r\ncontent-length: 0\r\n\r\n", elsewhere.url);
     let raw = Raw::start(vec![Act::Say(head.into_bytes())]).await;
     let read = whole(model(&raw.url).generate(request())).await;
     assert_eq!(read.1, Err(ModelError::Refused(307)));
