@@ -81,8 +81,9 @@ async fn a_server_that_answers_but_fails_at_replies_goes_on_resting() {
         assert!(ask(&generations).await.is_err());
         sleep(A_WHILE).await;
     }
-    assert_eq!(generations.standing().servers[0].state, State::HalfOpen, "probes between did not mend it");
-    assert!(!generations.standing().connected);
+    let standing = generations.standing();
+    assert_eq!(standing.servers[0].state, State::HalfOpen, "probes between did not mend it");
+    assert_eq!((standing.connected, standing.servers[0].last_error), (false, Some(ModelError::Failed)));
     let probes = double.counts().0;
     sleep(MINUTES).await;
     assert_eq!(double.counts().0, probes);
