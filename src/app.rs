@@ -195,6 +195,8 @@ fn http_server(
             .configure(http::routes)
     })
     .max_connections(connections_max(config.workers))
+    // Who closes has gone: a caller that asked for it has its turn stopped.
+    .h1_allow_half_closed(false)
     .client_request_timeout(config.slow_sender)
     .shutdown_timeout(config.shutdown.as_secs().max(1))
     .disable_signals();

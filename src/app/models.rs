@@ -6,7 +6,7 @@ use crate::config::{ModelApi, ModelConfig};
 use crate::llm::generations::{Bounds, Generations};
 use crate::llm::ollama::Ollama;
 use crate::llm::openai::OpenAi;
-use crate::llm::{ClientFault, Model, client};
+use crate::llm::{ClientFault, Model, Servers, client};
 
 use super::StartError;
 
@@ -16,7 +16,7 @@ pub fn open_models(config: &ModelConfig) -> Result<Generations, StartError> {
 }
 
 /// Each server with its base URL, in the configured order.
-pub fn open_servers(config: &ModelConfig) -> Result<Vec<(String, Arc<dyn Model>)>, ClientFault> {
+pub fn open_servers(config: &ModelConfig) -> Result<Servers, ClientFault> {
     let client = client(config)?;
     let open = |server: &String| -> Result<(String, Arc<dyn Model>), ClientFault> {
         let model: Arc<dyn Model> = match config.api {

@@ -10,7 +10,7 @@ use crate::app::open_servers;
 use crate::config::{Config, ModelApi, ModelConfig};
 use crate::domain::prompt::{Message, Role};
 use crate::llm::generations::{Bounds, Generations, Measured};
-use crate::llm::{Loaded, Model as Server, ModelError, Request, Waiting};
+use crate::llm::{Loaded, Model as Server, ModelError, Request, Servers, Waiting};
 
 use super::{Failure, Model, say};
 
@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config, command: Model) -> Result<ExitCode, Fai
 }
 
 /// Fails when no server works; the others are told all the same.
-async fn check(config: &ModelConfig, servers: Vec<(String, Arc<dyn Server>)>) -> Result<ExitCode, Failure> {
+async fn check(config: &ModelConfig, servers: Servers) -> Result<ExitCode, Failure> {
     let mut works = false;
     for (url, server) in servers {
         say(format_args!("{url} ({}, {})", api_name(config.api), config.name))?;
@@ -107,11 +107,7 @@ fn speed(measured: &Measured) -> Option<f64> {
     is_telling.then(|| f64::from(tokens) / took.as_secs_f64())
 }
 
-async fn load(
-    config: &ModelConfig,
-    servers: Vec<(String, Arc<dyn Server>)>,
-    wanted: Loaded,
-) -> Result<ExitCode, Failure> {
+async fn load(config: &ModelConfig, servers: Servers, wanted: Loaded) -> Result<ExitCode, Failure> {
     if config.api == ModelApi::OpenAi {
         let why = "servers that speak OpenAI's API load their models themselves";
         return Err(Failure::Said(why.to_owned()));
@@ -180,4 +176,64 @@ fn advice(config: &ModelConfig, error: ModelError) -> String {
         (error, _) => return error.to_string(),
     };
     format!("{error}: {look}")
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use crate::llm::End;
+
+    use super::*;
+
+    fn config(api: ModelApi) -> ModelConfig {
+        let mut variables = vec![("OLLAMA_BASE_URL", "http://127.0.0.1:1"), ("OLLAMA_MODEL", "some:8b")];
+        if api == ModelApi::OpenAi {
+            variables = vec![("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("OPENAI_MODEL", "some")];
+        }
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Config::from_variables(variables.collect()).expect("valid").model.expect("a model")
+    }
+
+    #[test]
+    fn what_can_be_mended_says_how() {
+        use ModelApi::{Ollama, OpenAi};
+        for (api, error, hint) in [
+            (Ollama, ModelError::Away, "OLLAMA_BASE_URL"),
+            (OpenAi, ModelError::Away, "OPENAI_BASE_URL"),
+            (Ollama, ModelError::Refused(404), "ollama pull some:8b"),
+            (OpenAi, ModelError::Refused(404), "/v1"),
+            (OpenAi, ModelError::Refused(401), "set OPENAI_API_KEY"),
+            (Ollama, ModelError::Refused(308), "redirects"),
+            (Ollama, ModelError::Garbled, "URL"),
+            (Ollama, ModelError::Slow(Waiting::FirstChunk), "attune model load"),
+            (OpenAi, ModelError::Slow(Waiting::FirstChunk), "MODEL_FIRST_CHUNK_MS"),
+            (Ollama, ModelError::Failed, "failed"),
+        ] {
+            let told = advice(&config(api), error);
+            assert!(told.contains(hint), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_there_may_be_wrong_and_is_not_shown() {
+        let config = ModelConfig { api_key: Some(SecretString::from("k3y")), ..config(ModelApi::OpenAi) };
+        let told = advice(&config, ModelError::Refused(401));
+        assert!(told.contains("is OPENAI_API_KEY right?") && !told.contains("k3y"));
+    }
+
+    #[test]
+    fn the_speed_is_of_the_tokens_after_the_first() {
+        let end = End { reply_tokens: Some(21), ..End::default() };
+        let measured = Measured {
+            first_chunk: Some(Duration::from_secs(3)),
+            latest_chunk: Some(Duration::from_secs(5)),
+            end: Some(end),
+            ..Measured::default()
+        };
+        assert_eq!(speed(&measured), Some(10.0));
+        let uncounted = Measured { end: Some(End::default()), deltas: 5, ..measured };
+        assert_eq!(speed(&uncounted), Some(2.0));
+        assert_eq!(speed(&Measured { deltas: 1, ..uncounted }), None);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::ModelConfig;
 
 use super::breaker::{Breaker, Outcome, Pass, State};
-use super::{Chunk, Chunks, End, Model, ModelError, Request, Waiting};
+use super::{Chunk, Chunks, End, Model, ModelError, Request, Servers, Waiting};
 
 /// How much at once, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +51,8 @@ pub struct Generations {
 }
 
 impl Generations {
-    /// The servers with their base URLs, which are shown to operators.
     #[must_use]
-    pub fn new(servers: Vec<(String, Arc<dyn Model>)>, bounds: Bounds) -> Self {
+    pub fn new(servers: Servers, bounds: Bounds) -> Self {
         let (urls, models): (Vec<String>, Vec<Arc<dyn Model>>) = servers.into_iter().unzip();
         let servers = urls.into_iter().map(Server::at).collect();
         Self {

@@ -17,6 +17,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
@@ -104,6 +105,9 @@ pub trait Model: Send + Sync + 'static {
     /// Whether the server answers at all.
     fn probe(&self) -> futures_util::future::BoxFuture<'static, Result<(), ModelError>>;
 }
+
+/// The servers of one model, each with its base URL.
+pub type Servers = Vec<(String, Arc<dyn Model>)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loaded {

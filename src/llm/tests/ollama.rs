@@ -176,7 +176,7 @@ async fn loading_is_one_answer() {
         (streamed(&[b"{\"done\":false}"]), Err(ModelError::Failed)),
         (streamed(&[b"{\"error\":\"no memory\",\"done\":true}"]), Err(ModelError::Failed)),
         (streamed(&[b"Ollama is running"]), Err(ModelError::Garbled)),
-        (streamed(&[&[b' '; 70_000]]), Err(ModelError::Garbled)),
+        (streamed(&[&vec![b' '; 70_000]]), Err(ModelError::Garbled)),
         (status(404), Err(ModelError::Refused(404))),
     ] {
         let mut raw = Raw::start(vec![Act::SayAndClose(bytes)]).await;
