@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use attune::clock::{Clock, Entropy, SystemClock};
+use attune::domain::exchange::{Exchange, Responder};
 use attune::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use attune::domain::protocol::{Place, ProtocolRef};
 use attune::domain::safety::Level;
-use attune::domain::session::{Exchange, Opening, Responder, Session, Status};
+use attune::domain::session::{Opening, Session, Status};
 use attune::domain::time::Timestamp;
 use attune::store::embedded::{EmbeddedStore, OpenOptions};
 use attune::store::{
@@ -123,6 +124,7 @@ fn exchange(turn: u32, now: Timestamp) -> Exchange {
         current_substate: "1.1_goal_and_vision".to_owned(),
         safety_level: Level::None,
         responder: Responder::Model,
+        told: None,
     }
 }
 

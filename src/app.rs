@@ -1,5 +1,8 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
+mod author;
+mod models;
+mod retrieval;
 mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -16,11 +19,17 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
 use crate::http::{self, State};
+use crate::llm::ClientFault;
+use crate::llm::ModelError;
+use crate::retrieval::file::CorpusError;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
+pub use self::author::open_author;
+pub use self::models::{open_models, open_servers};
+pub use self::retrieval::open_retrieval;
 pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};
 
 /// How long a crisis reply waits for its commit.
@@ -39,7 +48,13 @@ pub enum StartError {
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
     #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    #[error("the client for the embedding model could not be made: {0}")]
+    Embed(ModelError),
+    #[error(transparent)]
     Unready(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ClientFault),
     #[error("cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: std::io::Error },
     #[error("the HTTP server could not be started: {0}")]
@@ -52,7 +67,8 @@ pub struct App {
     state: web::Data<State>,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
-    sweeping: JoinHandle<()>,
+    /// What goes on beside the turns: sweeping, and hearing other servers.
+    beside: [JoinHandle<()>; 2],
     shutdown: Duration,
 }
 
@@ -74,9 +90,14 @@ impl App {
         let state = web::Data::new(State::new(Arc::clone(&turns), config));
         let server = http_server(&state, config, listener)?;
         let handle = server.handle();
-        #[expect(clippy::disallowed_methods, reason = "the two tasks that are no turns; stop ends both")]
-        let (serving, sweeping) = (tokio::spawn(server), tokio::spawn(sweep(turns, config.sweep_every)));
-        Ok(Self { addr, state, server: handle, serving, sweeping, shutdown: config.shutdown })
+        #[expect(clippy::disallowed_methods, reason = "the tasks that are no turns; stop ends them")]
+        let (serving, sweeping, hearing) = (
+            tokio::spawn(server),
+            tokio::spawn(sweep(Arc::clone(&turns), config.sweep_every)),
+            tokio::spawn(turns.hear_nudges()),
+        );
+        let beside = [sweeping, hearing];
+        Ok(Self { addr, state, server: handle, serving, beside, shutdown: config.shutdown })
     }
 
     /// Stops accepting, lets running turns finish, syncs the store. False when turns had to be left behind.
@@ -84,11 +105,13 @@ impl App {
         let deadline = tokio::time::Instant::now() + self.shutdown;
         self.state.drain();
         self.server.pause().await;
+        let hurrying = hurry_later(Arc::clone(&self.state.turns), self.shutdown / 2);
         self.server.stop(true).await;
         // What the connections took of the time is the turns' no more, but for a moment that everything gets.
         let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(LAST_MOMENT);
         let finished = self.state.turns.tasks.finish(left).await;
-        self.sweeping.abort();
+        hurrying.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.state.store().close().await {
             tracing::error!(%error, "the store did not close cleanly");
         }
@@ -99,22 +122,37 @@ impl App {
     }
 }
 
+/// Turns that still wait for a model when half of the time is over are answered by the script.
+#[expect(clippy::disallowed_methods, reason = "no turn; stop ends it")]
+fn hurry_later(turns: Arc<Turns>, wait: Duration) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        turns.live.hurry_all();
+    })
+}
+
 fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(addr).map_err(|source| StartError::Listen { addr, source })
 }
 
 async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
     let knowledge = Knowledge::embedded()?;
-    let Opened { store, secret } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
+    let Opened { store, secret, link } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
     take_up_protocols(&knowledge, &*store).await?;
+    let tasks = Tasks::on(tokio::runtime::Handle::current());
+    let metrics = Arc::new(Metrics::default());
+    let retrieval = || open_retrieval(config, &secret, link, &tasks);
+    let author = open_author(config, &knowledge, retrieval, &entropy, (&tasks, &metrics))?;
     Ok(Turns {
         store,
         knowledge,
         secret,
         clock,
         entropy,
-        tasks: Tasks::on(tokio::runtime::Handle::current()),
-        metrics: Arc::new(Metrics::default()),
+        tasks,
+        metrics,
+        live: Arc::default(),
+        author,
         settings: Settings {
             deadline: config.turn_deadline,
             lease_wait: config.limits.lease_wait,

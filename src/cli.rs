@@ -2,7 +2,9 @@
 //!
 //! Commands speak HTTP to a running server and open the embedded store only when no server holds it.
 
+mod corpus;
 mod doctor;
+mod model;
 mod offline;
 mod protocol;
 mod serve;
@@ -36,6 +38,22 @@ enum Command {
     /// Work on protocols.
     #[command(subcommand)]
     Protocol(Protocol),
+    /// Work on the examples that replies are made after.
+    #[command(subcommand)]
+    Corpus(Corpus),
+    /// Try the model that writes replies, or make it ready.
+    #[command(subcommand)]
+    Model(Model),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Model {
+    /// Ask each server for a sentence: is it there, has it the model, how fast is it? Fails when none works.
+    Check,
+    /// Have Ollama load the model, so that nobody waits for it.
+    Load,
+    /// Have Ollama forget the model, so that its memory is free.
+    Unload,
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +82,20 @@ enum Protocol {
     Check {
         /// A TOML file; without one, the protocol inside of the binary.
         file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Corpus {
+    /// Say what is wrong with examples, and how many each label has.
+    Check {
+        /// A file of JSON Lines, looked at together with the examples inside of the binary; without one, those alone.
+        file: Option<PathBuf>,
+    },
+    /// Check a file of your own examples and put it where the server looks for it at its next start.
+    Import {
+        /// A file of JSON Lines. It takes the place of the one imported before.
+        file: PathBuf,
     },
 }
 
@@ -101,6 +133,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     if let Command::Protocol(Protocol::Check { file }) = command {
         return protocol::check(file.as_deref());
     }
+    if let Command::Corpus(Corpus::Check { file }) = command {
+        return corpus::check(file.as_deref());
+    }
     if matches!(command, Command::Doctor) {
         return runtime()?.block_on(doctor::examine(Config::from_environment()));
     }
@@ -108,7 +143,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
-        Command::Doctor | Command::Protocol(_) => Ok(ExitCode::SUCCESS),
+        Command::Corpus(Corpus::Import { file }) => corpus::import(&config, &file),
+        Command::Doctor | Command::Protocol(_) | Command::Corpus(Corpus::Check { .. }) => {
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Model(command) => runtime()?.block_on(model::run(&config, command)),
     }
 }
 

@@ -68,6 +68,7 @@ pub struct Config {
     pub address_rate: Option<AddressRate>,
     pub trusted_proxies: Vec<IpNet>,
     pub slow_sender: Duration,
+    pub heartbeat: Duration,
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
     pub warnings: Vec<String>,
@@ -172,6 +173,7 @@ fn read(reader: &mut Reader) -> Config {
         address_rate: read_address_rate(reader, addr),
         trusted_proxies: reader.list("TRUSTED_PROXIES", "a network like 10.0.0.0/8"),
         slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
+        heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=600_000),
         shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
         warnings: unknown_names(&reader.variables),
         addr,

@@ -3,7 +3,7 @@
 //! # The layers, and which may know which
 //!
 //! ```text
-//! domain <- redis <- store, access <- turn <- http <- app <- cli, main
+//! domain <- redis <- store, access, llm <- retrieval <- turn <- http <- app <- cli, main
 //! ```
 //!
 //! An arrow is never reversed. A module's contract may be used by its sisters, its adapters never.
@@ -16,6 +16,7 @@
 //! begin      a permit, the session's lease, and all that is known of it
 //! assess     what the text means together with what is remembered; decides first
 //! navigate   the protocol's next step
+//! retrieve   examples of what such a step says
 //! generate   the words
 //! commit     session, exchange and reply at once, or nothing
 //! reply      the same bytes that were stored
@@ -40,6 +41,7 @@ pub mod domain;
 pub mod http;
 pub mod llm;
 pub mod redis;
+pub mod retrieval;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -2,6 +2,8 @@
 //!
 //! Log fields: `request` (id), `method`, `route` (the pattern, not the path), `status`, `ms`, `session` (an id), `error`.
 
+mod words;
+
 use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
 
@@ -13,9 +15,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
+pub use words::Words;
+
 use crate::config::{Config, LogFormat};
+use crate::domain::exchange::Responder;
 use crate::domain::safety::Level;
-use crate::domain::session::Responder;
 
 /// Sends logs to standard error. Does nothing when a subscriber is set already, as in tests.
 ///
@@ -80,6 +84,7 @@ pub struct Metrics {
     levels: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
+    words: Words,
     store_up: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
@@ -95,6 +100,7 @@ impl Default for Metrics {
             levels: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
+            words: Words::default(),
             store_up: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
@@ -121,6 +127,7 @@ impl Metrics {
             "Sessions that the sweep expired",
             self.sessions_expired.clone(),
         );
+        self.words.register(registry);
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
@@ -156,6 +163,11 @@ impl Metrics {
 
     pub fn sessions_expired(&self, count: usize) {
         self.sessions_expired.inc_by(count as u64);
+    }
+
+    /// Figures about models and examples.
+    pub fn words(&self) -> &Words {
+        &self.words
     }
 
     pub fn store_is_up(&self, up: bool) {

@@ -1,9 +1,10 @@
 //! A conversation as the server stores it, turn by turn, and the same turns put to a store: begin, then commit.
 
 use attune::clock::{Clock as _, Entropy, SystemClock};
+use attune::domain::exchange::Exchange;
 use attune::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use attune::domain::safety::Level;
-use attune::domain::session::{Exchange, Session};
+use attune::domain::session::Session;
 use attune::store::redis::RedisStore;
 use attune::store::{Begin, BeginId, Begun, Commit, Committed, Counter, Gate, Lane, Store as _};
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::Md5;
 use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
 
@@ -83,6 +84,20 @@ impl Secret {
         let scope =
             [b"idempotency", caller.name.as_bytes(), route.as_bytes(), session.as_bytes(), key.as_bytes()];
         Idempotency { key: first_16(&self.mac(&scope)), body: first_16(&self.mac(&[b"body", body])) }
+    }
+
+    /// Under what found examples are kept: a keyed MD5, as long as other programs of that layout have it, which says
+    /// nothing of the text. Another corpus or another model has other ones.
+    #[must_use]
+    pub fn passages_key(&self, corpus: &str, model: &str, label: &str, text: &str) -> [u8; 16] {
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+        let mut mac =
+            Hmac::<Md5>::new_from_slice(self.0.expose_secret()).expect("HMAC takes a key of any length");
+        for part in ["passages", corpus, model, label, text] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.finalize().into_bytes().into()
     }
 
     /// HMAC-SHA-256 over the parts, each with its length before it, so that no two lists run together.
@@ -176,5 +191,19 @@ mod tests {
         assert_ne!(base.key, secret(1).idempotency(&caller, "create", "s", "k", b"body").key);
         assert_ne!(base.key, secret(1).idempotency(&caller, "input", "sk", "", b"body").key);
         assert_ne!(base.body, secret(1).idempotency(&caller, "input", "s", "k", b"other").body);
+    }
+
+    #[test]
+    fn found_examples_have_another_key_when_anything_that_they_depend_on_is_another() {
+        let base = secret(1).passages_key("corpus", "model", "label", "text");
+        assert_eq!(base, secret(1).passages_key("corpus", "model", "label", "text"));
+        let others = [
+            secret(2).passages_key("corpus", "model", "label", "text"),
+            secret(1).passages_key("other", "model", "label", "text"),
+            secret(1).passages_key("corpus", "", "label", "text"),
+            secret(1).passages_key("corpus", "model", "labelt", "ext"),
+            secret(1).passages_key("corpus", "model", "label", "text "),
+        ];
+        assert!(!others.contains(&base));
     }
 }

@@ -40,6 +40,8 @@ pub enum StoreFault {
 pub struct Opened {
     pub store: Arc<dyn Store>,
     pub secret: Secret,
+    /// The store's link to Redis, where it has one, for caches beside it.
+    pub link: Option<Link>,
 }
 
 /// Opens the store that the configuration names. Has to be called on the runtime on which turns run.
@@ -69,7 +71,7 @@ fn open_embedded(
         cache_bytes: CACHE_BYTES,
     };
     let store = EmbeddedStore::open(&store_directory(config), options)?;
-    Ok(Opened { store: Arc::new(store), secret })
+    Ok(Opened { store: Arc::new(store), secret, link: None })
 }
 
 /// The configured secret, else the one in the key file. None is made where data are already: it would not be theirs, and
@@ -101,7 +103,7 @@ async fn open_redis(
     let keys = Keys::new(&redis.prefix);
     let (secret, agreed) = shared_secret(config, &link, &keys, entropy).await?;
     let store = RedisStore::open(RedisOptions {
-        link,
+        link: link.clone(),
         keys,
         limits: config.limits.clone(),
         secret: secret.clone(),
@@ -113,7 +115,7 @@ async fn open_redis(
         wait_max: config.limits.lease_wait.max(config.turn_deadline),
         warm_bytes: redis.warm_bytes,
     });
-    Ok(Opened { store: Arc::new(store), secret })
+    Ok(Opened { store: Arc::new(store), secret, link: Some(link) })
 }
 
 pub fn link(redis: &RedisConfig, entropy: &Arc<Entropy>, tasks: &Tasks) -> Result<Link, LinkError> {

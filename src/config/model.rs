@@ -90,13 +90,13 @@ fn of_ollama(reader: &Reader, servers: Vec<String>, tuned: ModelConfig) -> Optio
     Some(ModelConfig { api: ModelApi::Ollama, servers, name, ..tuned })
 }
 
-fn of_openai(reader: &mut Reader, servers: Vec<String>, tuned: ModelConfig) -> Option<ModelConfig> {
+fn of_openai(reader: &mut Reader, servers: Vec<String>, mut tuned: ModelConfig) -> Option<ModelConfig> {
     let Some(name) = reader.text("OPENAI_MODEL") else {
         reader.fault("OPENAI_MODEL", "the name of a model that the server has");
         return None;
     };
-    let api_key = reader.value_or_file("OPENAI_API_KEY");
-    Some(ModelConfig { api: ModelApi::OpenAi, servers, api_key, name, ..tuned })
+    tuned.api_key = reader.value_or_file("OPENAI_API_KEY");
+    Some(ModelConfig { api: ModelApi::OpenAi, servers, name, ..tuned })
 }
 
 /// What holds for every kind of server; the rest stands in for what the caller knows.

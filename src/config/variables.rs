@@ -171,6 +171,11 @@ pub const VARIABLES: &[Variable] = &[
         "10000",
         "How long a caller may take to send its headers, and again its body.",
     ),
+    variable(
+        "SSE_HEARTBEAT_MS",
+        "15000",
+        "How long a stream of events is silent before it says that it is still there.",
+    ),
     variable("SHUTDOWN_MS", "10000", "How long running turns may take to finish after SIGTERM."),
 ];
 

@@ -1,9 +1,12 @@
 //! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
 
+pub mod digest;
 pub mod disclosure;
+pub mod exchange;
 pub mod fault;
 pub mod guard;
 pub mod id;
+pub mod labels;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;

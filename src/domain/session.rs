@@ -333,29 +333,3 @@ fn may_resume(paused_by: Option<Party>, by: Party) -> bool {
         Party::Clinician | Party::Admin | Party::System | Party::Safety => true,
     }
 }
-
-/// Who wrote a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Responder {
-    Model,
-    Scripted,
-    Crisis,
-    Clinician,
-    Pending,
-}
-
-/// The stored record of a turn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Exchange {
-    pub turn: u32,
-    #[schema(value_type = String, format = DateTime)]
-    pub timestamp: Timestamp,
-    pub client_input: String,
-    pub therapist_response: String,
-    pub navigation_decision: String,
-    pub rag_query: Option<String>,
-    pub current_substate: String,
-    pub safety_level: Level,
-    pub responder: Responder,
-}

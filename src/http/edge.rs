@@ -11,7 +11,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::FutureExt as _;
 
 use crate::domain::safety::Resource;
@@ -46,6 +46,7 @@ pub async fn edge(
         is_input: is_input(request.path()),
         arrived: state.turns.clock.now(),
     };
+    request.extensions_mut().insert(RequestId(seen.id.clone()));
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(response)) => Ok(finish(response.map_into_boxed_body(), &seen, &state)),
         Ok(Err(error)) => {
@@ -57,6 +58,13 @@ pub async fn edge(
             Err(lost(Problem::new(Code::Internal, "the request failed"), &seen, &state))
         }
     }
+}
+
+/// The id of a request that is being answered.
+struct RequestId(String);
+
+pub fn id_of(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
 
 /// Refuses over-long paths and headers, and addresses that send too much. Input is asked for its address only after

@@ -7,8 +7,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use super::state::State;
-use super::wire::{HealthBody, ProbeBody};
+use super::wire::{HealthBody, ModelsBody, ProbeBody};
 
+const NOT_CONFIGURED: &str = "not_configured";
 /// A store that takes longer than this to say that it is well is not.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -41,18 +42,29 @@ pub async fn readyz(state: Data<State>) -> HttpResponse {
 )]
 pub async fn health(state: Data<State>) -> HttpResponse {
     let store = is_well(&state).await;
-    let standing = if store { "healthy" } else { "unhealthy" };
-    let body = HealthBody {
-        status: standing,
-        timestamp: state.turns.clock.now(),
-        services: BTreeMap::from([
-            ("ollama", "not_configured"),
-            ("rag", "not_configured"),
-            ("redis", if state.store().name() == "redis" { standing } else { "not_configured" }),
-            ("state_machine", "loaded"),
-            ("store", standing),
-        ]),
+    let author = state.turns.author.as_deref();
+    let models = author.map(|author| author.models.standing());
+    let store_says = if store { "healthy" } else { "unhealthy" };
+    let mut services = BTreeMap::from([
+        ("ollama", NOT_CONFIGURED),
+        ("openai", NOT_CONFIGURED),
+        ("rag", if author.is_some() { "ready" } else { NOT_CONFIGURED }),
+        ("redis", if state.store().name() == "redis" { store_says } else { NOT_CONFIGURED }),
+        ("state_machine", "loaded"),
+        ("store", store_says),
+    ]);
+    let is_connected = models.as_ref().is_none_or(|models| models.connected);
+    if let Some(author) = author {
+        services.insert(author.service, if is_connected { "connected" } else { "disconnected" });
+    }
+    let status = match (store, is_connected) {
+        (true, true) => "healthy",
+        // The script answers in the model's place.
+        (true, false) => "degraded",
+        (false, _) => "unhealthy",
     };
+    let timestamp = state.turns.clock.now();
+    let body = HealthBody { status, timestamp, services, models: models.as_ref().map(ModelsBody::of) };
     if store { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 
@@ -65,6 +77,9 @@ pub async fn metrics(state: Data<State>) -> HttpResponse {
     let metrics = &state.turns.metrics;
     metrics.store_is_up(is_well(&state).await);
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
+    if let Some(author) = &state.turns.author {
+        author.measure();
+    }
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(metrics.render())

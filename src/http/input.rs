@@ -9,14 +9,16 @@ use crate::turn::{self, Address, Answer, Reply};
 
 use super::body::{self, INPUT_MAX_BYTES};
 use super::problem::{Body, Problem, write_quota};
+use super::query::Query;
 use super::session::{idempotency_key, session_in_path};
+use super::sse;
 use super::state::State;
 use super::wire::{InputBody, SessionInputBody};
 
 /// Say something; the session is made on first use.
 #[utoipa::path(
     post, path = "/api/v1/input", tag = "conversation", request_body = InputBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply"), ("on_disconnect" = Option<String>, Query, description = "`commit` (default): a turn whose caller goes away is finished and stored. `cancel`: it is stopped; what was said is stored."), ("Accept" = Option<String>, Header, description = "`text/event-stream` for events: `delta` with a part of the reply as `{text}`, then `turn` with the whole turn; `problem` where it is refused later"), ("Last-Event-ID" = Option<String>, Header, description = "With the same Idempotency-Key: events after this one")),
     responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn input(
@@ -34,7 +36,7 @@ pub async fn input(
 /// Say something in the session of the path.
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/input", tag = "conversation", request_body = SessionInputBody,
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply")),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply"), ("on_disconnect" = Option<String>, Query, description = "`commit` (default): a turn whose caller goes away is finished and stored. `cancel`: it is stopped; what was said is stored."), ("Accept" = Option<String>, Header, description = "`text/event-stream` for events: `delta` with a part of the reply as `{text}`, then `turn` with the whole turn; `problem` where it is refused later"), ("Last-Event-ID" = Option<String>, Header, description = "With the same Idempotency-Key: events after this one")),
     responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn session_input(
@@ -61,17 +63,46 @@ async fn answer(
     body: &[u8],
 ) -> Result<HttpResponse, Problem> {
     let screened = turn::screen(&state.turns.knowledge.safety, text);
-    let key = if screened.shows_danger() {
+    let (key, leaving) = if screened.shows_danger() {
         // A malformed key must not stand in the way of an answer.
-        idempotency_key(request).unwrap_or_default()
+        (idempotency_key(request).unwrap_or_default(), Leaving::Commit)
     } else {
         state.addresses.check(request.peer_addr(), request.headers())?;
-        idempotency_key(request)?
+        (idempotency_key(request)?, Leaving::of(request)?)
     };
     let caller = state.caller();
     let address = Address { caller: &caller, session, route, idempotency_key: key.as_deref(), body };
     let admitted = turn::admit(screened, &address, &state.turns.secret)?;
-    Ok(respond(&state.turns.answer(admitted).await?))
+    let mut started = state.turns.start(admitted);
+    let cancels = (leaving == Leaving::Cancel).then(|| started.stop_on_drop());
+    if sse::is_wanted(request) {
+        return sse::respond(state, request, started, cancels).await;
+    }
+    let answer = started.answer().await;
+    if let Some(guard) = cancels {
+        guard.disarm();
+    }
+    Ok(respond(&answer?))
+}
+
+/// What becomes of a turn whose caller goes away: `?on_disconnect=`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    Commit,
+    Cancel,
+}
+
+impl Leaving {
+    fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let mut query = Query::of(request);
+        let leaving = query.parse("on_disconnect", "commit or cancel", |word| match word {
+            "commit" => Some(Self::Commit),
+            "cancel" => Some(Self::Cancel),
+            _ => None,
+        });
+        query.finish()?;
+        Ok(leaving.unwrap_or(Self::Commit))
+    }
 }
 
 fn respond(answer: &Answer) -> HttpResponse {

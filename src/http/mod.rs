@@ -12,7 +12,9 @@ pub mod problem;
 mod query;
 mod routes;
 mod session;
+mod sse;
 mod state;
+mod turns;
 pub mod wire;
 
 pub use edge::{edge, guard};

@@ -4,7 +4,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, input, lists, problem, session};
+use super::{health, input, lists, problem, session, turns};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,7 +15,7 @@ use super::{health, input, lists, problem, session};
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
-        lists::daily, lists::resources, health::livez, health::readyz, health::health, health::metrics
+        turns::read, turns::stop, lists::daily, lists::resources, health::livez, health::readyz, health::health, health::metrics
     ),
     components(schemas(problem::Body)),
     modifiers(&Common)

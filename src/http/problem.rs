@@ -25,6 +25,7 @@ pub enum Code {
     SessionExists,
     Busy,
     Lifecycle,
+    Stopped,
     BodyTooLarge,
     PathTooLong,
     UnsupportedMediaType,
@@ -55,7 +56,7 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidJson,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -63,6 +64,7 @@ impl Code {
         Self::SessionExists,
         Self::Busy,
         Self::Lifecycle,
+        Self::Stopped,
         Self::BodyTooLarge,
         Self::PathTooLong,
         Self::UnsupportedMediaType,
@@ -109,6 +111,13 @@ impl Code {
                 "The session cannot do this now",
                 false,
                 "That is not possible right now.",
+            ),
+            Self::Stopped => row(
+                "stopped",
+                409,
+                "The turn was stopped before anything was said",
+                true,
+                "Stopped. You can send it again whenever you like.",
             ),
             Self::BodyTooLarge => {
                 row("body_too_large", 413, "The body is too large", false, "That is too long to send.")
@@ -301,6 +310,7 @@ impl From<Refused> for Problem {
             Refused::QueueFull { retry_after } => Self::new(Code::QueueFull, detail).retry_after(retry_after),
             Refused::KeyReused => Self::new(Code::IdempotencyKeyReused, detail),
             Refused::Deadline => Self::new(Code::Deadline, detail).retry_after(Duration::from_secs(1)),
+            Refused::Stopped => Self::new(Code::Stopped, detail),
             Refused::Store(error) => error.into(),
             Refused::Failed => Self::new(Code::Internal, "the turn failed; nothing of it is stored"),
         }

@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
-use super::{docs, health, input, lists, session};
+use super::{docs, health, input, lists, session, turns};
 
 pub fn routes(config: &mut ServiceConfig) {
     let versioned = |path: &str| format!("/api/v1{path}");
@@ -17,6 +17,8 @@ pub fn routes(config: &mut ServiceConfig) {
         at(config, &at_base("/session/create"), vec![post(session::create)]);
         at(config, &at_base("/session/{id}"), vec![get(session::read), delete(session::delete)]);
         at(config, &at_base("/session/{id}/input"), vec![post(input::session_input)]);
+        at(config, &at_base("/session/{id}/turn"), vec![delete(turns::stop)]);
+        at(config, &at_base("/session/{id}/turn/{n}"), vec![get(turns::read)]);
         at(config, &at_base("/session/{id}/status"), vec![get(session::status)]);
         at(config, &at_base("/session/{id}/history"), vec![get(session::history)]);
         at(config, &at_base("/session/{id}/extend"), vec![post(session::extend)]);

@@ -41,7 +41,8 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem>
     Err(Problem::invalid("Idempotency-Key", "must have 1 to 255 printable characters"))
 }
 
-fn key_in_path(state: &State, path: Path<String>) -> Result<SessionKey, Problem> {
+/// The session that a path names.
+pub fn key_in_path(state: &State, path: Path<String>) -> Result<SessionKey, Problem> {
     Ok(SessionKey::new(state.caller().org, session_in_path(path)?))
 }
 

@@ -18,6 +18,8 @@ pub struct State {
     pub addresses: AddressLimit,
     /// How long a body may take to arrive.
     pub patience: Duration,
+    /// How long a stream is silent before it says that it is still there.
+    pub heartbeat: Duration,
     pub cors_origins: Vec<String>,
     pub started: Timestamp,
     draining: AtomicBool,
@@ -30,6 +32,7 @@ impl State {
             turns,
             addresses: AddressLimit::new(config.address_rate, config.trusted_proxies.clone()),
             patience: config.slow_sender,
+            heartbeat: config.heartbeat,
             cors_origins: config.cors_origins.clone(),
             started,
             draining: AtomicBool::new(false),

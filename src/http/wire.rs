@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::disclosure;
+use crate::domain::exchange::Exchange;
 use crate::domain::protocol::ProtocolRef;
 use crate::domain::safety::{Level, Resource};
-use crate::domain::session::{Exchange, Meta, Session, Status};
+use crate::domain::session::{Meta, Session, Status};
 use crate::domain::time::Timestamp;
+use crate::llm::ModelError;
+use crate::llm::generations::{ServerStanding, Standing};
 use crate::store::{Receipt, Remaining, Snapshot};
 use crate::turn::{Knowledge, Storage};
 
@@ -183,6 +186,23 @@ pub struct HistoryBody {
     pub history_trimmed: bool,
 }
 
+/// A turn that is at work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PendingBody {
+    pub session_id: String,
+    pub turn: u32,
+    /// `pending`.
+    pub responder: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoppedBody {
+    /// Whether a turn was at work and was stopped; one on another server is asked to.
+    pub stopped: bool,
+    /// Its number, where what it had said was stored.
+    pub turn: Option<u32>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangedBody {
     pub session_id: String,
@@ -272,6 +292,43 @@ pub struct HealthBody {
     /// What is not used says `not_configured`.
     #[schema(value_type = BTreeMap<String, String>)]
     pub services: BTreeMap<&'static str, &'static str>,
+    /// The models' servers; missing where the script writes everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<ModelsBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelsBody {
+    /// Replies that are written now.
+    pub running: usize,
+    /// Turns that wait for one to end.
+    pub queued: usize,
+    /// In the order of the configuration.
+    pub servers: Vec<ModelServerBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelServerBody {
+    /// `closed`: it is asked. `open`: it failed too often and rests. `half_open`: it is tried.
+    pub state: &'static str,
+    pub running: usize,
+    /// What went wrong with the latest request, if it did.
+    pub last_error: Option<&'static str>,
+}
+
+impl ModelsBody {
+    pub fn of(standing: &Standing) -> Self {
+        let server = |server: &ServerStanding| ModelServerBody {
+            state: server.state.as_str(),
+            running: server.running,
+            last_error: server.last_error.map(ModelError::as_str),
+        };
+        Self {
+            running: standing.running,
+            queued: standing.queued,
+            servers: standing.servers.iter().map(server).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,13 +3,27 @@
 //! A model is handed messages and streams a reply. It learns nothing of sessions, steps or levels, and nothing that it
 //! says reaches them: text comes out, and numbers about it.
 
+pub mod breaker;
+pub mod decode;
+pub mod embed;
+pub mod generations;
+pub mod ollama;
+pub mod openai;
 pub mod scripted;
+mod tend;
+mod think;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 
 use crate::domain::prompt::Message;
+
+pub use self::wire::{ClientFault, client};
 
 /// One reply asked for.
 #[derive(Debug, Clone)]
@@ -22,13 +36,36 @@ pub struct Request {
     pub one_of: Option<Vec<String>>,
 }
 
+/// A message as both APIs write it.
+#[derive(serde::Serialize)]
+struct WireMessage<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl<'a> WireMessage<'a> {
+    fn of(message: &'a Message) -> Self {
+        Self { role: message.role.as_str(), content: &message.text }
+    }
+}
+
 /// What a model's server sends. The deltas, put together, are the reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Chunk {
     /// Never empty, and never a part of what the model only thought.
     Delta(String),
     /// The last chunk of a whole reply. A stream that ends without it was cut off.
     End(End),
+}
+
+/// What a model writes is about a person, so it has no debug output.
+impl std::fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Delta(text) => write!(f, "delta of {} bytes", text.len()),
+            Self::End(end) => end.fmt(f),
+        }
+    }
 }
 
 /// How a reply ended, and what it took.

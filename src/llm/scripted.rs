@@ -1,5 +1,6 @@
 //! The scripted responder: says a decision's texts in one of their wordings. Needs nothing and cannot fail.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::protocol::{Decision, Place};
@@ -11,10 +12,21 @@ pub struct Scripted {
     texts: Arc<Texts>,
 }
 
-/// What is said to the client.
+/// What is said to the client, text by text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    pub text: String,
+pub struct Script(Vec<String>);
+
+impl Script {
+    #[must_use]
+    pub fn whole(&self) -> String {
+        self.0.join(" ")
+    }
+
+    /// The last of its texts: the question, where it asks one.
+    #[must_use]
+    pub fn last(&self) -> &str {
+        self.0.last().map(String::as_str).unwrap_or_default()
+    }
 }
 
 impl Scripted {
@@ -24,11 +36,16 @@ impl Scripted {
     }
 
     /// Says what was decided, filled with the facts of `place`, and notes there which wordings were used.
-    pub fn reply(&self, decision: &Decision, place: &mut Place, seed: u64) -> Reply {
+    pub fn reply(&self, decision: &Decision, place: &mut Place, seed: u64) -> Script {
         let Place { facts, said, .. } = place;
-        let spoken: Vec<String> =
-            decision.texts.iter().filter_map(|key| self.texts.say(key, facts, said, seed)).collect();
-        Reply { text: spoken.join(" ") }
+        Script(decision.texts.iter().filter_map(|key| self.texts.say(key, facts, said, seed)).collect())
+    }
+
+    /// What was decided in a wording that holds nothing of what the client told.
+    pub fn draft(&self, decision: &Decision, seed: u64) -> Script {
+        let (facts, mut said) = (BTreeMap::new(), BTreeMap::new());
+        let texts = decision.texts.iter();
+        Script(texts.filter_map(|key| self.texts.say(key, &facts, &mut said, seed)).collect())
     }
 }
 

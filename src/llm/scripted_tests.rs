@@ -48,7 +48,7 @@ impl Room {
             };
             assert_eq!(self.protocol.admit(&decision.place), Ok(()));
             place = decision.place.clone();
-            replies.push(self.scripted.reply(&decision, &mut place, seed.wrapping_add(turn)).text);
+            replies.push(self.scripted.reply(&decision, &mut place, seed.wrapping_add(turn)).whole());
             decisions.push(decision.decision);
             if decision.complete {
                 break;

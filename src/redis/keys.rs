@@ -178,6 +178,12 @@ impl Keys {
         format!("{}analytics:by:{server}", self.prefix)
     }
 
+    /// Examples that were found under a label. All organisations have the same ones.
+    #[must_use]
+    pub fn passages(&self, label: &str, md5: &[u8; 16]) -> String {
+        format!("{}rag_cache:{label}:{}", self.prefix, hex(md5))
+    }
+
     /// The organisations that have sessions, so that a sweep finds them.
     #[must_use]
     pub fn orgs(&self) -> String {
@@ -291,6 +297,8 @@ mod tests {
         assert_eq!(keys.index(&org, "paused"), "trt:sessions:paused");
         assert_eq!(keys.create(&org, &[1; 16]), format!("trt:idem:{}", "01".repeat(16)));
         assert_eq!(keys.wake("s1"), "trt:wake:s1");
+        let passages = format!("trt:rag_cache:dr_q_ready:{}", "0a".repeat(16));
+        assert_eq!(keys.passages("dr_q_ready", &[0x0a; 16]), passages);
     }
 
     #[test]

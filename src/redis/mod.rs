@@ -3,6 +3,7 @@
 //! A leaf: it knows nothing of sessions but how their keys are spelled. Nothing else names the client library but the
 //! store's adapter, and nothing at all spells a key but [`keys`].
 
+mod cached;
 mod deployment;
 pub mod keys;
 mod link;
@@ -10,6 +11,7 @@ mod script;
 mod survey;
 mod wake;
 
+pub use cached::{cache, cached};
 pub use deployment::{agreed, standing};
 pub use keys::Keys;
 pub use link::{Link, LinkError, LinkOptions, LinkState};

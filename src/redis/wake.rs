@@ -1,4 +1,5 @@
-//! Messages between servers: who is next in a queue, whose reply is there, which session is no more.
+//! Messages between servers: who is next in a queue, whose reply is there, which session is no more, whose turn has to
+//! end.
 //!
 //! A message may be lost. Whoever waits for one looks for itself now and then, so that a lost one costs time alone.
 
@@ -28,6 +29,10 @@ pub enum Message {
     Look(u128),
     /// A session was removed: its organisation and id, joined by a colon.
     Forget(String),
+    /// The turn that is at work on such a session has to end.
+    Stop(String),
+    /// The turn that is at work on such a session keeps somebody in danger waiting.
+    Hurry(String),
 }
 
 impl Message {
@@ -38,6 +43,8 @@ impl Message {
         match text.split_once(' ')? {
             ("look", id) => u128::from_str_radix(id, 16).ok().map(Self::Look),
             ("forget", session) => Some(Self::Forget(session.to_owned())),
+            ("stop", session) => Some(Self::Stop(session.to_owned())),
+            ("hurry", session) => Some(Self::Hurry(session.to_owned())),
             _ => None,
         }
     }
@@ -68,12 +75,12 @@ impl Wakes {
     }
 }
 
-/// Hears what is said to `server` and to all, for ever: connects again whenever the subscription breaks. `forget` is
-/// told of sessions that are no more.
-pub async fn hear(link: &Link, keys: &Keys, server: &str, wakes: &Wakes, forget: impl Fn(&str)) {
+/// Hears what is said to `server` and to all, for ever: connects again whenever the subscription breaks. `told` gets
+/// what is for no waiter.
+pub async fn hear(link: &Link, keys: &Keys, server: &str, wakes: &Wakes, told: impl Fn(Message)) {
     let mut pause = PAUSE_FIRST;
     loop {
-        if let Ok(()) = hear_once(link, keys, server, wakes, &forget).await {
+        if let Ok(()) = hear_once(link, keys, server, wakes, &told).await {
             pause = PAUSE_FIRST;
         }
         sleep(pause).await;
@@ -87,7 +94,7 @@ async fn hear_once(
     keys: &Keys,
     server: &str,
     wakes: &Wakes,
-    forget: &impl Fn(&str),
+    told: &impl Fn(Message),
 ) -> Result<(), RedisError> {
     let subscribing = async {
         let mut subscription = link.client().get_async_pubsub().await?;
@@ -112,7 +119,7 @@ async fn hear_once(
         };
         match Message::parse(payload.get_payload_bytes()) {
             Some(Message::Look(id)) => wakes.look(id),
-            Some(Message::Forget(session)) => forget(&session),
+            Some(other) => told(other),
             None => {}
         }
     }
@@ -149,6 +156,8 @@ mod tests {
     fn a_message_that_nobody_knows_is_passed_over() {
         assert_eq!(Message::parse(b"look 0a"), Some(Message::Look(10)));
         assert_eq!(Message::parse(b"forget default:s"), Some(Message::Forget("default:s".to_owned())));
+        assert_eq!(Message::parse(b"stop default:s"), Some(Message::Stop("default:s".to_owned())));
+        assert_eq!(Message::parse(b"hurry default:s"), Some(Message::Hurry("default:s".to_owned())));
         assert_eq!(Message::parse(b"dance"), None);
         assert_eq!(Message::parse(b"look \xff"), None);
     }

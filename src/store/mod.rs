@@ -30,6 +30,7 @@ mod turn;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use crate::domain::id::{OrgId, SessionKey};
 
@@ -40,8 +41,8 @@ pub use sessions::{
     Remaining, Snapshot, Swept, Transition, Transitioned,
 };
 pub use turn::{
-    Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Idempotency, Lane, Lease, Reloaded,
-    StoredReply, Ticket,
+    Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Idempotency, Lane, Lease, Nudge,
+    Reloaded, StoredReply, Ticket,
 };
 
 #[async_trait]
@@ -66,6 +67,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes a turn and releases the lease to the next live ticket. The lease is the commit's id.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
+
+    /// Asks whichever other server works on the session to stop its turn, or to hurry. True when one works on it now;
+    /// whether it hears is not known.
+    async fn nudge(&self, session: &SessionKey, nudge: Nudge) -> Result<bool, StoreError>;
+
+    /// What other servers ask of this one. A slow listener loses the oldest.
+    fn nudges(&self) -> broadcast::Receiver<(SessionKey, Nudge)>;
 
     /// Releases a lease with nothing written. Without effect when the lease is not held.
     async fn abandon(&self, session: &SessionKey, lease: Lease, why: Abandon) -> Result<(), StoreError>;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Idempotency, StoredReply};
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::safety::Level;
-use crate::domain::session::{Event, Exchange, Party, Refusal, Session, Status};
+use crate::domain::session::{Event, Party, Refusal, Session, Status};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Counter, StoreError};
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::Quota;
 use crate::domain::safety::{Level, SafetyMemory};
-use crate::domain::session::{Exchange, Session};
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 
 /// The per-session lock's value: proof of the right to commit, and that commit's id.
@@ -26,7 +27,7 @@ pub enum Lane {
 }
 
 /// What makes two requests the same: the keyed hash of the idempotency key in its scope, and that of the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Idempotency {
     pub key: [u8; 16],
     pub body: [u8; 16],
@@ -197,6 +198,15 @@ pub struct Reloaded {
 }
 
 impl Eq for Reloaded {}
+
+/// What one server asks of another that works on a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nudge {
+    /// The caller wants the turn to end.
+    Stop,
+    /// Somebody in danger waits behind it.
+    Hurry,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abandon {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::exchange::Exchange;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::{Event, Exchange, Party, Session};
+use crate::domain::session::{Event, Party, Session};
 use crate::store::{
     Abandon, Begin, BeginId, Begun, Claim, Gate, Lease, Reloaded, Store, StoredReply, Ticket, Transition,
 };
@@ -16,6 +17,8 @@ use super::{Refused, Turns};
 
 /// How often a turn follows a gone session to its successor.
 const HOPS_MAX: usize = 4;
+/// How often a lease is renewed within its time.
+const RENEWALS: u32 = 3;
 
 pub(super) enum Start {
     Working(Box<Working>),
@@ -38,6 +41,16 @@ impl Working {
         &self.begun.recent
     }
 
+    /// The number that the turn will have.
+    pub fn turn(&self) -> u32 {
+        self.session().map_or(0, |session| session.turn_count) + 1
+    }
+
+    /// How many exchanges are at hand.
+    pub fn seen(&self) -> u32 {
+        u32::try_from(self.begun.recent.len()).unwrap_or(u32::MAX)
+    }
+
     pub fn memory(&self) -> &SafetyMemory {
         &self.begun.memory
     }
@@ -57,6 +70,7 @@ pub(super) struct Hold {
     key: SessionKey,
     pub lease: Lease,
     settled: bool,
+    why: Abandon,
 }
 
 impl Hold {
@@ -67,11 +81,28 @@ impl Hold {
             key: key.clone(),
             lease,
             settled: false,
+            why: Abandon::Failed,
         }
     }
 
     pub fn settle(&mut self) {
         self.settled = true;
+    }
+
+    /// Says why the lease will be abandoned.
+    pub fn give_up(&mut self, why: Abandon) {
+        self.why = why;
+    }
+
+    /// Renews the lease for as long as this is waited for. Ends when the lease was lost; a renewal whose answer was
+    /// lost is tried again.
+    pub async fn until_lost(&self, ttl: Duration) {
+        loop {
+            tokio::time::sleep(ttl / RENEWALS).await;
+            if matches!(self.store.renew(&self.key, self.lease).await, Ok(false)) {
+                return;
+            }
+        }
     }
 }
 
@@ -80,9 +111,9 @@ impl Drop for Hold {
         if self.settled {
             return;
         }
-        let (store, key, lease) = (Arc::clone(&self.store), self.key.clone(), self.lease);
+        let (store, key, lease, why) = (Arc::clone(&self.store), self.key.clone(), self.lease, self.why);
         drop(self.tasks.spawn(async move {
-            if let Err(error) = store.abandon(&key, lease, Abandon::Failed).await {
+            if let Err(error) = store.abandon(&key, lease, why).await {
                 tracing::warn!(%error, "a lease could not be abandoned; it runs out by itself");
             }
         }));
@@ -143,6 +174,9 @@ async fn pass(turns: &Turns, admitted: &Admitted, gate: Gate) -> Result<Passed, 
 }
 
 async fn wait(turns: &Turns, admitted: &Admitted, ticket: Ticket) -> Result<Passed, Refused> {
+    if admitted.shows_danger() {
+        turns.hurry(&ticket.request.session).await;
+    }
     match turns.store.claim(ticket, wait_at_most(turns, admitted)).await? {
         Claim::Begun(begun) => Ok(Passed::Begun(begun)),
         Claim::Replay(reply) => Ok(Passed::Replay(reply)),

@@ -1,6 +1,6 @@
 //! **commit**: one call that writes the turn whole, or tells what has changed meanwhile.
 
-use crate::domain::session::Responder;
+use crate::domain::exchange::{Exchange, Responder};
 use crate::store::{Commit, Committed, Counter, StoreError};
 
 use super::begin::Working;
@@ -20,8 +20,14 @@ pub(super) fn attempts_max(admitted: &Admitted) -> usize {
     if admitted.shows_danger() { ATTEMPTS_IN_DANGER_MAX } else { ATTEMPTS_MAX }
 }
 
+/// A turn that is stored.
+pub(super) struct Stored {
+    pub answer: Answer,
+    pub exchange: Exchange,
+}
+
 pub(super) enum Outcome {
-    Done(Answer),
+    Done(Box<Stored>),
     /// Decide anew: `working` stands on the new ground.
     Again,
 }
@@ -53,7 +59,8 @@ pub(super) async fn commit(
             if let Some(level) = rose {
                 turns.level_rose(&commit.key, level);
             }
-            Ok(Outcome::Done(Answer { body, replayed: false, quota: Some(working.begun.quota) }))
+            let answer = Answer { body, replayed: false, quota: Some(working.begun.quota) };
+            Ok(Outcome::Done(Box::new(Stored { answer, exchange: commit.exchange })))
         }
         Committed::Lost => {
             working.hold.settle();

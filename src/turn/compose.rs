@@ -1,17 +1,22 @@
-//! **reply**: the turn's answer out of what was decided. Says nothing new.
+//! **reply**: the turn's answer out of its stored record, so that it can be told again word for word. Says nothing new.
 
+use std::collections::BTreeMap;
+
+use crate::domain::exchange::{Exchange, Told};
+use crate::domain::id::SessionId;
 use crate::domain::protocol::Place;
-use crate::domain::safety::{CrisisPlace, Level, Said};
-use crate::domain::session::{MetaValue, Responder, Session, Status};
+use crate::domain::safety::{CrisisPlace, Said, Screening};
+use crate::domain::session::{MetaValue, Session, Status};
 use crate::domain::signals::{Detection, Signals};
 
 use super::Turns;
 use super::decide::Words;
-use super::input::Admitted;
+use super::input::{Admitted, screen};
 use super::reply::{
     Check, Context, DontKnowCheck, EmotionalState, Navigation, Preprocessing, Reply, SafetyChecks,
     SafetyReport, SessionProgress, Storage,
 };
+use crate::domain::exchange::Responder;
 
 /// The country whose crisis lines count for a session.
 pub(super) fn country_of(turns: &Turns, session: &Session) -> Option<String> {
@@ -23,24 +28,64 @@ pub(super) fn country_of(turns: &Turns, session: &Session) -> Option<String> {
     }
 }
 
-/// The reply to a turn in `session`. It is not stored yet, and says so until the caller knows better.
-pub(super) fn reply(
-    turns: &Turns,
-    signals: &Signals,
-    admitted: &Admitted,
-    session: &Session,
-    words: Words,
-) -> Reply {
-    let standing = Standing {
-        session_id: session.id.to_string(),
-        successor_of: session.successor_of.as_ref().map(ToString::to_string),
+/// The record of a turn that leaves its session as `session`.
+pub(super) fn exchange(turns: &Turns, admitted: &Admitted, session: &Session, words: Words) -> Exchange {
+    let told = told(turns, session.status, &session.place, admitted.cut, &words);
+    Exchange {
+        turn: session.turn_count,
+        timestamp: session.last_interaction,
+        client_input: admitted.text.to_string(),
+        current_substate: turns.knowledge.substate_of(&session.place),
+        safety_level: session.level,
+        responder: words.responder,
+        therapist_response: words.text,
+        navigation_decision: words.decision,
+        rag_query: words.label,
+        told: Some(told),
+    }
+}
+
+fn told(turns: &Turns, status: Status, place: &Place, cut: bool, words: &Words) -> Told {
+    let progress = turns.knowledge.progress_of(place);
+    let met = |met: &bool| if *met { '1' } else { '0' };
+    Told {
+        status,
+        reasoning: words.reasoning.clone(),
+        body_question_count: progress.body_question_count,
+        criteria: progress.criteria.values().map(met).collect(),
+        exchanges_seen: words.exchanges_seen,
+        written: words.written.clone(),
+        resources: words.resources,
+        cut,
+        processing_ms: 0.0,
+    }
+}
+
+/// What of the text was noticed: it follows from the text alone.
+pub(super) struct Noticed<'a> {
+    pub signals: &'a Signals,
+    pub screening: &'a Screening,
+}
+
+/// The reply to a turn of `session`.
+pub(super) fn reply(turns: &Turns, session: &Session, exchange: &Exchange, noticed: &Noticed<'_>) -> Reply {
+    let frame = Frame {
+        session_id: &session.id,
+        successor_of: session.successor_of.as_ref(),
         place: &session.place,
-        status: session.status,
-        level: session.level,
+        country: country_of(turns, session),
     };
-    let mut reply = of_standing(turns, signals, admitted, &standing, words);
-    reply.timestamp = session.last_interaction;
+    let mut reply = framed(turns, &frame, exchange, noticed);
+    reply.turn = Some(exchange.turn);
+    reply.storage = Storage::of_store(turns.store.name());
     reply
+}
+
+/// The reply to a stored turn, as it was given.
+pub(super) fn again(turns: &Turns, session: &Session, exchange: &Exchange) -> Reply {
+    let signals = turns.knowledge.lexicon.read(&exchange.client_input);
+    let screened = screen(&turns.knowledge.safety, exchange.client_input.clone());
+    reply(turns, session, exchange, &Noticed { signals: &signals, screening: screened.screening() })
 }
 
 /// The crisis reply when nothing of the session is known. It holds the words that are, or will be, stored behind it.
@@ -49,14 +94,27 @@ pub(super) fn stateless(turns: &Turns, admitted: &Admitted) -> Reply {
     let signals = turns.knowledge.lexicon.read(&admitted.text);
     let place = turns.knowledge.start();
     let level = admitted.screening.level;
-    let standing = Standing {
-        session_id: admitted.key.id.to_string(),
+    let status = if level.pauses() { Status::Paused } else { Status::Active };
+    let exchange = Exchange {
+        turn: 0,
+        timestamp: turns.clock.now(),
+        client_input: admitted.text.to_string(),
+        current_substate: turns.knowledge.substate_of(&place),
+        safety_level: level,
+        responder: words.responder,
+        told: Some(told(turns, status, &place, admitted.cut, &words)),
+        therapist_response: words.text,
+        navigation_decision: words.decision,
+        rag_query: None,
+    };
+    let frame = Frame {
+        session_id: &admitted.key.id,
         successor_of: None,
         place: &place,
-        status: if level.pauses() { Status::Paused } else { Status::Active },
-        level,
+        country: turns.settings.country.clone(),
     };
-    of_standing(turns, &signals, admitted, &standing, words)
+    let noticed = Noticed { signals: &signals, screening: &admitted.screening };
+    framed(turns, &frame, &exchange, &noticed)
 }
 
 fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
@@ -74,59 +132,92 @@ fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
         label: None,
         reasoning: "answered before the store did".to_owned(),
         responder: Responder::Crisis,
-        resources: spoken.resources,
+        resources: !spoken.resources.is_empty(),
+        exchanges_seen: 0,
+        written: None,
     }
 }
 
-/// Where the session stands after the turn.
-struct Standing<'a> {
-    session_id: String,
-    successor_of: Option<String>,
+/// What a reply tells of its session.
+struct Frame<'a> {
+    session_id: &'a SessionId,
+    successor_of: Option<&'a SessionId>,
+    /// Names the protocol whose criteria are told.
     place: &'a Place,
-    status: Status,
-    level: Level,
+    country: Option<String>,
 }
 
-fn of_standing(
-    turns: &Turns,
-    signals: &Signals,
-    admitted: &Admitted,
-    standing: &Standing<'_>,
-    words: Words,
-) -> Reply {
-    let progress = turns.knowledge.progress_of(standing.place);
-    Reply {
-        therapist_response: words.text,
-        preprocessing: preprocessing(signals, admitted),
-        navigation: Navigation {
-            decision: words.decision,
-            next_state: progress.substate.clone(),
-            rag_query: words.label,
-            reasoning: words.reasoning,
-        },
-        session_progress: SessionProgress {
-            current_substate: progress.substate,
-            body_question_count: progress.body_question_count,
-            completion_criteria: progress.criteria,
-        },
-        timestamp: turns.clock.now(),
-        turn: None,
-        session_id: standing.session_id.clone(),
-        successor_of: standing.successor_of.clone(),
-        status: standing.status,
-        safety: SafetyReport { level: standing.level, resources: words.resources },
-        responder: words.responder,
-        context: Context { exchanges_seen: 0, exchanges_total: 0, truncated: false },
-        storage: Storage::None,
-        truncated: admitted.cut,
+fn framed(turns: &Turns, frame: &Frame<'_>, exchange: &Exchange, noticed: &Noticed<'_>) -> Reply {
+    // An exchange of another program, or of an earlier version, tells no more than itself.
+    let told = exchange.told.clone().unwrap_or_else(|| Told {
+        status: Status::Active,
+        reasoning: String::new(),
+        body_question_count: 0,
+        criteria: String::new(),
+        exchanges_seen: 0,
+        written: None,
+        resources: exchange.safety_level.pauses(),
+        cut: false,
         processing_ms: 0.0,
-        model_ms: 0.0,
+    });
+    let resources = &turns.knowledge.safety.resources;
+    let resources =
+        if told.resources { resources.for_country(frame.country.as_deref()).to_vec() } else { Vec::new() };
+    Reply {
+        therapist_response: exchange.therapist_response.clone(),
+        preprocessing: preprocessing(noticed, &exchange.client_input),
+        navigation: navigation(exchange, &told),
+        session_progress: SessionProgress {
+            current_substate: exchange.current_substate.clone(),
+            body_question_count: told.body_question_count,
+            completion_criteria: criteria(turns, frame.place, &told.criteria),
+        },
+        timestamp: exchange.timestamp,
+        turn: None,
+        session_id: frame.session_id.to_string(),
+        successor_of: frame.successor_of.map(ToString::to_string),
+        status: told.status,
+        safety: SafetyReport { level: exchange.safety_level, resources },
+        responder: exchange.responder,
+        context: context(exchange, &told),
+        storage: Storage::None,
+        truncated: told.cut,
+        processing_ms: told.processing_ms,
+        model_ms: told.written.map_or(0.0, |written| written.ms),
     }
 }
 
-fn preprocessing(signals: &Signals, admitted: &Admitted) -> Preprocessing {
+fn navigation(exchange: &Exchange, told: &Told) -> Navigation {
+    Navigation {
+        decision: exchange.navigation_decision.clone(),
+        next_state: exchange.current_substate.clone(),
+        rag_query: exchange.rag_query.clone(),
+        passages: told.written.as_ref().map(|written| written.passages.clone()).unwrap_or_default(),
+        reasoning: told.reasoning.clone(),
+    }
+}
+
+fn context(exchange: &Exchange, told: &Told) -> Context {
+    let written = told.written.as_ref();
+    Context {
+        exchanges_seen: told.exchanges_seen,
+        exchanges_total: exchange.turn.saturating_sub(1),
+        prompt_tokens: written.map(|written| written.prompt_tokens),
+        truncated: written.is_some_and(|written| written.truncated),
+        fallback: written.and_then(|written| written.fallback.clone()),
+    }
+}
+
+/// The criteria of the place's protocol, met where the record says `1`.
+fn criteria(turns: &Turns, place: &Place, met: &str) -> BTreeMap<String, bool> {
+    let names = turns.knowledge.progress_of(place).criteria.into_keys();
+    names.zip(met.chars().chain(std::iter::repeat('0'))).map(|(name, met)| (name, met == '1')).collect()
+}
+
+fn preprocessing(noticed: &Noticed<'_>, text: &str) -> Preprocessing {
+    let signals = noticed.signals;
     Preprocessing {
-        original_input: admitted.text.to_string(),
+        original_input: text.to_owned(),
         cleaned_input: signals.cleaned_input.clone(),
         corrected_input: signals.corrected_input.clone(),
         emotional_state: EmotionalState {
@@ -137,7 +228,7 @@ fn preprocessing(signals: &Signals, admitted: &Admitted) -> Preprocessing {
         input_category: signals.input_category.clone(),
         spelling_corrections: signals.spelling_corrections.clone(),
         safety_checks: SafetyChecks {
-            self_harm_detected: admitted.screening.self_harm(),
+            self_harm_detected: noticed.screening.self_harm(),
             thinking_mode_detected: check(&signals.thinking),
             past_tense_detected: check(&signals.past),
             i_dont_know_detected: DontKnowCheck {

@@ -1,18 +1,55 @@
-//! **assess**, **navigate**, **generate**: from what is known and what was said to the session after the turn.
+//! **assess**, **navigate**: from what is known and what was said to what the reply does. And, once its words are found,
+//! the turn as it is to be stored.
 //!
-//! Pure but for the time and the seed that it draws: it touches no store.
+//! Pure but for the time and the seed that it draws: it touches no store and no model.
 
-use crate::domain::protocol::{Decision, Navigation, Standing, navigate};
-use crate::domain::safety::{Action, Assessment, Level, Resource, Said};
-use crate::domain::session::{Event, Exchange, MetaValue, Opening, Party, Responder, Session, Status};
+use crate::domain::exchange::{Exchange, Responder, Written};
+use crate::domain::protocol::{Decision, Navigation, Options, Standing, navigate};
+use crate::domain::safety::{Action, Assessment, Level, Said};
+use crate::domain::session::{Event, MetaValue, Opening, Party, Session, Status};
 use crate::domain::signals::Signals;
 use crate::domain::time::Timestamp;
+use crate::llm::scripted::Script;
 
 use super::Turns;
 use super::begin::Working;
-use super::compose;
+use super::compose::{self, Noticed};
 use super::input::Admitted;
-use super::reply::{Reply, Storage};
+use super::reply::Reply;
+
+/// What a turn will do, before its words are found.
+pub(super) struct Plan {
+    pub session: Session,
+    signals: Signals,
+    before: Before,
+    /// Rules by which it raises the level.
+    why: Vec<String>,
+    now: Timestamp,
+}
+
+/// What is to be said.
+pub(super) enum Says {
+    /// These words and no others: danger, or a reply beside the protocol.
+    Words(Words),
+    /// What the protocol decided, in the script's words or in a model's.
+    Decision(Decision),
+    /// The protocol leaves open how the answer is to be read.
+    Open(Options),
+}
+
+/// What is said, and why.
+pub(super) struct Words {
+    pub text: String,
+    pub decision: String,
+    pub label: Option<String>,
+    pub reasoning: String,
+    pub responder: Responder,
+    /// Whether crisis lines are shown with it.
+    pub resources: bool,
+    /// How many earlier exchanges the responder had before it.
+    pub exchanges_seen: u32,
+    pub written: Option<Written>,
+}
 
 /// A turn before it is stored.
 pub(super) struct Decided {
@@ -27,16 +64,6 @@ pub(super) struct Decided {
     pub completed: bool,
 }
 
-/// What is said, and why.
-pub(super) struct Words {
-    pub text: String,
-    pub decision: String,
-    pub label: Option<String>,
-    pub reasoning: String,
-    pub responder: Responder,
-    pub resources: Vec<Resource>,
-}
-
 /// Which way a turn goes: danger first, then what the session's status demands, then the protocol.
 enum Course {
     /// The crisis dialogue, or the one question at elevated.
@@ -46,7 +73,14 @@ enum Course {
     Step,
 }
 
-pub(super) fn decide(turns: &Turns, admitted: &Admitted, working: &Working, arrived: Timestamp) -> Decided {
+/// What of a session a turn is measured against.
+struct Before {
+    turn_count: u32,
+    level: Level,
+    status: Status,
+}
+
+pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Plan, Says) {
     let now = turns.clock.now();
     let mut session = session_before(turns, working, now);
     let before = Before { turn_count: session.turn_count, level: session.level, status: session.status };
@@ -58,36 +92,58 @@ pub(super) fn decide(turns: &Turns, admitted: &Admitted, working: &Working, arri
     );
     let signals = turns.knowledge.lexicon.read(&admitted.text);
     take_level(&mut session, assessment.level, now);
-    let words = match course(&session, &assessment) {
-        Course::Danger => speak_of_danger(turns, admitted, &mut session, now),
-        Course::Stand(standing) => stand(turns, &mut session, standing),
-        Course::Step => take_step(turns, &mut session, &signals, now),
+    let says = match course(&session, &assessment) {
+        Course::Danger => Says::Words(speak_of_danger(turns, admitted, &mut session, working.seen(), now)),
+        Course::Stand(standing) => Says::Words(stand(turns, &mut session, standing, working.seen())),
+        Course::Step => step(turns, &session, &signals),
     };
-    session.turn_count += 1;
-    session.last_interaction = now;
-    let exchange = exchange(turns, admitted, &session, &words);
-    let mut reply = compose::reply(turns, &signals, admitted, &session, words);
-    reply.turn = Some(session.turn_count);
-    reply.storage = Storage::of_store(turns.store.name());
-    reply.context.exchanges_seen = u32::try_from(working.recent().len()).unwrap_or(u32::MAX);
-    reply.context.exchanges_total = before.turn_count;
-    reply.processing_ms = turns.clock.now().since(arrived).as_secs_f64() * 1_000.0;
-    Decided {
-        under: session.level,
-        rose: session.level > before.level,
-        completed: before.status != Status::Completed && session.status == Status::Completed,
-        why: assessment.why,
-        session,
-        exchange,
-        reply,
+    (Plan { session, signals, before, why: assessment.why, now }, says)
+}
+
+impl Plan {
+    /// Takes the session to where a decision leads, and says it in the script's words.
+    pub fn take(&mut self, turns: &Turns, decision: &Decision) -> Script {
+        let mut place = decision.place.clone();
+        let script = turns.knowledge.scripted.reply(decision, &mut place, turns.entropy.u64());
+        self.session.place = place;
+        if decision.complete {
+            // An active session can always be completed, and only such a one takes a step.
+            let _always = self.session.apply(Event::Complete, Party::System, "protocol finished", self.now);
+        }
+        script
+    }
+
+    /// The turn's number.
+    pub fn turn(&self) -> u32 {
+        self.before.turn_count + 1
+    }
+
+    /// The turn as it is to be stored: the plan with its words.
+    pub fn with(mut self, words: Words, turns: &Turns, admitted: &Admitted, arrived: Timestamp) -> Decided {
+        self.session.turn_count = self.turn();
+        self.session.last_interaction = self.now;
+        let mut exchange = compose::exchange(turns, admitted, &self.session, words);
+        if let Some(told) = &mut exchange.told {
+            told.processing_ms = millis_since(turns, arrived);
+        }
+        let noticed = Noticed { signals: &self.signals, screening: &admitted.screening };
+        let reply = compose::reply(turns, &self.session, &exchange, &noticed);
+        Decided {
+            under: self.session.level,
+            rose: self.session.level > self.before.level,
+            completed: self.before.status != Status::Completed && self.session.status == Status::Completed,
+            why: self.why,
+            session: self.session,
+            exchange,
+            reply,
+        }
     }
 }
 
-/// What of a session a turn is measured against.
-struct Before {
-    turn_count: u32,
-    level: Level,
-    status: Status,
+/// To the microsecond: what is stored has to be what was told.
+fn millis_since(turns: &Turns, arrived: Timestamp) -> f64 {
+    let micros = u32::try_from(turns.clock.now().since(arrived).as_micros()).unwrap_or(u32::MAX);
+    f64::from(micros) / 1_000.0
 }
 
 /// The session as the turn finds it: the stored one, or a new one that is not stored yet.
@@ -150,7 +206,13 @@ fn take_level(session: &mut Session, level: Level, now: Timestamp) {
     }
 }
 
-fn speak_of_danger(turns: &Turns, admitted: &Admitted, session: &mut Session, now: Timestamp) -> Words {
+fn speak_of_danger(
+    turns: &Turns,
+    admitted: &Admitted,
+    session: &mut Session,
+    seen: u32,
+    now: Timestamp,
+) -> Words {
     let country = compose::country_of(turns, session);
     let said = Said {
         text: &admitted.text,
@@ -174,7 +236,9 @@ fn speak_of_danger(turns: &Turns, admitted: &Admitted, session: &mut Session, no
         label: None,
         reasoning: format!("safety level {}; rules: {}", session.level.as_str(), listed(&rules)),
         responder: Responder::Crisis,
-        resources: spoken.resources,
+        resources: !spoken.resources.is_empty(),
+        exchanges_seen: seen,
+        written: None,
     }
 }
 
@@ -182,50 +246,32 @@ fn listed(rules: &[&str]) -> String {
     if rules.is_empty() { "none in this text".to_owned() } else { rules.join(", ") }
 }
 
-fn stand(turns: &Turns, session: &mut Session, standing: Standing) -> Words {
+fn stand(turns: &Turns, session: &mut Session, standing: Standing, seen: u32) -> Words {
     let decision = turns.knowledge.version_of(&session.place).stand(&session.place, standing);
-    say(turns, session, decision)
-}
-
-fn take_step(turns: &Turns, session: &mut Session, signals: &Signals, now: Timestamp) -> Words {
-    let protocol = turns.knowledge.version_of(&session.place);
-    let decision = match navigate(&protocol, &session.place, signals) {
-        Navigation::Decided(decision) => decision,
-        Navigation::Open(options) => options.by_rule(),
-    };
-    let complete = decision.complete;
-    let words = say(turns, session, decision);
-    if complete {
-        // An active session can always be completed, and only such a one takes a step.
-        let _always = session.apply(Event::Complete, Party::System, "protocol finished", now);
-    }
-    words
-}
-
-fn say(turns: &Turns, session: &mut Session, decision: Decision) -> Words {
     let mut place = decision.place.clone();
-    let text = turns.knowledge.scripted.reply(&decision, &mut place, turns.entropy.u64()).text;
+    let script = turns.knowledge.scripted.reply(&decision, &mut place, turns.entropy.u64());
     session.place = place;
-    Words {
-        text,
-        decision: decision.decision,
-        label: decision.label,
-        reasoning: decision.reasoning,
-        responder: Responder::Scripted,
-        resources: Vec::new(),
+    Words::scripted(decision, script.whole(), seen)
+}
+
+impl Words {
+    pub fn scripted(decision: Decision, text: String, exchanges_seen: u32) -> Self {
+        Self {
+            text,
+            decision: decision.decision,
+            label: decision.label,
+            reasoning: decision.reasoning,
+            responder: Responder::Scripted,
+            resources: false,
+            exchanges_seen,
+            written: None,
+        }
     }
 }
 
-fn exchange(turns: &Turns, admitted: &Admitted, session: &Session, words: &Words) -> Exchange {
-    Exchange {
-        turn: session.turn_count,
-        timestamp: session.last_interaction,
-        client_input: admitted.text.to_string(),
-        therapist_response: words.text.clone(),
-        navigation_decision: words.decision.clone(),
-        rag_query: words.label.clone(),
-        current_substate: turns.knowledge.substate_of(&session.place),
-        safety_level: session.level,
-        responder: words.responder,
+fn step(turns: &Turns, session: &Session, signals: &Signals) -> Says {
+    match navigate(&turns.knowledge.version_of(&session.place), &session.place, signals) {
+        Navigation::Decided(decision) => Says::Decision(decision),
+        Navigation::Open(options) => Says::Open(options),
     }
 }

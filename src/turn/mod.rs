@@ -1,13 +1,14 @@
 //! The turn: one message of a client and the reply to it, stored once, in order.
 //!
 //! ```text
-//! screen -> admit -> begin -> assess -> navigate -> generate -> commit -> reply
+//! screen -> admit -> begin -> assess -> navigate -> retrieve -> generate -> check -> commit -> reply
 //! ```
 //!
-//! [`Turns::answer`] waits for a turn that runs on a task of its own, so that a caller who goes away does not stop it.
-//! Each step returns a value that the next one needs; `run` is the only function that branches between them.
+//! [`Turns::start`] runs a turn on a task of its own, so that a caller who goes away does not stop it unless it asked
+//! for that. Each step returns a value that the next one needs; `run` and `work` alone branch between them.
 //! The turn knows contracts, never adapters, and nothing of HTTP.
 
+mod author;
 mod begin;
 mod commit;
 mod compose;
@@ -15,25 +16,41 @@ mod danger;
 mod decide;
 mod input;
 mod knowledge;
+mod live;
 mod reply;
+mod speech;
 mod spoken;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
 use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
 use crate::domain::safety::Level;
-use crate::store::{Counter, Store, StoreError, StoredReply};
+use crate::domain::time::Timestamp;
+use crate::store::{Abandon, Counter, Nudge, Store, StoreError, StoredReply};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 
+use speech::Speech;
+use words::Finding;
+
+pub use author::Author;
 pub use danger::Unraised;
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
-pub use reply::{Reply, Storage, on_the_wire};
+pub use live::{Delta, Ended, Feed, Following, Line, Live};
+pub use reply::{Reply, Storage, on_the_wire, words_in};
 
 /// All that turns need, shared by every request.
 pub struct Turns {
@@ -46,6 +63,9 @@ pub struct Turns {
     pub metrics: Arc<Metrics>,
     pub settings: Settings,
     pub unraised: Unraised,
+    pub live: Arc<Live>,
+    /// `None`: the script writes everything.
+    pub author: Option<Arc<Author>>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,6 +89,12 @@ pub struct Answer {
     pub quota: Option<Quota>,
 }
 
+impl Answer {
+    fn replay(body: StoredReply) -> Self {
+        Self { body, replayed: true, quota: None }
+    }
+}
+
 /// Why a turn was not. Nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -84,25 +110,108 @@ pub enum Refused {
     KeyReused,
     #[error("the turn took too long")]
     Deadline,
+    #[error("the turn was stopped before anything was said")]
+    Stopped,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the turn failed")]
     Failed,
 }
 
+/// A turn that was begun: who asked may wait for it, follow it, or go.
+pub struct Started {
+    /// What it says, as it says it.
+    pub feed: Arc<Feed>,
+    stop: CancellationToken,
+    answer: BoxFuture<'static, Result<Answer, Refused>>,
+}
+
+impl Started {
+    /// Waits for the answer.
+    pub async fn answer(&mut self) -> Result<Answer, Refused> {
+        (&mut self.answer).await
+    }
+
+    /// Has the turn end when the guard is dropped. Danger is not stopped by anybody's leaving.
+    pub fn stop_on_drop(&self) -> DropGuard {
+        self.stop.clone().drop_guard()
+    }
+}
+
 impl Turns {
-    /// Runs a turn and waits for its answer. In danger the answer comes in time even when the store does not.
+    /// Begins a turn on a task of its own, which goes on when nobody waits for it.
+    pub fn start(self: &Arc<Self>, admitted: Admitted) -> Started {
+        let line = self.live.line(admitted.idempotency.as_ref());
+        let (feed, stop) = (Arc::clone(&line.feed), line.stop.clone());
+        let running = self.tasks.spawn(in_time(Arc::clone(self), admitted.clone(), line));
+        Started { feed, stop, answer: Arc::clone(self).wait(admitted, running).boxed() }
+    }
+
+    /// Runs a turn and waits for its answer.
     pub async fn answer(self: &Arc<Self>, admitted: Admitted) -> Result<Answer, Refused> {
-        let running = self.tasks.spawn(run(Arc::clone(self), admitted.clone()));
+        self.start(admitted).answer().await
+    }
+
+    /// In danger the answer comes in time even when the store does not.
+    async fn wait(
+        self: Arc<Self>,
+        admitted: Admitted,
+        running: JoinHandle<Result<Answer, Refused>>,
+    ) -> Result<Answer, Refused> {
         let answer = if admitted.shows_danger() {
-            Ok(danger::answer(self, &admitted, running).await)
+            Ok(danger::answer(&self, &admitted, running).await)
         } else {
-            within(self.settings.deadline, running).await
+            running.await.unwrap_or(Err(Refused::Failed))
         };
         if let Err(refused) = &answer {
             self.count_refusal(&admitted, refused).await;
         }
         answer
+    }
+
+    /// Stops the turn that is at work on a session, wherever that is.
+    pub async fn stop(&self, key: &SessionKey) -> Result<Ended, StoreError> {
+        match self.live.stop(key).await {
+            Some(ended) => Ok(ended),
+            None => Ok(Ended { stopped: self.store.nudge(key, Nudge::Stop).await?, turn: None }),
+        }
+    }
+
+    /// Has the turn that is at work on a session do without a model, wherever that is.
+    async fn hurry(&self, key: &SessionKey) {
+        if !self.live.hurry(key) {
+            // Best effort: whoever waits behind it was answered, and only the record waits.
+            let _unheard = self.store.nudge(key, Nudge::Hurry).await;
+        }
+    }
+
+    /// Does what other servers ask, for as long as there is a store to hear it from.
+    pub async fn hear_nudges(self: Arc<Self>) {
+        let mut nudges = self.store.nudges();
+        loop {
+            match nudges.recv().await {
+                Ok((key, Nudge::Stop)) => self.live.ask_to_stop(&key),
+                Ok((key, Nudge::Hurry)) => drop(self.live.hurry(&key)),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// A stored turn as it was answered, or the one that is at work.
+    pub async fn recall(&self, key: &SessionKey, turn: u32) -> Result<Recalled, StoreError> {
+        let Some(snapshot) = self.store.read(key).await? else { return Ok(Recalled::Absent) };
+        if turn > snapshot.session.turn_count {
+            let is_running =
+                turn == snapshot.session.turn_count + 1 && self.live.turn_at_work(key) == Some(turn);
+            return Ok(if is_running { Recalled::Running } else { Recalled::Absent });
+        }
+        let page = self.store.history(key, Some(turn + 1), 1).await?;
+        let exchange = page.and_then(|page| page.exchanges.into_iter().next());
+        Ok(match exchange.filter(|exchange| exchange.turn == turn) {
+            Some(exchange) => Recalled::Stored(compose::again(self, &snapshot.session, &exchange).bytes()),
+            None => Recalled::Absent,
+        })
     }
 
     fn level_rose(&self, session: &SessionKey, level: Level) {
@@ -117,6 +226,7 @@ impl Turns {
             Refused::TextTooLong
             | Refused::KeyReused
             | Refused::Deadline
+            | Refused::Stopped
             | Refused::Store(_)
             | Refused::Failed => return,
         };
@@ -125,30 +235,41 @@ impl Turns {
     }
 }
 
-/// A turn that is told to have taken too long is stopped: nothing of a refused turn may be stored behind its refusal.
-async fn within(
-    deadline: Duration,
-    mut running: tokio::task::JoinHandle<Result<Answer, Refused>>,
-) -> Result<Answer, Refused> {
-    match tokio::time::timeout(deadline, &mut running).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_panicked)) => Err(Refused::Failed),
-        Err(_elapsed) => {
-            running.abort();
-            Err(Refused::Deadline)
-        }
+/// What is known of a turn by its number.
+pub enum Recalled {
+    Stored(StoredReply),
+    Running,
+    /// Not yet said, no longer kept, or no such session.
+    Absent,
+}
+
+/// A turn that took too long is stopped: nothing of a refused turn may be stored behind its refusal. Danger has been
+/// answered by then, and its record takes the time that it takes.
+async fn in_time(turns: Arc<Turns>, admitted: Admitted, line: Line) -> Result<Answer, Refused> {
+    let is_in_danger = admitted.shows_danger();
+    let idempotency = admitted.idempotency.clone();
+    let running = run(Arc::clone(&turns), &line, admitted);
+    let answer = if is_in_danger {
+        running.await
+    } else {
+        let bounded = tokio::time::timeout(turns.settings.deadline, running);
+        bounded.await.unwrap_or(Err(Refused::Deadline))
+    };
+    if answer.is_err() {
+        turns.live.fail(&line, idempotency.as_ref());
     }
+    answer
 }
 
 /// The turn itself.
-async fn run(turns: Arc<Turns>, mut admitted: Admitted) -> Result<Answer, Refused> {
-    let arrived = turns.clock.now();
+async fn run(turns: Arc<Turns>, line: &Line, mut admitted: Admitted) -> Result<Answer, Refused> {
+    let arrived = Arrived { at: turns.clock.now(), instant: Instant::now() };
     if admitted.shows_danger() {
         danger::raise(&turns, &admitted).await;
     } else {
         danger::catch_up(&turns, &admitted.key).await;
     }
-    let start = match begin::begin(&turns, &admitted).await {
+    let start = match begin_unless_stopped(&turns, &admitted, line).await {
         Err(Refused::KeyReused) if admitted.shows_danger() => {
             // What somebody in danger wrote is kept, whatever an app does with its keys.
             admitted.idempotency = None;
@@ -158,12 +279,70 @@ async fn run(turns: Arc<Turns>, mut admitted: Admitted) -> Result<Answer, Refuse
     };
     let mut working = match start {
         begin::Start::Working(working) => *working,
-        begin::Start::Replay(body) => return Ok(Answer { body, replayed: true, quota: None }),
+        begin::Start::Replay(body) => return Ok(Answer::replay(body)),
     };
-    for _ in 0..commit::attempts_max(&admitted) {
-        let decided = decide::decide(&turns, &admitted, &working, arrived);
-        match commit::commit(&turns, &admitted, &mut working, decided).await? {
-            commit::Outcome::Done(answer) => return Ok(answer),
+    let at_work = turns.live.enter(&working.key, working.turn(), line);
+    let done = work(&turns, &admitted, &mut working, line, arrived).await;
+    if matches!(done, Err(Refused::Stopped)) {
+        working.hold.give_up(Abandon::Stopped);
+    }
+    let turn = done.as_ref().ok().map(|done| done.turn);
+    at_work.ended(Ended {
+        stopped: matches!(&done, Err(Refused::Stopped) | Ok(Done { stopped: true, .. })),
+        turn,
+    });
+    done.map(|done| done.answer)
+}
+
+async fn begin_unless_stopped(
+    turns: &Turns,
+    admitted: &Admitted,
+    line: &Line,
+) -> Result<begin::Start, Refused> {
+    if admitted.shows_danger() {
+        return begin::begin(turns, admitted).await;
+    }
+    tokio::select! {
+        start = begin::begin(turns, admitted) => start,
+        () = line.stop.cancelled() => Err(Refused::Stopped),
+    }
+}
+
+/// When a turn came: by the wall clock, and for what is measured.
+#[derive(Clone, Copy)]
+struct Arrived {
+    at: Timestamp,
+    instant: Instant,
+}
+
+/// A turn that is stored.
+struct Done {
+    answer: Answer,
+    turn: u32,
+    stopped: bool,
+}
+
+async fn work(
+    turns: &Turns,
+    admitted: &Admitted,
+    working: &mut begin::Working,
+    line: &Line,
+    arrived: Arrived,
+) -> Result<Done, Refused> {
+    // Who follows an earlier request's feed must not hear two turns in one.
+    let feed = if line.is_own { Arc::clone(&line.feed) } else { Arc::default() };
+    let mut speech = Speech::new(feed, working.turn());
+    let finding = Finding { turns, admitted, line, arrived: arrived.instant };
+    for _ in 0..commit::attempts_max(admitted) {
+        let (mut plan, says) = decide::plan(turns, admitted, working);
+        let words = finding.words(working, &mut plan, says, &mut speech).await?;
+        let decided = plan.with(words, turns, admitted, arrived.at);
+        match commit::commit(turns, admitted, working, decided).await? {
+            commit::Outcome::Done(stored) => {
+                let commit::Stored { answer, exchange } = *stored;
+                speech.end(exchange.turn, &exchange.therapist_response);
+                return Ok(Done { answer, turn: exchange.turn, stopped: speech.was_stopped() });
+            }
             commit::Outcome::Again => {}
         }
     }

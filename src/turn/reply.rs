@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::exchange::{Responder, Used};
 use crate::domain::safety::{Level, Resource, SelfHarmDetected};
-use crate::domain::session::{Responder, Status};
+use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
 use crate::store::StoredReply;
 
@@ -93,6 +94,8 @@ pub struct Navigation {
     pub next_state: String,
     /// The label under which examples for this reply are found, where it has one.
     pub rag_query: Option<String>,
+    /// Examples that the model was shown for it, best first.
+    pub passages: Vec<Used>,
     /// Which rules led here, by name.
     pub reasoning: String,
 }
@@ -118,8 +121,12 @@ pub struct Context {
     pub exchanges_seen: u32,
     /// How many there have been in all.
     pub exchanges_total: u32,
-    /// Whether a prompt had to be cut.
+    /// Tokens of the model's prompt: as its server counted them, else an estimate; null where none was asked.
+    pub prompt_tokens: Option<u32>,
+    /// Whether something was left out of a prompt, or its server did not read all of it.
     pub truncated: bool,
+    /// Why the script wrote the reply, or its end, although a model was to.
+    pub fallback: Option<String>,
 }
 
 /// Where the turn is kept.
@@ -152,6 +159,15 @@ pub fn on_the_wire(stored: &[u8], replayed: bool) -> Vec<u8> {
     let body = stored.strip_suffix(b"}").unwrap_or(stored);
     let tail: &[u8] = if replayed { b",\"replayed\":true}" } else { b",\"replayed\":false}" };
     [body, tail].concat()
+}
+
+/// The words in a stored reply.
+pub fn words_in(stored: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Words {
+        therapist_response: String,
+    }
+    serde_json::from_slice::<Words>(stored).ok().map(|reply| reply.therapist_response)
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
+    Lease, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
     StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,14 @@ impl Store for Faulty {
 
     async fn renew(&self, session: &SessionKey, lease: Lease) -> Result<bool, StoreError> {
         self.inner.renew(session, lease).await
+    }
+
+    async fn nudge(&self, session: &SessionKey, nudge: Nudge) -> Result<bool, StoreError> {
+        self.inner.nudge(session, nudge).await
+    }
+
+    fn nudges(&self) -> broadcast::Receiver<(SessionKey, Nudge)> {
+        self.inner.nudges()
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

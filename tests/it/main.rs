@@ -14,7 +14,13 @@
 mod bad_input;
 mod concurrency;
 mod conversation;
+mod corpus;
 mod danger;
+#[allow(dead_code, unused_imports, reason = "people who start it by hand use more than the tests")]
+#[path = "../../examples/fake-model/fake/mod.rs"]
+mod fake;
+mod fake_faults;
+mod fake_model;
 mod faulty;
 mod lifecycle;
 mod openapi;
@@ -25,6 +31,7 @@ mod redis_server;
 mod redis_servers;
 mod redis_world;
 mod resp;
+mod retrieval;
 mod rig;
 mod rig_wire;
 mod seed_program;

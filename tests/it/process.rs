@@ -463,7 +463,7 @@ fn it_tells_its_version_and_helps() {
     let home = directory();
     assert!(text(&run(home.path(), &[], &["--version"]).stdout).contains(env!("CARGO_PKG_VERSION")));
     let help = text(&run(home.path(), &[], &["--help"]).stdout);
-    for command in ["serve", "sessions", "doctor", "protocol"] {
+    for command in ["serve", "sessions", "doctor", "protocol", "corpus"] {
         assert!(help.contains(command), "{command}");
     }
 }

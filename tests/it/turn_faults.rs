@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use attune::access::{Caller, Secret};
 use attune::clock::{Entropy, ManualClock};
+use attune::domain::exchange::Exchange;
 use attune::domain::id::SessionId;
 use attune::domain::safety::Level;
-use attune::domain::session::{Event, Exchange, Party, Session, Status};
+use attune::domain::session::{Event, Party, Session, Status};
 use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
 use attune::tasks::Tasks;
@@ -56,6 +57,8 @@ impl Scene {
                 country: None,
             },
             unraised: Unraised::default(),
+            live: Arc::default(),
+            author: None,
         };
         Self { turns: Arc::new(turns), store, _directory: directory }
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attune::clock::{Clock, Entropy, ManualClock};
+use attune::domain::exchange::{Exchange, Responder};
 use attune::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use attune::domain::protocol::{Place, ProtocolRef};
 use attune::domain::safety::Level;
-use attune::domain::session::{Event, Exchange, Opening, Party, Responder, Session};
+use attune::domain::session::{Event, Opening, Party, Session};
 use attune::domain::time::Timestamp;
 use attune::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
 use attune::store::{
@@ -181,6 +182,7 @@ pub fn exchange(turn: u32, now: Timestamp) -> Exchange {
         current_substate: "1.1_goal_and_vision".to_owned(),
         safety_level: Level::None,
         responder: Responder::Scripted,
+        told: None,
     }
 }
 

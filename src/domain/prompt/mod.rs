@@ -1,5 +1,14 @@
 //! What a model is told: a bounded list of messages. A person's words are always a message of their own.
 
+mod model;
+mod render;
+mod tokens;
+mod truncation;
+
+pub use model::{ENGLISH, Prompts};
+pub use render::{Ask, Budget, Example, Prompt};
+pub use truncation::Truncation;
+
 /// Who a message is from, for the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -34,3 +43,6 @@ impl std::fmt::Debug for Message {
         write!(f, "{} message of {} bytes", self.role.as_str(), self.text.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

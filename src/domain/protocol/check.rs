@@ -8,6 +8,7 @@ use super::place::{CRITERIA, Standing};
 use super::walk::CHOICES;
 use crate::domain::fault::Fault;
 use crate::domain::guard::{Guard, Subject};
+use crate::domain::labels;
 use crate::domain::signals::Lexicon;
 use crate::domain::texts::Texts;
 
@@ -27,6 +28,7 @@ impl Protocol {
         self.check_counters(&mut faults);
         self.check_facts(texts, lexicon, &mut faults);
         self.check_criteria(&mut faults);
+        self.check_labels(&mut faults);
         faults
     }
 
@@ -178,6 +180,14 @@ impl Protocol {
         let settable: BTreeSet<&str> = self.settable().collect();
         for name in self.head.criteria.iter().filter(|name| !settable.contains(name.as_str())) {
             faults.push(Fault::new(format!("criterion {name}"), "can never become true"));
+        }
+    }
+
+    /// A label that is not on the list would find no example.
+    fn check_labels(&self, faults: &mut Vec<Fault>) {
+        let unknown: BTreeSet<&str> = self.labels().filter(|label| !labels::is_known(label)).collect();
+        for label in unknown {
+            faults.push(Fault::new(format!("label {label}"), "is not on the list of labels"));
         }
     }
 

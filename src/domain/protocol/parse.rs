@@ -1,14 +1,12 @@
 //! TOML to [`Protocol`]: every table is read by itself, so that all faults are reported together with where they are.
 
-use std::fmt::Write as _;
-
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::model::{Aside, Head, Notice, Part, Pass, Protocol, Rule, Spent, Step};
 use super::place::ProtocolRef;
+use crate::domain::digest::version_of;
 use crate::domain::fault::Fault;
 
 impl Protocol {
@@ -27,7 +25,7 @@ impl Protocol {
         let head = read::<Head>(file, "file", &mut faults);
         match head {
             Some(head) if faults.is_empty() => {
-                let reference = ProtocolRef { id: head.id.clone(), hash: hash(source) };
+                let reference = ProtocolRef { id: head.id.clone(), hash: version_of(source) };
                 Ok(Self { reference, head, steps, asides, notices })
             }
             Some(_) | None => Err(faults),
@@ -113,12 +111,4 @@ fn read<T: DeserializeOwned>(table: Table, at: &str, faults: &mut Vec<Fault>) ->
 fn note<T>(faults: &mut Vec<Fault>, at: &str, what: &str) -> Option<T> {
     faults.push(Fault::new(at, what));
     None
-}
-
-fn hash(source: &str) -> String {
-    let digest = Sha256::digest(source.as_bytes());
-    digest.iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

@@ -6,9 +6,9 @@ use super::index::Change;
 use super::record::{Record, decode_exchange, decode_memory};
 use super::tables::{self, Tables, pair_of, value_of};
 use super::writer::Hot;
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::Exchange;
 use crate::domain::time::Timestamp;
 use crate::store::{Limits, StoreError};
 

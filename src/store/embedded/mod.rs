@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 
 use self::command::{Channel, ClaimReply, Command, State};
 use self::open::Ground;
@@ -39,8 +40,8 @@ use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned,
+    Lease, Limits, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
+    Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::clock::Clock;
 use crate::domain::id::{OrgId, SessionKey};
@@ -151,6 +152,15 @@ impl Store for EmbeddedStore {
     async fn renew(&self, session: &SessionKey, lease: Lease) -> Result<bool, StoreError> {
         let key = session.clone();
         self.channel()?.ask(move |writer| Ok(writer.renew(&key, lease))).await
+    }
+
+    /// There is no other server.
+    async fn nudge(&self, _session: &SessionKey, _nudge: Nudge) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn nudges(&self) -> broadcast::Receiver<(SessionKey, Nudge)> {
+        broadcast::channel(1).1
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

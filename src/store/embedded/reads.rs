@@ -12,9 +12,10 @@ use super::counters::parse_count;
 use super::index::Totals;
 use super::record::{Record, decode_exchange, decode_memory};
 use super::tables::{self, Facet, Tables, away, level_number, pair_of, status_number};
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::{Exchange, Session};
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::store::{
     Cursor, DailyCounters, HistoryPage, Limits, ListPage, ListQuery, ProtocolVersion, Snapshot, StoreError,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::exchange::Exchange;
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::{Exchange, Session};
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::store::{Lease, Limits, Remaining, StoreError, StoredReply};
 

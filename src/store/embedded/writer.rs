@@ -18,9 +18,9 @@ use super::record::Record;
 use super::seat::Seat;
 use super::tables::{Tables, away, stopped};
 use crate::clock::{Clock, Entropy};
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::Exchange;
 use crate::domain::time::Timestamp;
 use crate::store::{Abandon, Lease, Limits, StoreError};
 

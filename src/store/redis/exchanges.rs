@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::exchange::{Exchange, Responder};
 use crate::domain::safety::Level;
-use crate::domain::session::{Exchange, Responder};
 use crate::domain::time::Timestamp;
 
 /// Reads entries, newest first in and out. What is no exchange is passed over.
@@ -55,6 +55,7 @@ fn read(entry: &str) -> Option<Exchange> {
         current_substate: text("current_substate").unwrap_or_default(),
         safety_level: text("safety_level").and_then(|level| Level::parse(&level)).unwrap_or_default(),
         responder: responder(&fields),
+        told: None,
     })
 }
 
@@ -101,6 +102,7 @@ mod tests {
             current_substate: "1.1".to_owned(),
             safety_level: Level::High,
             responder: Responder::Crisis,
+            told: None,
         };
         let raw = serde_json::to_string(&exchange).expect("it has a stored form");
         assert_eq!(decode(&[raw], 7), [exchange]);

@@ -10,9 +10,10 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use super::record::{Mark, Record};
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{OrgId, SessionId, SessionKey};
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::{Exchange, Session};
+use crate::domain::session::Session;
 use crate::store::Lease;
 
 /// What people wrote does not lie in memory for longer without a turn.

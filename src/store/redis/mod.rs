@@ -17,6 +17,7 @@ mod held;
 mod lifecycle;
 mod lineage;
 mod listing;
+mod nudge;
 mod orphan;
 mod reads;
 mod record;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Cmd, Pipeline, Value};
+use tokio::sync::broadcast;
 
 use self::counters::Counters;
 use self::held::Held;
@@ -34,8 +36,8 @@ use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned,
+    Lease, Limits, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
+    Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
@@ -81,6 +83,7 @@ struct Inner {
     server: String,
     scripts: Scripts,
     wakes: Wakes,
+    nudges: broadcast::Sender<(SessionKey, Nudge)>,
     held: Held,
     counters: Counters,
     agreed: Vec<(String, String)>,
@@ -89,6 +92,8 @@ struct Inner {
     estranged: std::sync::atomic::AtomicBool,
 }
 
+/// Nudges that may wait to be looked at.
+const NUDGES_MAX: usize = 1_024;
 /// How long the store's own tasks may take to end.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// How often it is looked whether Redis is still this deployment's.
@@ -102,6 +107,7 @@ impl RedisStore {
             server: options.entropy.hex_id(),
             scripts: Scripts::embedded(),
             wakes: Wakes::default(),
+            nudges: broadcast::Sender::new(NUDGES_MAX),
             held: Held::bounded(options.warm_bytes),
             counters: Counters::default(),
             agreed: options.agreed,
@@ -145,7 +151,7 @@ impl Inner {
     }
 
     async fn hear(&self) {
-        hear(&self.link, &self.keys, &self.server, &self.wakes, |session| self.held.forget(session)).await;
+        hear(&self.link, &self.keys, &self.server, &self.wakes, |told| self.told(told)).await;
     }
 
     /// Sends one call.
@@ -227,6 +233,14 @@ impl Store for RedisStore {
 
     async fn renew(&self, session: &SessionKey, lease: Lease) -> Result<bool, StoreError> {
         self.0.renew(session, lease).await
+    }
+
+    async fn nudge(&self, session: &SessionKey, nudge: Nudge) -> Result<bool, StoreError> {
+        self.0.nudge(session, nudge).await
+    }
+
+    fn nudges(&self) -> broadcast::Receiver<(SessionKey, Nudge)> {
+        self.0.nudges.subscribe()
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {

@@ -7,9 +7,10 @@ use redis::{Cmd, Pipeline, Value};
 use super::record::Record;
 use super::value::{Parts, list};
 use super::{Inner, exchanges};
+use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::{Exchange, Session};
+use crate::domain::session::Session;
 use crate::redis::keys::{HISTORY, PINNED};
 use crate::store::{HistoryPage, Remaining, Snapshot, StoreError};
 

@@ -33,6 +33,7 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ),
     ("spent = { to = \"link\" }", "", "has no way out"),
     ("spent = { to = \"link\" }", "spent = { to = \"post_alpha\" }", "leads back to itself"),
+    ("\"dr_q_link\"", "\"dr_q_lonk\"", "label dr_q_lonk: is not on the list"),
     ("asks = [\"link\"]", "asks = []", "without a text to ask it"),
     ("asks = [\"link\"]", "asks = [\"lonk\"]", "there is no text 'lonk'"),
     ("says = \"link_taken\"", "says = \"link\"", "asks one itself"),

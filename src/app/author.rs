@@ -1,0 +1,52 @@
+//! What writes with a model: prompts, rail, examples and servers put together.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::clock::Entropy;
+use crate::config::{Config, ModelApi};
+use crate::domain::prompt::{Budget, Truncation};
+use crate::domain::safety::Secrets;
+use crate::retrieval::Retrieval;
+use crate::tasks::Tasks;
+use crate::telemetry::Metrics;
+use crate::turn::{Author, Knowledge};
+
+use super::{StartError, open_models};
+
+/// Digits of the mark in the system prompt.
+const CANARY_DIGITS: usize = 24;
+
+/// `None` where the script writes everything. The models' servers are looked after by a task that ends with the others.
+pub fn open_author(
+    config: &Config,
+    knowledge: &Knowledge,
+    retrieval: impl FnOnce() -> Result<Arc<Retrieval>, StartError>,
+    entropy: &Entropy,
+    (tasks, metrics): (&Tasks, &Arc<Metrics>),
+) -> Result<Option<Arc<Author>>, StartError> {
+    let Some(model) = &config.model else { return Ok(None) };
+    let models = Arc::new(open_models(model)?);
+    drop(tasks.spawn(Arc::clone(&models).tend(tasks.clone())));
+    let mut canary = entropy.hex_id();
+    canary.truncate(CANARY_DIGITS);
+    let prompts = Arc::clone(&knowledge.prompts);
+    let instructions: Vec<&str> = prompts.instructions().collect();
+    Ok(Some(Arc::new(Author {
+        service: match model.api {
+            ModelApi::Ollama => "ollama",
+            ModelApi::OpenAi => "openai",
+        },
+        models,
+        retrieval: retrieval()?,
+        rail: Arc::clone(&knowledge.safety.rail),
+        secrets: Arc::new(Secrets::new(&canary, &instructions.join("\n"))),
+        prompts,
+        canary,
+        budget: Budget { context_tokens: model.context_tokens, reply_tokens: model.reply_tokens },
+        total: model.total,
+        truncation: Mutex::new(Truncation::default()),
+        metrics: Arc::clone(metrics),
+    })))
+}

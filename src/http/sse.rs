@@ -1,0 +1,219 @@
+//! A turn as server-sent events: deltas as they are let out, then the whole turn.
+//!
+//! `id: turn.seq`, so that a caller who lost its connection goes on behind the last event that it saw. What is refused
+//! before the first event is an ordinary problem; later it is an event of that name.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use tokio_util::sync::DropGuard;
+
+use crate::domain::safety::Resource;
+use crate::domain::time::Timestamp;
+use crate::turn::{self, Answer, Delta, Following, Refused, Started};
+
+use super::problem::{Problem, write_quota};
+use super::state::State;
+
+pub const EVENT_STREAM: &str = "text/event-stream";
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Whether the caller wants events.
+pub fn is_wanted(request: &HttpRequest) -> bool {
+    let accepts = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    accepts
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+/// Which event was seen last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct EventId {
+    turn: u32,
+    seq: u32,
+}
+
+impl EventId {
+    /// One that is not ours counts as none: everything is told again.
+    fn last_seen(headers: &HeaderMap) -> Option<Self> {
+        let (turn, seq) = headers.get(LAST_EVENT_ID)?.to_str().ok()?.trim().split_once('.')?;
+        Some(Self { turn: turn.parse().ok()?, seq: seq.parse().ok()? })
+    }
+}
+
+/// What a problem in the middle of a stream is written with.
+struct Frame {
+    request_id: String,
+    started: Timestamp,
+    resources: Vec<Resource>,
+}
+
+/// Answers with events. The head goes out with the first of them, or with the first heartbeat.
+pub async fn respond(
+    state: &State,
+    request: &HttpRequest,
+    started: Started,
+    cancels: Option<DropGuard>,
+) -> Result<HttpResponse, Problem> {
+    let frame = Frame {
+        request_id: super::edge::id_of(request),
+        started: state.turns.clock.now(),
+        resources: state.resources().to_vec(),
+    };
+    let mut telling = Telling {
+        following: started.feed.follow(),
+        started,
+        cancels,
+        last_seen: EventId::last_seen(request.headers()),
+        told: Told::default(),
+        heartbeat: state.heartbeat,
+        frame,
+        is_over: false,
+    };
+    let heard = telling.hear().await;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
+        // Whatever stands between must neither pack nor keep back what is told bit by bit.
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"));
+    let quota = match &heard {
+        Heard::Answer(Err(refused)) => return Err(refused.clone().into()),
+        Heard::Answer(Ok(answer)) => answer.quota,
+        Heard::Deltas(_) | Heard::Nothing => None,
+    };
+    let first = telling.write(heard);
+    let rest = stream::unfold(telling, async |mut telling| {
+        if telling.is_over {
+            return None;
+        }
+        let heard = telling.hear().await;
+        Some((telling.write(heard), telling))
+    });
+    let body = stream::StreamExt::chain(stream::iter([first]), rest);
+    let mut response = response.streaming(stream::StreamExt::map(body, Ok::<Bytes, Infallible>));
+    if let Some(quota) = quota {
+        write_quota(response.headers_mut(), quota);
+    }
+    Ok(response)
+}
+
+/// What comes next.
+enum Heard {
+    Deltas(Vec<Delta>),
+    Answer(Result<Answer, Refused>),
+    /// Long enough for a heartbeat.
+    Nothing,
+}
+
+/// A turn on its way to one caller.
+struct Telling {
+    started: Started,
+    following: Following,
+    /// Stops the turn when the caller goes before its end, where it asked for that.
+    cancels: Option<DropGuard>,
+    last_seen: Option<EventId>,
+    told: Told,
+    heartbeat: Duration,
+    frame: Frame,
+    is_over: bool,
+}
+
+/// What the feed has told, to this caller or to one before it on another connection.
+#[derive(Default)]
+struct Told {
+    text: String,
+    last: Option<(u32, u32)>,
+    is_sent: bool,
+}
+
+impl Telling {
+    async fn hear(&mut self) -> Heard {
+        let nothing = tokio::time::sleep(self.heartbeat);
+        tokio::pin!(nothing);
+        tokio::select! {
+            // What was let out goes before the turn that it belongs to.
+            biased;
+            Some(deltas) = self.following.more() => Heard::Deltas(deltas),
+            answer = self.started.answer() => Heard::Answer(answer),
+            () = &mut nothing => Heard::Nothing,
+        }
+    }
+
+    fn write(&mut self, heard: Heard) -> Bytes {
+        let mut events = String::new();
+        match heard {
+            Heard::Deltas(deltas) => deltas.iter().for_each(|delta| self.delta(delta, &mut events)),
+            Heard::Nothing => events.push_str(": still here\n\n"),
+            Heard::Answer(answer) => {
+                self.is_over = true;
+                if let Some(guard) = self.cancels.take() {
+                    guard.disarm();
+                }
+                match answer {
+                    Ok(answer) => self.turn(&answer, &mut events),
+                    Err(refused) => self.problem(&refused.into(), &mut events),
+                }
+            }
+        }
+        Bytes::from(events)
+    }
+
+    fn delta(&mut self, delta: &Delta, events: &mut String) {
+        self.told.text.push_str(&delta.text);
+        self.told.last = Some((delta.turn, delta.seq));
+        let is_seen = self.last_seen.is_some_and(|seen| seen.turn == delta.turn && delta.seq <= seen.seq);
+        if !is_seen {
+            self.told.is_sent = true;
+            event(events, (delta.turn, delta.seq), "delta", &delta_json(&delta.text));
+        }
+    }
+
+    fn turn(&mut self, answer: &Answer, events: &mut String) {
+        for delta in self.following.ready() {
+            self.delta(&delta, events);
+        }
+        let words = turn::words_in(&answer.body).unwrap_or_default();
+        match words.strip_prefix(self.told.text.as_str()) {
+            // Another server told the deltas, or nobody did: the turn has them all.
+            Some(_) if answer.replayed && self.told.text.is_empty() => {}
+            Some("") => {}
+            Some(rest) => {
+                let (turn, seq) = self.told.last.unwrap_or((0, 0));
+                self.told.last = Some((turn, seq + 1));
+                event(events, (turn, seq + 1), "delta", &delta_json(rest));
+            }
+            // What was heard is of an attempt that failed; only the same key tells what became of the turn.
+            None if self.told.is_sent => {
+                let busy = Refused::Busy { retry_after: Duration::from_secs(1) };
+                return self.problem(&busy.into(), events);
+            }
+            None => {}
+        }
+        let (turn, seq) = self.told.last.unwrap_or((0, 0));
+        let body = turn::on_the_wire(&answer.body, answer.replayed);
+        event(events, (turn, seq + 1), "turn", &String::from_utf8_lossy(&body));
+    }
+
+    fn problem(&self, problem: &Problem, events: &mut String) {
+        let frame = &self.frame;
+        let body = problem.body(&frame.request_id, frame.started, Some(&frame.resources));
+        let (turn, seq) = self.told.last.unwrap_or((0, 0));
+        event(events, (turn, seq + 1), "problem", &String::from_utf8_lossy(&body));
+    }
+}
+
+fn delta_json(text: &str) -> String {
+    serde_json::json!({ "text": text }).to_string()
+}
+
+/// JSON has no line break in it, so one line of data is enough.
+fn event(events: &mut String, (turn, seq): (u32, u32), name: &str, data: &str) {
+    // Writing to a string does not fail.
+    let _infallible = write!(events, "id: {turn}.{seq}\nevent: {name}\ndata: {data}\n\n");
+}

@@ -1,0 +1,99 @@
+//! What a turn has said so far, however often it has to be decided anew: what is out cannot be taken back.
+
+use std::sync::Arc;
+
+use super::live::Feed;
+use crate::domain::exchange::Written;
+
+/// The words of one turn on their way out.
+pub(super) struct Speech {
+    feed: Arc<Feed>,
+    turn: u32,
+    out: String,
+    /// Whitespace behind the last word: it goes out with the next one, so that no reply ends in it.
+    held: String,
+    /// What a model made of which decision, once it is done.
+    pub done: Option<Done>,
+}
+
+/// A reply that was written already.
+#[derive(Clone)]
+pub(super) struct Done {
+    pub decision: String,
+    pub text: String,
+    pub written: Written,
+    pub stopped: bool,
+}
+
+impl Speech {
+    pub fn new(feed: Arc<Feed>, turn: u32) -> Self {
+        Self { feed, turn, out: String::new(), held: String::new(), done: None }
+    }
+
+    /// Says more. It cannot be taken back.
+    pub fn say(&mut self, text: &str) {
+        let text = if self.out.is_empty() { text.trim_start() } else { text };
+        let words = text.trim_end();
+        if words.is_empty() {
+            self.held.push_str(text);
+            return;
+        }
+        let delta = std::mem::take(&mut self.held) + words;
+        self.held.push_str(&text[words.len()..]);
+        self.out.push_str(&delta);
+        self.feed.say(self.turn, &delta);
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    pub fn text(&self) -> &str {
+        &self.out
+    }
+
+    /// What is out with something behind it.
+    pub fn followed_by(&self, text: &str) -> String {
+        if self.out.is_empty() { text.to_owned() } else { format!("{} {text}", self.out) }
+    }
+
+    /// Whether the caller ended it before its last word.
+    pub fn was_stopped(&self) -> bool {
+        self.done.as_ref().is_some_and(|done| done.stopped)
+    }
+
+    /// The turn is stored with `reply`, which begins with what is out.
+    pub fn end(&self, turn: u32, reply: &str) {
+        self.feed.end(turn, reply.strip_prefix(self.out.as_str()).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(feed: &Arc<Feed>) -> Vec<(u32, String)> {
+        feed.follow().ready().into_iter().map(|delta| (delta.seq, delta.text.to_string())).collect()
+    }
+
+    #[test]
+    fn deltas_put_together_are_the_reply_without_space_at_its_ends() {
+        let feed = Arc::new(Feed::default());
+        let mut speech = Speech::new(Arc::clone(&feed), 3);
+        for part in [" \n", "  I hear you. ", "", "\n", "What now? \n"] {
+            speech.say(part);
+        }
+        assert_eq!(speech.text(), "I hear you. \nWhat now?");
+        speech.end(3, "I hear you. \nWhat now? One more.");
+        let deltas = [(1, "I hear you."), (2, " \nWhat now?"), (3, " One more.")];
+        assert_eq!(heard(&feed), deltas.map(|(seq, text)| (seq, text.to_owned())));
+    }
+
+    #[test]
+    fn what_follows_is_set_apart_where_something_is_out() {
+        let mut speech = Speech::new(Arc::default(), 1);
+        assert_eq!(speech.followed_by("Next."), "Next.");
+        speech.say("First.");
+        assert_eq!(speech.followed_by("Next."), "First. Next.");
+    }
+}
