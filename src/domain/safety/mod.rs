@@ -11,6 +11,7 @@ mod fold;
 mod level;
 mod lexicon;
 mod pattern;
+mod phrases;
 mod rail;
 mod resources;
 mod rules;
@@ -19,6 +20,8 @@ mod texts;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 pub use assess::{Action, Assessment, assess};
 pub use crisis::{CrisisPlace, CrisisReply, Said};
@@ -30,33 +33,40 @@ pub use rules::{Rules, Tier};
 pub use screen::{Hit, Screening, SelfHarmDetected};
 pub use texts::CrisisTexts;
 
+const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
+const RAIL: &str = include_str!("../../../prompts/safety/rail.en.toml");
+
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
     pub rules: Rules,
     pub texts: CrisisTexts,
     pub resources: Resources,
-    pub rail: std::sync::Arc<Rail>,
+    pub rail: Arc<Rail>,
 }
 
 impl Safety {
     /// The data inside of the binary.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
         Self::parse(
-            include_str!("../../../prompts/safety/rules.en.toml"),
+            RULES,
             include_str!("../../../prompts/safety/crisis.en.toml"),
             include_str!("../../../prompts/safety/resources.toml"),
+            RAIL,
         )
     }
 
-    /// Reads all three files; every fault in them is reported.
-    pub fn parse(rules: &str, texts: &str, resources: &str) -> Result<Self, Vec<Fault>> {
-        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources)) {
-            (Ok(rules), Ok(texts), Ok(resources)) => {
-                Ok(Self { rules, texts, resources, rail: std::sync::Arc::new(Rail) })
+    /// Reads all four files; every fault in them is reported.
+    pub fn parse(rules: &str, texts: &str, resources: &str, rail: &str) -> Result<Self, Vec<Fault>> {
+        let rail = Rail::parse(rail, rules);
+        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources), rail) {
+            (Ok(rules), Ok(texts), Ok(resources), Ok(rail)) => {
+                Ok(Self { rules, texts, resources, rail: Arc::new(rail) })
             }
-            (rules, texts, resources) => {
-                Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())
-            }
+            (rules, texts, resources, rail) => Err([rules.err(), texts.err(), resources.err(), rail.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect()),
         }
     }
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, Faults, read_toml};
 use super::level::Level;
-use super::lexicon::{Lexicon, Token, WORD_MAX, Word};
-use super::pattern::{Classes, Pattern, hole};
+use super::lexicon::{Lexicon, Token, Word};
+use super::pattern::Classes;
+use super::phrases::{self, Phrases};
 
 const FILE: &str = "rules";
 
@@ -143,36 +144,16 @@ pub(super) enum Meaning {
 }
 
 /// A stretch of words, and what it means.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Match {
-    pub meaning: Meaning,
-    pub start: usize,
-    pub end: usize,
-}
-
-/// A pattern that can begin with a word, and what can stand behind it.
-#[derive(Clone, Copy)]
-struct Candidate {
-    pattern: usize,
-    second_words: u64,
-}
-
-/// Patterns, and by which word they can begin.
-#[derive(Default)]
-struct Patterns {
-    all: Vec<(Meaning, Pattern)>,
-    /// For each word, the patterns that can begin with it.
-    beginning_with: Vec<Vec<Candidate>>,
-}
+pub(super) type Match = phrases::Match<Meaning>;
 
 /// The compiled rules of one language.
 pub struct Rules {
     pub(super) lexicon: Lexicon,
     pub(super) all: Vec<Rule>,
     /// What can be a sign.
-    signs: Patterns,
+    signs: Phrases<Meaning>,
     /// What a sign is judged by: idioms, negations, reports, marks of time.
-    context: Patterns,
+    context: Phrases<Meaning>,
     /// Words behind which a negation no longer reaches.
     pub(super) scope_ends: BTreeSet<Word>,
     pub(super) others: BTreeSet<Word>,
@@ -205,37 +186,6 @@ impl Rules {
     }
 }
 
-impl Patterns {
-    /// Every match, in the order of the words.
-    fn matches(&self, tokens: &[Token], work: &mut u64) -> Vec<Match> {
-        let mut found = Vec::new();
-        for (start, token) in tokens.iter().enumerate() {
-            let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
-            let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
-            for candidate in candidates.iter().filter(|candidate| candidate.second_words & next != 0) {
-                *work += 1;
-                let (meaning, pattern) = &self.all[candidate.pattern];
-                if let Some(end) = pattern.end_of_match(tokens, start, work) {
-                    found.push(Match { meaning: *meaning, start, end });
-                }
-            }
-        }
-        found
-    }
-
-    fn add(&mut self, meaning: Meaning, pattern: Pattern, first: &[Word]) {
-        let candidate = Candidate { pattern: self.all.len(), second_words: pattern.second_words() };
-        for &word in first {
-            let word = usize::from(word);
-            if self.beginning_with.len() <= word {
-                self.beginning_with.resize_with(word + 1, Vec::new);
-            }
-            self.beginning_with[word].push(candidate);
-        }
-        self.all.push((meaning, pattern));
-    }
-}
-
 struct Compiler<'a> {
     classes: &'a Classes,
     faults: Faults,
@@ -245,26 +195,14 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source) -> Self {
-        let mut lexicon = Lexicon::new();
-        for (spelling, meaning) in &source.spellings {
-            lexicon.spell(spelling, meaning);
-        }
-        source.masked.iter().for_each(|word| lexicon.mask(word));
         let mut faults = Faults::of(FILE);
-        for (spelling, meaning) in &source.spellings {
-            let misspelt = |word: &&str| *word != spelling && source.spellings.contains_key(*word);
-            if let Some(word) = meaning.split_whitespace().find(misspelt) {
-                faults.add(spelling.as_str(), format!("means {word}, which is a spelling itself"));
-            }
-        }
-        for spelling in source.spellings.keys().filter(|spelling| spelling.len() > WORD_MAX) {
-            faults.add(spelling.as_str(), "is longer than a word may be");
-        }
+        let mut lexicon = phrases::lexicon_with(&source.spellings, &mut faults);
+        source.masked.iter().for_each(|word| lexicon.mask(word));
         let made = Rules {
             lexicon,
             all: Vec::new(),
-            signs: Patterns::default(),
-            context: Patterns::default(),
+            signs: Phrases::new(),
+            context: Phrases::new(),
             scope_ends: BTreeSet::new(),
             others: BTreeSet::new(),
             selves: BTreeSet::new(),
@@ -309,22 +247,18 @@ impl<'a> Compiler<'a> {
     }
 
     fn patterns(&mut self, place: &str, meaning: Meaning, sources: &[String]) {
+        let kind = match meaning {
+            Meaning::Rule(_) => &mut self.made.signs,
+            Meaning::Idiom(_)
+            | Meaning::Negation
+            | Meaning::NotNegation
+            | Meaning::Report
+            | Meaning::Past
+            | Meaning::Recent => &mut self.made.context,
+        };
         for source in sources {
-            let parsed = Pattern::parse(source, self.classes, &mut self.made.lexicon)
-                .and_then(|pattern| Ok((pattern.first_words()?, pattern)))
-                .map_err(|problem| format!("\"{source}\" {problem}"));
-            if let Some((first, pattern)) = self.faults.keep(place, parsed) {
-                let kind = match meaning {
-                    Meaning::Rule(_) => &mut self.made.signs,
-                    Meaning::Idiom(_)
-                    | Meaning::Negation
-                    | Meaning::NotNegation
-                    | Meaning::Report
-                    | Meaning::Past
-                    | Meaning::Recent => &mut self.made.context,
-                };
-                kind.add(meaning, pattern, &first);
-            }
+            let learnt = kind.learn(meaning, source, self.classes, &mut self.made.lexicon);
+            self.faults.keep(place, learnt);
         }
     }
 

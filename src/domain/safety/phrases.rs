@@ -1,0 +1,98 @@
+//! Many patterns at once, each with what it means, found by the words with which they begin. Knows nothing of what the
+//! meanings are.
+
+use std::collections::BTreeMap;
+
+use super::fault::Faults;
+use super::lexicon::{Lexicon, Token, WORD_MAX, Word};
+use super::pattern::{Classes, Pattern, hole};
+
+/// A stretch of words, and what it means.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Match<M> {
+    pub meaning: M,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A pattern that can begin with a word, and what can stand behind it.
+#[derive(Clone, Copy)]
+struct Candidate {
+    pattern: usize,
+    second_words: u64,
+}
+
+/// Patterns, and by which word they can begin.
+pub(super) struct Phrases<M> {
+    all: Vec<(M, Pattern)>,
+    /// For each word, the patterns that can begin with it.
+    beginning_with: Vec<Vec<Candidate>>,
+}
+
+impl<M: Copy> Phrases<M> {
+    pub(super) const fn new() -> Self {
+        Self { all: Vec::new(), beginning_with: Vec::new() }
+    }
+
+    /// Every match, in the order of the words.
+    pub(super) fn matches(&self, tokens: &[Token], work: &mut u64) -> Vec<Match<M>> {
+        let mut found = Vec::new();
+        for (start, token) in tokens.iter().enumerate() {
+            let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
+            let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
+            for candidate in candidates.iter().filter(|candidate| candidate.second_words & next != 0) {
+                *work += 1;
+                let (meaning, pattern) = &self.all[candidate.pattern];
+                if let Some(end) = pattern.end_of_match(tokens, start, work) {
+                    found.push(Match { meaning: *meaning, start, end });
+                }
+            }
+        }
+        found
+    }
+
+    /// Compiles a pattern and takes it in. The error quotes it and says what is wrong with it.
+    pub(super) fn learn(
+        &mut self,
+        meaning: M,
+        source: &str,
+        classes: &Classes,
+        lexicon: &mut Lexicon,
+    ) -> Result<(), String> {
+        let (first, pattern) = Pattern::parse(source, classes, lexicon)
+            .and_then(|pattern| Ok((pattern.first_words()?, pattern)))
+            .map_err(|problem| format!("\"{source}\" {problem}"))?;
+        self.add(meaning, pattern, &first);
+        Ok(())
+    }
+
+    fn add(&mut self, meaning: M, pattern: Pattern, first: &[Word]) {
+        let candidate = Candidate { pattern: self.all.len(), second_words: pattern.second_words() };
+        for &word in first {
+            let word = usize::from(word);
+            if self.beginning_with.len() <= word {
+                self.beginning_with.resize_with(word + 1, Vec::new);
+            }
+            self.beginning_with[word].push(candidate);
+        }
+        self.all.push((meaning, pattern));
+    }
+}
+
+/// A lexicon with these spellings in it. A meaning may not hold a spelling itself.
+pub(super) fn lexicon_with(spellings: &BTreeMap<String, String>, faults: &mut Faults) -> Lexicon {
+    let mut lexicon = Lexicon::new();
+    for (spelling, meaning) in spellings {
+        lexicon.spell(spelling, meaning);
+    }
+    for (spelling, meaning) in spellings {
+        let misspelt = |word: &&str| *word != spelling && spellings.contains_key(*word);
+        if let Some(word) = meaning.split_whitespace().find(misspelt) {
+            faults.add(spelling.as_str(), format!("means {word}, which is a spelling itself"));
+        }
+    }
+    for spelling in spellings.keys().filter(|spelling| spelling.len() > WORD_MAX) {
+        faults.add(spelling.as_str(), "is longer than a word may be");
+    }
+    lexicon
+}

@@ -1,0 +1,20 @@
+//! The output rail: what a model wrote goes out sentence by sentence, each only after it was checked.
+//!
+//! Pure, in process and linear in the reply's length. What it forbids by meaning is data (`prompts/safety/rail.en.toml`);
+//! what must not leak, and what is a machine's text, is looked for here. It never changes a word: a sentence goes out as
+//! it was written, or not at all. No text that it reads is kept, printed or named in a verdict.
+
+mod class;
+mod machine;
+mod reading;
+mod rules;
+mod secrets;
+mod sentence;
+
+#[cfg(test)]
+mod tests;
+
+pub use class::Class;
+pub use reading::{Reading, Release};
+pub use rules::Rail;
+pub use secrets::Secrets;
