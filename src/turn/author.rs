@@ -24,6 +24,8 @@ use super::speech::Speech;
 
 /// How often a reply is asked for, as long as nothing of it is out.
 const ASKED_MAX: usize = 2;
+/// What a server that failed is given before it is asked again.
+const BREATH: Duration = Duration::from_millis(100);
 /// The longest answer to an open choice, in tokens.
 const CHOICE_TOKENS: u32 = 32;
 /// The part of a model's time that an open choice may take.
@@ -243,6 +245,9 @@ impl Author {
                 return Err(fell);
             }
             asked += 1;
+            if matches!(fell, Fell::Model(_)) {
+                tokio::time::sleep(BREATH).await;
+            }
         }
     }
 

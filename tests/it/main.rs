@@ -23,6 +23,7 @@ mod fake;
 mod fake_faults;
 mod fake_model;
 mod faulty;
+mod injections;
 mod lifecycle;
 mod model_faults;
 mod model_rig;
