@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -133,7 +134,8 @@ pub struct Live {
     /// By session: at most one turn of each is at work. A plain mutex: held for a look-up, never across an await.
     running: Mutex<HashMap<SessionKey, Arc<Running>>>,
     feeds: moka::sync::Cache<Idempotency, Arc<Feed>>,
-    hurry: CancellationToken,
+    /// Whether every turn hurries, as when the server stops.
+    is_hurried: AtomicBool,
 }
 
 impl Default for Live {
@@ -141,7 +143,7 @@ impl Default for Live {
         Self {
             running: Mutex::default(),
             feeds: moka::sync::Cache::builder().max_capacity(KEPT_MAX).time_to_idle(KEPT_FOR).build(),
-            hurry: CancellationToken::new(),
+            is_hurried: AtomicBool::new(false),
         }
     }
 }
@@ -157,7 +159,7 @@ impl Live {
             }
             None => (Arc::default(), true),
         };
-        Line { feed, is_own, stop: CancellationToken::new(), hurry: self.hurry.child_token() }
+        Line { feed, is_own, stop: CancellationToken::new(), hurry: CancellationToken::new() }
     }
 
     /// Nobody may follow what a failed turn said: its repeat will say something else.
@@ -175,6 +177,9 @@ impl Live {
     pub(super) fn enter(self: &Arc<Self>, key: &SessionKey, turn: u32, line: &Line) -> AtWork {
         let running = Arc::new(Running { line: line.clone(), turn, ended: watch::Sender::new(None) });
         self.running.lock().insert(key.clone(), Arc::clone(&running));
+        if self.is_hurried.load(Ordering::SeqCst) {
+            line.hurry.cancel();
+        }
         AtWork { live: Arc::clone(self), key: key.clone(), running }
     }
 
@@ -210,7 +215,8 @@ impl Live {
 
     /// Asks every turn, also those that begin later.
     pub fn hurry_all(&self) {
-        self.hurry.cancel();
+        self.is_hurried.store(true, Ordering::SeqCst);
+        self.running.lock().values().for_each(|running| running.line.hurry.cancel());
     }
 }
 

@@ -281,16 +281,15 @@ async fn run(turns: Arc<Turns>, line: &Line, mut admitted: Admitted) -> Result<A
         begin::Start::Working(working) => *working,
         begin::Start::Replay(body) => return Ok(Answer::replay(body)),
     };
-    let at_work = turns.live.enter(&working.key, working.turn(), line);
+    // The script is done before anybody could ask for its end.
+    let at_work = turns.author.is_some().then(|| turns.live.enter(&working.key, working.turn(), line));
     let done = work(&turns, &admitted, &mut working, line, arrived).await;
     if matches!(done, Err(Refused::Stopped)) {
         working.hold.give_up(Abandon::Stopped);
     }
-    let turn = done.as_ref().ok().map(|done| done.turn);
-    at_work.ended(Ended {
-        stopped: matches!(&done, Err(Refused::Stopped) | Ok(Done { stopped: true, .. })),
-        turn,
-    });
+    if let Some(at_work) = at_work {
+        at_work.ended(Ended::of(&done));
+    }
     done.map(|done| done.answer)
 }
 
@@ -320,6 +319,15 @@ struct Done {
     answer: Answer,
     turn: u32,
     stopped: bool,
+}
+
+impl Ended {
+    fn of(done: &Result<Done, Refused>) -> Self {
+        match done {
+            Ok(done) => Self { stopped: done.stopped, turn: Some(done.turn) },
+            Err(refused) => Self { stopped: *refused == Refused::Stopped, turn: None },
+        }
+    }
 }
 
 async fn work(

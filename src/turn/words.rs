@@ -106,8 +106,11 @@ async fn kept<T>(turns: &Turns, working: &Working, work: impl Future<Output = T>
 /// The words for a turn that is decided anew after its words were written: the same, where the decision is.
 fn again(speech: &Speech, decision: Decision, script: &Script, done: Done, seen: u32) -> Words {
     let is_same = done.decision == decision.decision;
-    let text = if is_same { done.text } else { speech.followed_by(&script.whole()) };
-    by_model(speech, Words::scripted(decision, text, seen), done.written)
+    let (text, fallback) = match is_same {
+        true => (done.text, done.written.fallback),
+        false => (speech.followed_by(&script.whole()), Some("changed".to_owned())),
+    };
+    by_model(speech, Words::scripted(decision, text, seen), Written { fallback, ..done.written })
 }
 
 /// Words that stand by themselves, behind what is out.
