@@ -154,8 +154,9 @@ impl Author {
     pub(super) async fn choose(&self, options: Options, brief: Choice<'_>, line: &Line) -> Decision {
         let prompt =
             self.prompts.choice(options.choices(), brief.recent, brief.text, &self.canary, self.budget);
-        let names = options.choices().map(|(name, _)| name.to_owned()).collect();
-        let request = Request { messages: prompt.messages, reply_tokens: CHOICE_TOKENS, one_of: Some(names) };
+        let listed: Vec<String> = options.choices().map(|(name, _)| name.to_owned()).collect();
+        let one_of = Some(listed.clone());
+        let request = Request { messages: prompt.messages, reply_tokens: CHOICE_TOKENS, one_of };
         let deadline = brief.deadline.min(Instant::now() + self.total / CHOICE_PART);
         let choice = tokio::select! {
             choice = self.choice(request, deadline) => choice,
@@ -163,12 +164,13 @@ impl Author {
             () = line.stop.cancelled() => Err(Fell::Stopped),
         };
         match choice {
-            Ok(name) => {
+            Ok(name) if listed.contains(&name) => {
                 let mut decision = options.settle(&name);
                 decision.reasoning.push_str("; a model read the answer");
                 decision
             }
-            Err(fell) => {
+            unlisted => {
+                let fell = unlisted.err().unwrap_or(Fell::Model(ModelError::Garbled));
                 self.metrics.words().fallback(&fell.cause());
                 options.by_rule()
             }
@@ -334,7 +336,7 @@ pub(super) struct Choice<'a> {
     pub deadline: Instant,
 }
 
-/// The name in `{"choice": "name"}`. Whether it is on the list, the options judge.
+/// The name in `{"choice": "name"}`.
 fn chosen(answer: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Answer {

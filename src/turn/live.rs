@@ -247,3 +247,73 @@ impl Drop for AtWork {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{OrgId, SessionId};
+
+    fn key() -> SessionKey {
+        SessionKey::new(OrgId::default(), SessionId::parse("s").expect("an id"))
+    }
+
+    fn texts(deltas: &[Delta]) -> Vec<&str> {
+        deltas.iter().map(|delta| &*delta.text).collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_late_hears_all_of_it_and_its_end() {
+        let feed = Arc::new(Feed::default());
+        feed.say(1, "One.");
+        let mut following = feed.follow();
+        assert_eq!(texts(&following.more().await.expect("more")), ["One."]);
+        feed.say(1, " Two.");
+        feed.end(1, " Three.");
+        assert_eq!(texts(&following.more().await.expect("more")), [" Two.", " Three."]);
+        assert_eq!(following.more().await, None);
+        assert_eq!(feed.follow().more().await.map(|all| all.len()), Some(3));
+    }
+
+    #[test]
+    fn a_repeat_follows_the_feed_of_the_first_and_a_failed_turn_is_followed_by_nobody() {
+        let live = Live::default();
+        let same = Idempotency { key: [1; 16], body: [2; 16] };
+        let first = live.line(Some(&same));
+        let repeat = live.line(Some(&same));
+        assert!(first.is_own && !repeat.is_own && Arc::ptr_eq(&first.feed, &repeat.feed));
+        live.fail(&repeat, Some(&same));
+        assert!(!live.line(Some(&same)).is_own, "a repeat that fails takes nothing away");
+        live.fail(&first, Some(&same));
+        assert!(live.line(Some(&same)).is_own);
+        let other = Idempotency { key: [1; 16], body: [3; 16] };
+        assert!(live.line(Some(&other)).is_own, "other bytes are another request");
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_ends_without_a_word_is_told_to_have_ended() {
+        let live = Arc::new(Live::default());
+        let line = live.line(None);
+        let at_work = live.enter(&key(), 3, &line);
+        assert_eq!(live.turn_at_work(&key()), Some(3));
+        let stopping = {
+            let live = Arc::clone(&live);
+            async move { live.stop(&key()).await }
+        };
+        let ending = async {
+            line.stop.cancelled().await;
+            drop(at_work);
+        };
+        let (ended, ()) = tokio::join!(stopping, ending);
+        assert_eq!(ended, Some(Ended { stopped: false, turn: None }));
+        assert_eq!((live.turn_at_work(&key()), live.stop(&key()).await), (None, None));
+    }
+
+    #[test]
+    fn a_turn_that_begins_when_all_were_told_to_hurry_hurries() {
+        let live = Arc::new(Live::default());
+        live.hurry_all();
+        let line = live.line(None);
+        let _at_work = live.enter(&key(), 1, &line);
+        assert!(line.hurry.is_cancelled());
+    }
+}
