@@ -340,7 +340,11 @@ async fn work(
     // Who follows an earlier request's feed must not hear two turns in one.
     let feed = if line.is_own { Arc::clone(&line.feed) } else { Arc::default() };
     let mut speech = Speech::new(feed, working.turn());
-    let finding = Finding { turns, admitted, line, arrived: arrived.instant };
+    let deadline = turns
+        .author
+        .as_ref()
+        .map_or(arrived.instant, |author| author.deadline(arrived.instant, turns.settings.deadline));
+    let finding = Finding { turns, admitted, line, deadline };
     for _ in 0..commit::attempts_max(admitted) {
         let (mut plan, says) = decide::plan(turns, admitted, working);
         let words = finding.words(working, &mut plan, says, &mut speech).await?;
