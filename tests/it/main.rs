@@ -32,6 +32,7 @@ mod openapi;
 mod ports;
 mod process;
 mod python_client;
+mod rail_set;
 mod redis_server;
 mod redis_servers;
 mod redis_world;
