@@ -46,13 +46,12 @@ pub(super) fn exchange(turns: &Turns, admitted: &Admitted, session: &Session, wo
 }
 
 fn told(turns: &Turns, status: Status, place: &Place, cut: bool, words: &Words) -> Told {
-    let progress = turns.knowledge.progress_of(place);
-    let met = |met: &bool| if *met { '1' } else { '0' };
+    let protocol = turns.knowledge.version_of(place);
     Told {
         status,
         reasoning: words.reasoning.clone(),
-        body_question_count: progress.body_question_count,
-        criteria: progress.criteria.values().map(met).collect(),
+        body_question_count: protocol.body_question_count(place),
+        criteria: protocol.met(place),
         exchanges_seen: words.exchanges_seen,
         written: words.written.clone(),
         resources: words.resources,
@@ -148,25 +147,21 @@ struct Frame<'a> {
 }
 
 fn framed(turns: &Turns, frame: &Frame<'_>, exchange: &Exchange, noticed: &Noticed<'_>) -> Reply {
-    // An exchange of another program, or of an earlier version, tells no more than itself.
-    let told = exchange.told.clone().unwrap_or_else(|| Told {
-        status: Status::Active,
-        reasoning: String::new(),
-        body_question_count: 0,
-        criteria: String::new(),
-        exchanges_seen: 0,
-        written: None,
-        resources: exchange.safety_level.pauses(),
-        cut: false,
-        processing_ms: 0.0,
-    });
+    let untold;
+    let told = match &exchange.told {
+        Some(told) => told,
+        None => {
+            untold = nothing_told(exchange);
+            &untold
+        }
+    };
     let resources = &turns.knowledge.safety.resources;
     let resources =
         if told.resources { resources.for_country(frame.country.as_deref()).to_vec() } else { Vec::new() };
     Reply {
         therapist_response: exchange.therapist_response.clone(),
         preprocessing: preprocessing(noticed, &exchange.client_input),
-        navigation: navigation(exchange, &told),
+        navigation: navigation(exchange, told),
         session_progress: SessionProgress {
             current_substate: exchange.current_substate.clone(),
             body_question_count: told.body_question_count,
@@ -179,11 +174,26 @@ fn framed(turns: &Turns, frame: &Frame<'_>, exchange: &Exchange, noticed: &Notic
         status: told.status,
         safety: SafetyReport { level: exchange.safety_level, resources },
         responder: exchange.responder,
-        context: context(exchange, &told),
+        context: context(exchange, told),
         storage: Storage::None,
         truncated: told.cut,
         processing_ms: told.processing_ms,
-        model_ms: told.written.map_or(0.0, |written| written.ms),
+        model_ms: told.written.as_ref().map_or(0.0, |written| written.ms),
+    }
+}
+
+/// An exchange of another program, or of an earlier version, tells no more than itself.
+fn nothing_told(exchange: &Exchange) -> Told {
+    Told {
+        status: Status::Active,
+        reasoning: String::new(),
+        body_question_count: 0,
+        criteria: String::new(),
+        exchanges_seen: 0,
+        written: None,
+        resources: exchange.safety_level.pauses(),
+        cut: false,
+        processing_ms: 0.0,
     }
 }
 
@@ -210,8 +220,8 @@ fn context(exchange: &Exchange, told: &Told) -> Context {
 
 /// The criteria of the place's protocol, met where the record says `1`.
 fn criteria(turns: &Turns, place: &Place, met: &str) -> BTreeMap<String, bool> {
-    let names = turns.knowledge.progress_of(place).criteria.into_keys();
-    names.zip(met.chars().chain(std::iter::repeat('0'))).map(|(name, met)| (name, met == '1')).collect()
+    let protocol = turns.knowledge.version_of(place);
+    protocol.criteria_met(met).map(|(name, met)| (name.to_owned(), met)).collect()
 }
 
 fn preprocessing(noticed: &Noticed<'_>, text: &str) -> Preprocessing {

@@ -130,7 +130,7 @@ impl Knowledge {
     }
 
     pub fn substate_of(&self, place: &Place) -> String {
-        self.version_of(place).progress(place).substate
+        self.version_of(place).substate(place)
     }
 }
 

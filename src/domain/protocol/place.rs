@@ -166,7 +166,7 @@ impl Protocol {
             stage: self.head().stage.clone(),
             substate: step.map(|step| step.substate.clone()).unwrap_or_default(),
             step: place.step.clone(),
-            body_question_count: place.count(&self.head().body_counter),
+            body_question_count: self.body_question_count(place),
             criteria: self
                 .head()
                 .criteria
@@ -175,6 +175,30 @@ impl Protocol {
                 .collect(),
             complete: step.is_some_and(|step| step.end),
         }
+    }
+
+    /// The substate that a place is shown as.
+    #[must_use]
+    pub fn substate(&self, place: &Place) -> String {
+        self.step(&place.step).map(|step| step.substate.clone()).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn body_question_count(&self, place: &Place) -> u32 {
+        place.count(&self.head().body_counter)
+    }
+
+    /// The completion criteria in the protocol's order, a `1` for each that is met.
+    #[must_use]
+    pub fn met(&self, place: &Place) -> String {
+        let met = |name: &String| if place.flags.contains(name) { '1' } else { '0' };
+        self.head().criteria.iter().map(met).collect()
+    }
+
+    /// The criteria by name, out of what [`Protocol::met`] has given; what is missing there is not met.
+    pub fn criteria_met<'a>(&'a self, met: &'a str) -> impl Iterator<Item = (&'a str, bool)> {
+        let met = met.bytes().map(|digit| digit == b'1').chain(std::iter::repeat(false));
+        self.head().criteria.iter().map(String::as_str).zip(met)
     }
 
     /// A reply beside the protocol; the place stays.
