@@ -148,12 +148,11 @@ struct Frame<'a> {
 
 fn framed(turns: &Turns, frame: &Frame<'_>, exchange: &Exchange, noticed: &Noticed<'_>) -> Reply {
     let untold;
-    let told = match &exchange.told {
-        Some(told) => told,
-        None => {
-            untold = nothing_told(exchange);
-            &untold
-        }
+    let told = if let Some(told) = &exchange.told {
+        told
+    } else {
+        untold = nothing_told(exchange);
+        &untold
     };
     let resources = &turns.knowledge.safety.resources;
     let resources =
