@@ -66,7 +66,7 @@ impl Composer {
 
 /// Whether the line after this one belongs to it.
 pub fn goes_on(line: &str) -> bool {
-    !is_command(line) && line.ends_with('\\')
+    line.ends_with('\\')
 }
 
 /// Whether a line that begins a message asks for the reply to end.

@@ -23,7 +23,7 @@ impl Flow {
                 '\n' => {
                     self.place_word(&mut out);
                     out.push('\n');
-                    (self.column, self.is_apart) = (0, false);
+                    self.begin_line();
                 }
                 c if c.is_whitespace() => {
                     self.place_word(&mut out);
@@ -45,6 +45,11 @@ impl Flow {
         let mut out = String::new();
         self.place_word(&mut out);
         out
+    }
+
+    /// Something else stood in between: what comes next, a word that is not whole yet included, begins a line.
+    pub fn begin_line(&mut self) {
+        (self.column, self.is_apart) = (0, false);
     }
 
     fn place_word(&mut self, out: &mut String) {

@@ -37,7 +37,7 @@ fn the_box_holds_every_way_to_be_heard_and_fits_the_terminal() {
         "{shown}"
     );
     assert!(lines.iter().all(|line| line.text.chars().count() <= 30 || line.text.contains("https://")));
-    assert!(shown.is_ascii() && shown.contains("alone with this"));
+    assert!(shown.is_ascii() && shown.replace('\n', " ").contains("alone with this"));
     assert!(lines.iter().any(|line| line.tone == Tone::Strong));
 }
 

@@ -40,13 +40,12 @@ impl Reply {
         }
     }
 
-    /// Something to know in the middle of it. The words behind it begin a line.
+    /// Something to know in the middle of it.
     pub fn note(&mut self, note: &str) -> Shown {
-        let shown = self.behind(page::text(Tone::Dim, note, self.width));
         if !self.told.is_empty() {
-            self.flow = Flow::new(self.width, 0);
+            self.flow.begin_line();
         }
-        shown
+        Shown { text: String::new(), lines: page::text(Tone::Dim, note, self.width) }
     }
 
     fn go_on(&mut self, text: &str) -> String {
@@ -125,6 +124,8 @@ mod tests {
             [delta("One two."), Heard::Again, Heard::Again, delta(" Three."), turn("One two. Three.")];
         let note = "[the connection was lost; trying again]";
         assert_eq!(shown(80, &heard), ["Attune: One two.", note, "Three.", "[turn 1]"]);
+        let heard = [delta("One tw"), Heard::Again, delta("o three"), turn("One two three")];
+        assert_eq!(shown(80, &heard), ["Attune: One", note, "two three", "[turn 1]"], "words stay whole");
         let early = [Heard::Again, delta("One."), turn("One.")];
         assert_eq!(shown(80, &early), [note, "Attune: One.", "[turn 1]"]);
     }
