@@ -32,6 +32,7 @@ use self::reply::{Reply, Shown};
 use self::screen::Screen;
 use self::server::{Said, Server, Unanswered};
 use self::telling::{Heard, Telling};
+use self::wire::Resource;
 
 use super::Failure;
 
@@ -49,7 +50,9 @@ pub(super) async fn run(config: &Config, id: Option<String>) -> Result<ExitCode,
     let session = desk.open(id.as_ref().map(SessionId::as_str)).await?;
     let interrupts = signal(SignalKind::interrupt())?;
     let input = Input::of_stdin();
-    Chat { desk, session, input, interrupts, unanswered: None, has_failed: false }.converse().await
+    let chat =
+        Chat { desk, session, input, interrupts, resources: Vec::new(), unanswered: None, has_failed: false };
+    chat.converse().await
 }
 
 /// Whom the chat asks, and where it shows the answer.
@@ -159,6 +162,8 @@ struct Chat {
     session: String,
     input: Input,
     interrupts: Signal,
+    /// The crisis lines that the latest turn showed.
+    resources: Vec<Resource>,
     /// For `/again`: with the same key, nothing is said twice.
     unanswered: Option<Said>,
     /// Whether the latest words were not answered, though nobody stopped that.
@@ -178,9 +183,8 @@ impl Chat {
         let mut next = Next::GoOn;
         while next == Next::GoOn {
             let prompt = if composer.has_begun() { page::PROMPT_GOES_ON } else { page::PROMPT };
-            self.desk.screen.prompt(prompt)?;
             let line = tokio::select! {
-                line = self.input.next_line() => line,
+                line = next_line(&mut self.desk.screen, &mut self.input, prompt) => line?,
                 _ = self.interrupts.recv() => {
                     self.desk.screen.leave_prompt();
                     break;
@@ -249,8 +253,8 @@ impl Chat {
 
     /// Sends something, and shows the reply while it comes.
     async fn tell(&mut self, said: Said) -> Result<Next, Failure> {
-        let Self { desk, input, interrupts, .. } = self;
-        let mut reply = Reply::new(said.session.clone(), desk.screen.width());
+        let Self { desk, input, interrupts, resources, .. } = self;
+        let mut reply = Reply::new(said.session.clone(), resources.clone(), desk.screen.width());
         let telling = stream::unfold(Telling::of(desk.server.clone(), said.clone()), Telling::step);
         let mut telling = pin!(telling);
         let mut stopping: Option<Pin<Box<dyn Future<Output = ()>>>> = None;
@@ -285,6 +289,7 @@ impl Chat {
         match latest {
             Some(Heard::Turn(turn)) => {
                 (self.unanswered, self.has_failed) = (None, false);
+                self.resources = turn.safety.resources;
                 if !turn.session_id.is_empty() {
                     self.session = turn.session_id;
                 }
@@ -297,6 +302,20 @@ impl Chat {
             }
         }
     }
+}
+
+/// The next line that was typed. One that was typed while a reply came is shown where it belongs.
+async fn next_line(
+    screen: &mut Screen<Stdout>,
+    input: &mut Input,
+    prompt: &str,
+) -> Result<Option<String>, Failure> {
+    if let Some(line) = input.waiting_line() {
+        screen.repeat(&page::text(Tone::Plain, &format!("{prompt}{line}"), screen.width()))?;
+        return Ok(Some(line));
+    }
+    screen.prompt(prompt)?;
+    Ok(input.next_line().await)
 }
 
 fn show(screen: &mut Screen<Stdout>, shown: &Shown) -> Result<(), Failure> {

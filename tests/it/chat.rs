@@ -207,6 +207,9 @@ async fn danger_shows_who_listens_in_a_box_and_again_on_coming_back() {
     let shown = chat.wait_for("paused, level crisis, crisis]");
     let (edge, line) = ("=".repeat(60), "- call 988\n");
     assert!(shown.matches(&edge).count() == 2 && shown.contains(line), "{shown}");
+    chat.write("I don't know\n");
+    chat.wait_for("Somebody listens, still: ");
+    chat.wait_for("paused, level crisis, crisis]");
     assert_eq!(chat.end().0, Some(0));
     let mut chat = Chat::of(&server, &["s"]);
     chat.wait_for("level crisis.");
@@ -279,6 +282,7 @@ async fn ctrl_c_stops_a_reply_and_at_the_prompt_it_leaves() {
     chat.wait_for("1 turn so far");
     chat.interrupt();
     chat.wait_for("Take care. To go on later: attune chat s");
+    assert!(chat.child.wait().expect("it ends").success(), "though its input is still open");
     let (code, text, _) = chat.end();
     assert!(code == Some(0) && !text.contains("What would you like"));
 }

@@ -36,13 +36,14 @@ impl Input {
         Self { lines, waiting: VecDeque::new(), has_ended: false }
     }
 
-    /// `None`: there are no more. Nothing is lost when this is dropped while it waits.
+    /// One that came too early.
+    pub fn waiting_line(&mut self) -> Option<String> {
+        self.waiting.pop_front()
+    }
+
+    /// The next one to come. `None`: there are no more. Nothing is lost when this is dropped while it waits.
     pub async fn next_line(&mut self) -> Option<String> {
-        match self.waiting.pop_front() {
-            Some(line) => Some(line),
-            None if self.has_ended => None,
-            None => self.lines.recv().await,
-        }
+        if self.has_ended { None } else { self.lines.recv().await }
     }
 
     /// Waits for a `/stop`, and lets other lines wait. Nothing is lost when this is dropped while it waits.
@@ -108,6 +109,7 @@ mod tests {
         drop(sender);
         input.stop_asked().await;
         let mut rest = Vec::new();
+        rest.extend(std::iter::from_fn(|| input.waiting_line()));
         while let Some(line) = input.next_line().await {
             rest.push(line);
         }

@@ -39,14 +39,14 @@ const EDGE: usize = 60;
 
 const HELP: [&str; 10] = [
     "Write, and press Enter. A line that ends in \\ goes on in the next one. A line without words is not sent; ... stands for silence.",
-    "/help        this",
-    "/state       where the conversation stands",
-    "/history 5   the latest exchanges, up to 50",
-    "/stop        end the reply that is coming; Ctrl-C does the same",
-    "/again       send what was not answered once more",
-    "/quit        leave; Ctrl-D and, at the prompt, Ctrl-C do the same",
-    "//text       say something that begins with /",
-    "Nothing is written to this machine's disk by the chat; the server keeps the conversation.",
+    "/help: this.",
+    "/state: where the conversation stands.",
+    "/history 5: the latest exchanges, up to 50.",
+    "/stop: end the reply that is coming. Ctrl-C does the same.",
+    "/again: send what was not answered once more.",
+    "/quit: leave. Ctrl-D and, at the prompt, Ctrl-C do the same.",
+    "//text: say something that begins with /.",
+    "The chat writes nothing to the disk of this machine; the server keeps the conversation.",
     "If you are in danger, call your local emergency number or a crisis line now.",
 ];
 
@@ -101,13 +101,22 @@ pub fn state(session: &Session, width: usize) -> Vec<Line> {
     };
     let first =
         format!("Session {session_id}: {status}, {} so far, level {safety_level}.", turns(*turn_count));
-    let second = format!("Place: {current_substate}, step {step}. Last word: {}.", session.last_interaction);
+    let second =
+        format!("Place: {current_substate}, step {step}. Last word: {}.", moment(&session.last_interaction));
     let third = format!("Storage: {}, {kept}.", session.storage);
     [first, second, third].iter().flat_map(|line| text(Tone::Dim, line, width)).collect()
 }
 
 fn turns(count: u32) -> String {
     if count == 1 { "1 turn".to_owned() } else { format!("{count} turns") }
+}
+
+/// To the minute, where it is written as Attune does.
+fn moment(time: &str) -> String {
+    match (time.split_at_checked(16), time.ends_with("+00:00")) {
+        (Some((minute, _)), true) => format!("{} UTC", minute.replacen('T', " ", 1)),
+        (Some(_) | None, _) => time.to_owned(),
+    }
 }
 
 /// Roughly, in the largest unit that it fills.
@@ -132,9 +141,11 @@ pub fn history(exchanges: &[Exchange], width: usize) -> Vec<Line> {
     lines
 }
 
-/// Behind a reply: crisis lines where there are any, and where the conversation stands.
-pub fn behind(turn: &Turn, written_to: &str, width: usize) -> Vec<Line> {
-    let mut lines = resources(&turn.safety.resources, width);
+/// Behind a reply: crisis lines where there are any, and where the conversation stands. Those that are `known` from the
+/// turn before are told in short, so that the box does not push the reply off the screen.
+pub fn behind(turn: &Turn, written_to: &str, known: &[Resource], width: usize) -> Vec<Line> {
+    let told = &turn.safety.resources;
+    let mut lines = if told == known { resources_again(told, width) } else { resources(told, width) };
     if turn.truncated {
         lines.extend(text(Tone::Dim, "[that was long: only its beginning was kept]", width));
     }
@@ -166,13 +177,26 @@ pub fn resources(resources: &[Resource], width: usize) -> Vec<Line> {
     if resources.is_empty() {
         return Vec::new();
     }
-    let edge = Line::strong("=".repeat(width.min(EDGE)));
-    let mut lines = vec![Line::plain(""), edge.clone()];
-    lines.extend(text(Tone::Strong, "You don't have to be alone with this. Somebody listens here:", width));
+    let mut lines = text(Tone::Strong, "You don't have to be alone with this. Somebody listens here:", width);
     for resource in resources {
         lines.push(Line::plain(""));
         lines.extend(entry(resource, width));
     }
+    between_edges(lines, width)
+}
+
+fn resources_again(resources: &[Resource], width: usize) -> Vec<Line> {
+    let Some(first) = resources.first() else { return Vec::new() };
+    let ways: Vec<String> = ways(first).collect();
+    let line = format!("Somebody listens, still: {}, {}.", first.name, ways.join(", "));
+    let mut lines = text(Tone::Strong, &line, width);
+    lines.extend(text(Tone::Plain, "/state shows all lines again.", width));
+    between_edges(lines, width)
+}
+
+fn between_edges(mut lines: Vec<Line>, width: usize) -> Vec<Line> {
+    let edge = Line::strong("=".repeat(width.min(EDGE)));
+    lines.splice(0..0, [Line::plain(""), edge.clone()]);
     lines.extend([edge, Line::plain("")]);
     lines
 }
@@ -184,11 +208,15 @@ fn entry(resource: &Resource, width: usize) -> Vec<Line> {
         format!("{} ({})", resource.name, resource.hours)
     };
     let mut lines = text(Tone::Strong, &name, width);
-    let ways = [("call", &resource.call), ("text", &resource.text), ("write at", &resource.chat)];
-    for (way, place) in ways.into_iter().filter_map(|(way, place)| Some((way, place.as_ref()?))) {
-        lines.extend(wrap(&format!("- {way} {place}"), width, 2).into_iter().map(Line::plain));
-    }
+    let ways = ways(resource).flat_map(|way| wrap(&format!("- {way}"), width, 2));
+    lines.extend(ways.map(Line::plain));
     lines
+}
+
+/// What one can do to be heard there.
+fn ways(resource: &Resource) -> impl Iterator<Item = String> {
+    let ways = [("call", &resource.call), ("text", &resource.text), ("write at", &resource.chat)];
+    ways.into_iter().filter_map(|(way, place)| Some(format!("{way} {}", place.as_ref()?)))
 }
 
 /// A refusal, in words for a person, and what can be done.

@@ -59,17 +59,30 @@ fn the_line_behind_a_reply_tells_what_is_out_of_the_ordinary() {
         ..Turn::default()
     };
     turn.safety.level = "none".to_owned();
-    assert_eq!(behind(&turn, "s", 80), [Line::dim("[1.1_goal_and_vision, turn 3, scripted]")]);
+    assert_eq!(behind(&turn, "s", &[], 80), [Line::dim("[1.1_goal_and_vision, turn 3, scripted]")]);
     turn.safety.level = "crisis".to_owned();
     turn.safety.resources = vec![line_of("Listeners")];
     turn.status = "paused".to_owned();
     (turn.turn, turn.truncated) = (None, true);
-    let lines = behind(&turn, "old", 200);
+    let lines = behind(&turn, "old", &[], 200);
     let shown = texts(&lines);
     assert!(shown.ends_with("[1.1_goal_and_vision, not stored, paused, level crisis, scripted]"), "{shown}");
     assert!(
         shown.contains("only its beginning") && shown.contains("attune chat s") && shown.contains("116 123")
     );
+}
+
+#[test]
+fn lines_that_are_known_are_told_in_short_and_new_ones_whole() {
+    let mut turn = Turn::default();
+    turn.safety.resources = vec![line_of("Listeners"), line_of("Others")];
+    let again = texts(&behind(&turn, "", &[line_of("Listeners"), line_of("Others")], 200));
+    assert!(
+        again.contains("still: Listeners, call 116 123, text HELLO to 85258, write at https://"),
+        "{again}"
+    );
+    assert!(again.matches("====").count() > 1 && again.contains("/state") && !again.contains("Others"));
+    assert!(texts(&behind(&turn, "", &[line_of("Listeners")], 200)).contains("Others"));
 }
 
 #[test]
@@ -115,6 +128,15 @@ fn coming_back_shows_where_it_stands_and_that_nobody_human_answers() {
     assert!(shown.contains("step goal") && shown.contains("kept for 23 hours"), "{shown}");
     session.remaining_ttl = None;
     assert!(texts(&state(&session, usize::MAX)).contains("until the danger is cleared"));
+}
+
+#[test]
+fn a_time_is_told_to_the_minute_where_it_is_known_to_be_one() {
+    assert_eq!(moment("2026-11-21T06:34:24.573566+00:00"), "2026-11-21 06:34 UTC");
+    assert_eq!(
+        ["", "yesterday", "2026-11-21T06:34:24Z"].map(moment),
+        ["", "yesterday", "2026-11-21T06:34:24Z"]
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::flow::{Flow, wrap};
 use super::page::{self, ATTUNE, Line, Tone};
 use super::telling::Heard;
-use super::wire::Turn;
+use super::wire::{Resource, Turn};
 
 /// What is shown next.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Shown {
 
 pub struct Reply {
     session: String,
+    /// Crisis lines that the turn before has shown.
+    known: Vec<Resource>,
     width: usize,
     flow: Flow,
     /// The words so far, put together.
@@ -25,8 +27,15 @@ pub struct Reply {
 
 impl Reply {
     /// To what was written to a session.
-    pub fn new(session: String, width: usize) -> Self {
-        Self { session, width, flow: Flow::new(width, ATTUNE.len()), told: String::new(), is_lost: false }
+    pub fn new(session: String, known: Vec<Resource>, width: usize) -> Self {
+        Self {
+            session,
+            known,
+            width,
+            flow: Flow::new(width, ATTUNE.len()),
+            told: String::new(),
+            is_lost: false,
+        }
     }
 
     pub fn hear(&mut self, heard: &Heard) -> Shown {
@@ -60,11 +69,11 @@ impl Reply {
         let Some(rest) = words.strip_prefix(self.told.as_str()) else {
             let mut lines = page::text(Tone::Dim, "[that was cut off; this is the whole reply]", self.width);
             lines.extend(wrap(&format!("{ATTUNE}{words}"), self.width, 0).into_iter().map(Line::plain));
-            lines.extend(page::behind(turn, &self.session, self.width));
+            lines.extend(page::behind(turn, &self.session, &self.known, self.width));
             return self.behind(lines);
         };
         let text = if rest.is_empty() { String::new() } else { self.go_on(rest) };
-        let mut shown = self.behind(page::behind(turn, &self.session, self.width));
+        let mut shown = self.behind(page::behind(turn, &self.session, &self.known, self.width));
         shown.text.insert_str(0, &text);
         shown
     }
@@ -90,7 +99,7 @@ mod tests {
 
     /// Everything that is shown, line by line.
     fn shown(width: usize, heard: &[Heard]) -> Vec<String> {
-        let mut reply = Reply::new("s".to_owned(), width);
+        let mut reply = Reply::new("s".to_owned(), Vec::new(), width);
         let mut all = String::new();
         for heard in heard {
             let Shown { text, lines } = reply.hear(heard);

@@ -71,6 +71,11 @@ impl<W: Write> Screen<W> {
         self.out.flush()
     }
 
+    /// Lines that were typed already, where somebody is there who typed them.
+    pub fn repeat(&mut self, lines: &[Line]) -> std::io::Result<()> {
+        if self.is_attended { self.show(lines) } else { Ok(()) }
+    }
+
     /// Somebody left the prompt without a line.
     pub fn leave_prompt(&mut self) {
         self.is_within_line = self.is_attended;
@@ -112,6 +117,7 @@ mod tests {
     fn where_nobody_sits_nothing_asks_and_no_line_is_left_empty() {
         let mut screen = screen(false, false);
         screen.prompt("You: ").expect("written");
+        screen.repeat(&[Line::plain("You: hello")]).expect("written");
         screen.leave_prompt();
         screen.show(&[Line::plain("Bye.")]).expect("written");
         assert_eq!(shown(screen), "Bye.\n");

@@ -93,7 +93,7 @@ pub struct Progress {
 }
 
 /// A place where people in danger are listened to.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Resource {
     pub name: String,
