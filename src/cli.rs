@@ -2,6 +2,7 @@
 //!
 //! Commands speak HTTP to a running server and open the embedded store only when no server holds it.
 
+mod chat;
 mod corpus;
 mod doctor;
 mod model;
@@ -30,6 +31,11 @@ struct Arguments {
 enum Command {
     /// Run the server (also with no command).
     Serve,
+    /// Talk with a running server, here in the terminal.
+    Chat {
+        /// The session to come back to; without one, a new session is opened.
+        session_id: Option<String>,
+    },
     /// Look at sessions, or delete one.
     #[command(subcommand)]
     Sessions(Sessions),
@@ -142,6 +148,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     let config = Config::from_environment()?;
     match command {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
+        Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
         Command::Corpus(Corpus::Import { file }) => corpus::import(&config, &file),
         Command::Doctor | Command::Protocol(_) | Command::Corpus(Corpus::Check { .. }) => {

@@ -56,6 +56,8 @@ pub struct Config {
     pub secret: Option<Arc<SecretBytes>>,
     pub key_file: PathBuf,
     pub url: String,
+    /// Whether whoever sits at the terminal wants no escape codes: `NO_COLOR`, or a `TERM` that knows none.
+    pub plain: bool,
     pub country: Option<String>,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
@@ -160,6 +162,7 @@ fn read(reader: &mut Reader) -> Config {
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
         key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
+        plain: is_plain(reader),
         country: read_country(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),
@@ -209,6 +212,12 @@ fn read_auth(reader: &mut Reader, addr: SocketAddr) -> (Auth, bool) {
         ));
     }
     (auth, chosen.is_some())
+}
+
+/// By the conventions of terminals: any `NO_COLOR` counts, and a terminal without a name knows nothing.
+fn is_plain(reader: &Reader) -> bool {
+    let is_dumb = reader.text("TERM").is_none_or(|term| term == "dumb");
+    is_dumb || reader.text("NO_COLOR").is_some()
 }
 
 fn read_country(reader: &mut Reader) -> Option<String> {

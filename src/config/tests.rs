@@ -109,3 +109,11 @@ fn a_model_that_cannot_be_found_stops_the_start() {
     let wrong = [("MODEL_TEMPERATURE", "3"), ("MODEL_KEEP_ALIVE", "soon"), ("MODEL_PARALLEL", "0")];
     assert_eq!(faults_of(&wrong).len(), 3);
 }
+
+#[test]
+fn escape_codes_are_not_wanted_where_the_terminal_has_none_or_colour_is_refused() {
+    let is_plain = |pairs: &[(&str, &str)]| read_from(pairs).expect("sound").plain;
+    assert!(!is_plain(&[("TERM", "xterm")]) && !is_plain(&[("TERM", "xterm"), ("NO_COLOR", "")]));
+    assert!(is_plain(&[]) && is_plain(&[("TERM", "dumb")]));
+    assert!(is_plain(&[("TERM", "xterm"), ("NO_COLOR", "0")]));
+}

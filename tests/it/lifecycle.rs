@@ -83,7 +83,7 @@ async fn an_expired_session_goes_on_in_a_successor_that_greets() {
     assert_eq!(server.session("s.2").await["turn_count"], 2);
 }
 
-async fn wait_for_status(server: &Server, id: &str, status: &str) {
+pub async fn wait_for_status(server: &Server, id: &str, status: &str) {
     for _ in 0..500 {
         if server.session(id).await["status"] == status {
             return;

@@ -12,6 +12,7 @@
 )]
 
 mod bad_input;
+mod chat;
 mod concurrency;
 mod conversation;
 mod corpus;

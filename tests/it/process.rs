@@ -63,7 +63,7 @@ impl Drop for Process {
     }
 }
 
-fn attune(data: &Path, variables: &[(&str, &str)]) -> Command {
+pub fn attune(data: &Path, variables: &[(&str, &str)]) -> Command {
     of_env(Command::new(env!("CARGO_BIN_EXE_attune")), data, variables)
 }
 
@@ -463,7 +463,7 @@ fn it_tells_its_version_and_helps() {
     let home = directory();
     assert!(text(&run(home.path(), &[], &["--version"]).stdout).contains(env!("CARGO_PKG_VERSION")));
     let help = text(&run(home.path(), &[], &["--help"]).stdout);
-    for command in ["serve", "sessions", "doctor", "protocol", "corpus"] {
+    for command in ["serve", "chat", "sessions", "doctor", "protocol", "corpus"] {
         assert!(help.contains(command), "{command}");
     }
 }
