@@ -9,8 +9,9 @@ use serde::Deserialize;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::client::Client;
-use super::figures::{median, millis, percentile};
-use super::server::Server;
+use super::figures::{millis, percentile};
+use super::model::NOMINAL;
+use super::server::{Server, cpu_us_of};
 use super::talk;
 
 /// As much of an answer as is counted.
@@ -45,33 +46,40 @@ pub struct Crowd {
     acknowledged: BTreeMap<String, usize>,
     per_second: f64,
     cpu_us: f64,
+    /// Of this process: the clients and the model share the machine with the server.
+    own_cpu_us: f64,
+    elapsed: Duration,
 }
 
 impl Crowd {
-    /// Every client waits for its answer before it says the next thing. The rate is the sum of the clients' own, each
-    /// over the time of its own turns, so that the turns that run when the time is over do not count against it.
-    pub async fn talks(server: &Server, clients: usize, round: u64, span: Duration) -> Self {
+    /// Every client waits for its answer before it says the next thing. The rate is the sum of the clients' own, each from
+    /// its first answer to its last: neither the beginning, where nobody waits yet, nor the end, where turns still run
+    /// when the time is over, says anything of the rate between. They begin one after the other over a reply's time: those
+    /// who begin together go on in step, and people do not.
+    pub async fn talks(server: &Server, clients: u32, round: u64, span: Duration) -> Self {
         let mut connections = Vec::new();
         for _ in 0..clients {
             connections.push(Client::connect(server.addr).await);
         }
         let crowd = Rc::new(RefCell::new(Self::default()));
-        let cpu_us = server.cpu_us();
+        let start = Instant::now();
+        let (cpu_us, own_cpu_us) = (server.cpu_us(), cpu_us_of("self"));
         let talks = async {
             let mut tasks = JoinSet::new();
-            for (client, connection) in connections.into_iter().enumerate() {
-                tasks.spawn_local(talk(
-                    connection,
-                    format!("words-{round}-{client}"),
-                    Rc::clone(&crowd),
-                    span,
-                ));
+            for (client, connection) in (0..).zip(connections) {
+                let talk = talk(connection, format!("words-{round}-{client}"), Rc::clone(&crowd), span);
+                tasks.spawn_local(async move {
+                    tokio::time::sleep(NOMINAL * client / clients).await;
+                    talk.await;
+                });
             }
             tasks.join_all().await;
         };
         LocalSet::new().run_until(talks).await;
         let mut crowd = crowd.take();
+        crowd.elapsed = start.elapsed();
         crowd.cpu_us = server.cpu_us() - cpu_us;
+        crowd.own_cpu_us = cpu_us_of("self") - own_cpu_us;
         crowd
     }
 
@@ -81,13 +89,18 @@ impl Crowd {
 
     pub fn turns_line(&self) -> String {
         let at = |hundredth| percentile(self.turn_ms.clone(), hundredth);
+        let turns = self.turn_ms.len();
+        format!("{turns} turns, p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms", at(50), at(99), at(100))
+    }
+
+    /// Where the cores have nothing left, it is them that the rate tells of.
+    pub fn cpu_line(&self) -> String {
+        let turns = self.turn_ms.len() as f64;
         format!(
-            "{} turns, p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; server CPU {:.0} us/turn",
-            self.turn_ms.len(),
-            median(self.turn_ms.clone()),
-            at(99),
-            at(100),
-            self.cpu_us / self.turn_ms.len().max(1) as f64
+            "server {:.0} us/turn, clients and model {:.0} us/turn, {:.2} cores busy",
+            self.cpu_us / turns,
+            self.own_cpu_us / turns,
+            (self.cpu_us + self.own_cpu_us) / 1e6 / self.elapsed.as_secs_f64()
         )
     }
 
@@ -122,14 +135,16 @@ impl Crowd {
 }
 
 async fn talk(mut connection: Client, name: String, crowd: Rc<RefCell<Crowd>>, span: Duration) {
-    let (start, mut said) = (Instant::now(), 0);
+    let (start, mut said, mut first_answer) = (Instant::now(), 0, None);
     while start.elapsed() < span {
         let session = format!("{name}-{}", said / talk::TURNS);
         let body = serde_json::json!({ "session_id": session, "user_input": talk::words(said) }).to_string();
         let asked = Instant::now();
         let answer = connection.post("/api/v1/input", &body).await;
         crowd.borrow_mut().note(&session, &answer, asked.elapsed());
+        first_answer.get_or_insert_with(Instant::now);
         said += 1;
     }
-    crowd.borrow_mut().per_second += said as f64 / start.elapsed().as_secs_f64();
+    let since = first_answer.filter(|_| said > 1).expect("time for two turns").elapsed();
+    crowd.borrow_mut().per_second += (said - 1) as f64 / since.as_secs_f64();
 }

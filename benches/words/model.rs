@@ -53,14 +53,17 @@ const SAID: &str = "That sounds like a lot to carry. What do you notice in your 
 /// Nothing for the first half, then so many parts of the reply and the line that ends it, evenly through the second.
 const PARTS: usize = 10;
 pub const NOMINAL: Duration = Duration::from_millis(200);
+/// By how much a sleep of the runtime is too long on an average: it knows whole milliseconds, and rounds up twice.
+const OVERSLEPT: Duration = Duration::from_millis(1);
 
-/// A reply in two sentences that takes [`NOMINAL`] from the request to the last line.
+/// A reply in two sentences that takes about [`NOMINAL`] from the request to the last line.
 pub fn steady() -> Script {
     let length = SAID.chars().count();
+    let half = NOMINAL / 2;
     Script {
         reply: Reply::always(SAID),
-        delay: NOMINAL / 2,
-        pause: NOMINAL / 2 / u32::try_from(PARTS).expect("few"),
+        delay: half.saturating_sub(OVERSLEPT),
+        pause: (half / u32::try_from(PARTS).expect("few")).saturating_sub(OVERSLEPT),
         pieces: Pieces::At((1..PARTS).map(|part| part * length / PARTS).collect()),
         ..Script::default()
     }
@@ -148,7 +151,7 @@ impl Work {
 
     pub fn line(&self) -> String {
         let replies = self.took_ms.len();
-        let mut line = format!(
+        let line = format!(
             "{replies} replies, mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms; {} open choices ({:.3} for each reply)",
             millis(self.mean()),
             median(self.took_ms.clone()),
@@ -156,16 +159,13 @@ impl Work {
             self.choices,
             self.choices as f64 / replies.max(1) as f64
         );
-        for (count, what) in [
+        let beside = [
             (self.unended, "replies not taken to their end"),
             (self.others, "other requests"),
             (self.forgotten, "requests before these, of which nothing is known"),
-        ] {
-            if count > 0 {
-                line += &format!("; {count} {what}");
-            }
-        }
-        line
+        ];
+        let beside = beside.into_iter().filter(|(count, _)| *count > 0);
+        beside.fold(line, |line, (count, what)| format!("{line}; {count} {what}"))
     }
 }
 

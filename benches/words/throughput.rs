@@ -15,10 +15,10 @@ use super::pulse::Pulse;
 use super::server::Server;
 
 struct Case {
-    clients: usize,
+    clients: u32,
     /// Replies that may be written at once.
-    places: usize,
-    queue: usize,
+    places: u32,
+    queue: u32,
 }
 
 const CASES: [Case; 3] = [
@@ -98,6 +98,7 @@ impl Case {
             millis(NOMINAL)
         );
         println!("    {}", crowd.turns_line());
+        println!("    CPU: {}", crowd.cpu_line());
         println!("    model: {}", work.line());
         println!("    answers: {}", crowd.answers_line());
         println!("    /health: {pulse}");
@@ -106,6 +107,6 @@ impl Case {
     }
 
     fn most_per_second(&self, reply: Duration) -> f64 {
-        self.clients.min(self.places) as f64 / reply.as_secs_f64()
+        f64::from(self.clients.min(self.places)) / reply.as_secs_f64()
     }
 }
