@@ -9,9 +9,11 @@ use std::time::Duration;
 use crate::access::Secret;
 use crate::app::{self, OpenError, StoreFault};
 use crate::clock::{Clock, Entropy, SystemClock};
-use crate::config::{Config, ConfigError, RedisConfig};
+use crate::config::{Config, ConfigError, ModelConfig, RedisConfig};
 use crate::domain::time::Timestamp;
+use crate::llm::ModelError;
 use crate::redis::{Keys, Link, LinkError, Remark, keys, standing, survey};
+use crate::retrieval::file;
 use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::turn::Knowledge;
@@ -68,7 +70,37 @@ async fn findings(config: &Config) -> Vec<Finding> {
         findings.extend(key_file(config));
     }
     findings.push(store(config).await);
+    if let Some(model) = &config.model {
+        findings.extend(models(model).await);
+    }
+    findings.extend(corpus(config));
     findings
+}
+
+/// Whether the models' servers answer. Without them the script does, so it is no fault.
+async fn models(config: &ModelConfig) -> Vec<Finding> {
+    let servers = match app::open_servers(config) {
+        Ok(servers) => servers,
+        Err(error) => return vec![Fault(error.to_string(), MODEL_ADVICE)],
+    };
+    let mut findings = Vec::new();
+    for (url, server) in servers {
+        let probed = tokio::time::timeout(config.connect + PATIENCE, server.probe()).await;
+        findings.push(match probed.unwrap_or(Err(ModelError::Away)) {
+            Ok(()) => Well(format!("model: {url} answers; `attune model check` tries {}", config.name)),
+            Err(error) => Warning(format!("model: {url}: {error}; the script answers"), MODEL_ADVICE),
+        });
+    }
+    findings
+}
+
+const MODEL_ADVICE: &str = "look whether the model's server runs there; `attune model check` says more";
+
+/// A user's own examples, where there are any.
+fn corpus(config: &Config) -> Option<Finding> {
+    let asked = &config.retrieval;
+    let own = file::open(&asked.corpus, asked.corpus_is_named);
+    own.err().map(|error| Fault(error.to_string(), "`attune corpus check FILE` names every fault"))
 }
 
 /// Looks at Redis itself, and over all of its keys: the one place that does.

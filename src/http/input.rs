@@ -3,6 +3,7 @@
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use utoipa::IntoParams;
 
 use crate::domain::id::SessionId;
 use crate::turn::{self, Address, Answer, Reply};
@@ -15,11 +16,37 @@ use super::sse;
 use super::state::State;
 use super::wire::{InputBody, SessionInputBody};
 
+/// What both routes read besides the body.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it stands in the description alone")]
+struct InputHeaders {
+    /// 1 to 255 printable characters; a repeat gets the same reply.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+    /// `text/event-stream` for events: `delta` with a part of the reply as `{text}`, then `turn` with the whole turn;
+    /// `problem` where it is refused later.
+    #[param(rename = "Accept")]
+    accept: Option<String>,
+    /// With the same `Idempotency-Key`: the events behind this one.
+    #[param(rename = "Last-Event-ID")]
+    last_event_id: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it stands in the description alone")]
+struct InputQuery {
+    /// `commit`, by default: a turn whose caller goes away is finished and stored. `cancel`: it is stopped, and what was
+    /// said is stored.
+    on_disconnect: Option<String>,
+}
+
 /// Say something; the session is made on first use.
 #[utoipa::path(
     post, path = "/api/v1/input", tag = "conversation", request_body = InputBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply"), ("on_disconnect" = Option<String>, Query, description = "`commit` (default): a turn whose caller goes away is finished and stored. `cancel`: it is stopped; what was said is stored."), ("Accept" = Option<String>, Header, description = "`text/event-stream` for events: `delta` with a part of the reply as `{text}`, then `turn` with the whole turn; `problem` where it is refused later"), ("Last-Event-ID" = Option<String>, Header, description = "With the same Idempotency-Key: events after this one")),
-    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
+    params(InputHeaders, InputQuery),
+    responses((status = 200, description = "The turn; as events where they were asked for", content((Reply = "application/json"), (String = "text/event-stream"))), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn input(
     state: Data<State>,
@@ -36,8 +63,8 @@ pub async fn input(
 /// Say something in the session of the path.
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/input", tag = "conversation", request_body = SessionInputBody,
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; a repeat gets the same reply"), ("on_disconnect" = Option<String>, Query, description = "`commit` (default): a turn whose caller goes away is finished and stored. `cancel`: it is stopped; what was said is stored."), ("Accept" = Option<String>, Header, description = "`text/event-stream` for events: `delta` with a part of the reply as `{text}`, then `turn` with the whole turn; `problem` where it is refused later"), ("Last-Event-ID" = Option<String>, Header, description = "With the same Idempotency-Key: events after this one")),
-    responses((status = 200, description = "The turn", body = Reply), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
+    params(("id" = String, Path), InputHeaders, InputQuery),
+    responses((status = 200, description = "The turn; as events where they were asked for", content((Reply = "application/json"), (String = "text/event-stream"))), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn session_input(
     state: Data<State>,

@@ -11,8 +11,6 @@ pub const FAILURES_MAX: u32 = 5;
 /// The first pause; each failed try doubles it.
 pub const PAUSE_FIRST: Duration = Duration::from_secs(1);
 pub const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How long a server that has too much to do is left in peace.
-pub const PAUSE_BUSY: Duration = Duration::from_secs(1);
 
 /// How a request went, as far as it says something about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +19,6 @@ pub enum Outcome {
     Failed,
     /// It refuses everybody: as good as many failures.
     Refused,
-    Busy,
     /// Says nothing: the caller gave up, or never came to the server.
     Unknown,
 }
@@ -33,6 +30,8 @@ impl Outcome {
             // The request may be at fault: what one person wrote must not take the model from all others.
             ModelError::Refused(400 | 413 | 422)
             | ModelError::Away
+            // One reply that it has no room for says nothing of the others that it writes.
+            | ModelError::Overloaded
             | ModelError::Failed
             | ModelError::Cut
             | ModelError::Garbled
@@ -40,7 +39,6 @@ impl Outcome {
             | ModelError::Endless
             | ModelError::Slow(Waiting::FirstChunk | Waiting::NextChunk | Waiting::Whole) => Self::Failed,
             ModelError::Refused(_) => Self::Refused,
-            ModelError::Overloaded => Self::Busy,
             ModelError::Slow(Waiting::Queue) | ModelError::QueueFull | ModelError::Resting => Self::Unknown,
         }
     }
@@ -148,7 +146,6 @@ fn counted(failures: u32, outcome: Outcome, now: Instant) -> Phase {
         Outcome::Unknown => Phase::Closed { failures },
         Outcome::Failed if failures + 1 < FAILURES_MAX => Phase::Closed { failures: failures + 1 },
         Outcome::Failed | Outcome::Refused => resting(PAUSE_FIRST, now),
-        Outcome::Busy => Phase::Resting { until: now + PAUSE_BUSY, pause: Duration::ZERO },
     }
 }
 
@@ -158,7 +155,6 @@ fn tried(pause: Duration, outcome: Outcome, now: Instant) -> Phase {
         // The next one may try at once.
         Outcome::Unknown => Phase::Resting { until: now, pause },
         Outcome::Failed | Outcome::Refused => resting((pause * 2).clamp(PAUSE_FIRST, PAUSE_MAX), now),
-        Outcome::Busy => Phase::Resting { until: now + PAUSE_BUSY, pause },
     }
 }
 

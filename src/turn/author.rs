@@ -24,6 +24,8 @@ use super::speech::Speech;
 
 /// How often a reply is asked for, as long as nothing of it is out.
 const ASKED_MAX: usize = 2;
+/// What a server that failed is given before it is asked again.
+const BREATH: Duration = Duration::from_millis(100);
 /// The longest answer to an open choice, in tokens.
 const CHOICE_TOKENS: u32 = 32;
 /// The part of a model's time that an open choice may take.
@@ -152,8 +154,9 @@ impl Author {
     pub(super) async fn choose(&self, options: Options, brief: Choice<'_>, line: &Line) -> Decision {
         let prompt =
             self.prompts.choice(options.choices(), brief.recent, brief.text, &self.canary, self.budget);
-        let names = options.choices().map(|(name, _)| name.to_owned()).collect();
-        let request = Request { messages: prompt.messages, reply_tokens: CHOICE_TOKENS, one_of: Some(names) };
+        let listed: Vec<String> = options.choices().map(|(name, _)| name.to_owned()).collect();
+        let one_of = Some(listed.clone());
+        let request = Request { messages: prompt.messages, reply_tokens: CHOICE_TOKENS, one_of };
         let deadline = brief.deadline.min(Instant::now() + self.total / CHOICE_PART);
         let choice = tokio::select! {
             choice = self.choice(request, deadline) => choice,
@@ -161,12 +164,13 @@ impl Author {
             () = line.stop.cancelled() => Err(Fell::Stopped),
         };
         match choice {
-            Ok(name) => {
+            Ok(name) if listed.contains(&name) => {
                 let mut decision = options.settle(&name);
                 decision.reasoning.push_str("; a model read the answer");
                 decision
             }
-            Err(fell) => {
+            unlisted => {
+                let fell = unlisted.err().unwrap_or(Fell::Model(ModelError::Garbled));
                 self.metrics.words().fallback(&fell.cause());
                 options.by_rule()
             }
@@ -243,6 +247,9 @@ impl Author {
                 return Err(fell);
             }
             asked += 1;
+            if matches!(fell, Fell::Model(_)) {
+                tokio::time::sleep(BREATH).await;
+            }
         }
     }
 
@@ -329,7 +336,7 @@ pub(super) struct Choice<'a> {
     pub deadline: Instant,
 }
 
-/// The name in `{"choice": "name"}`. Whether it is on the list, the options judge.
+/// The name in `{"choice": "name"}`.
 fn chosen(answer: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Answer {

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -133,7 +134,8 @@ pub struct Live {
     /// By session: at most one turn of each is at work. A plain mutex: held for a look-up, never across an await.
     running: Mutex<HashMap<SessionKey, Arc<Running>>>,
     feeds: moka::sync::Cache<Idempotency, Arc<Feed>>,
-    hurry: CancellationToken,
+    /// Whether every turn hurries, as when the server stops.
+    is_hurried: AtomicBool,
 }
 
 impl Default for Live {
@@ -141,7 +143,7 @@ impl Default for Live {
         Self {
             running: Mutex::default(),
             feeds: moka::sync::Cache::builder().max_capacity(KEPT_MAX).time_to_idle(KEPT_FOR).build(),
-            hurry: CancellationToken::new(),
+            is_hurried: AtomicBool::new(false),
         }
     }
 }
@@ -157,7 +159,7 @@ impl Live {
             }
             None => (Arc::default(), true),
         };
-        Line { feed, is_own, stop: CancellationToken::new(), hurry: self.hurry.child_token() }
+        Line { feed, is_own, stop: CancellationToken::new(), hurry: CancellationToken::new() }
     }
 
     /// Nobody may follow what a failed turn said: its repeat will say something else.
@@ -175,6 +177,9 @@ impl Live {
     pub(super) fn enter(self: &Arc<Self>, key: &SessionKey, turn: u32, line: &Line) -> AtWork {
         let running = Arc::new(Running { line: line.clone(), turn, ended: watch::Sender::new(None) });
         self.running.lock().insert(key.clone(), Arc::clone(&running));
+        if self.is_hurried.load(Ordering::SeqCst) {
+            line.hurry.cancel();
+        }
         AtWork { live: Arc::clone(self), key: key.clone(), running }
     }
 
@@ -210,7 +215,8 @@ impl Live {
 
     /// Asks every turn, also those that begin later.
     pub fn hurry_all(&self) {
-        self.hurry.cancel();
+        self.is_hurried.store(true, Ordering::SeqCst);
+        self.running.lock().values().for_each(|running| running.line.hurry.cancel());
     }
 }
 
@@ -239,5 +245,75 @@ impl Drop for AtWork {
             *ended = ended.or(Some(Ended { stopped: false, turn: None }));
             is_open
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{OrgId, SessionId};
+
+    fn key() -> SessionKey {
+        SessionKey::new(OrgId::default(), SessionId::parse("s").expect("an id"))
+    }
+
+    fn texts(deltas: &[Delta]) -> Vec<&str> {
+        deltas.iter().map(|delta| &*delta.text).collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_late_hears_all_of_it_and_its_end() {
+        let feed = Arc::new(Feed::default());
+        feed.say(1, "One.");
+        let mut following = feed.follow();
+        assert_eq!(texts(&following.more().await.expect("more")), ["One."]);
+        feed.say(1, " Two.");
+        feed.end(1, " Three.");
+        assert_eq!(texts(&following.more().await.expect("more")), [" Two.", " Three."]);
+        assert_eq!(following.more().await, None);
+        assert_eq!(feed.follow().more().await.map(|all| all.len()), Some(3));
+    }
+
+    #[test]
+    fn a_repeat_follows_the_feed_of_the_first_and_a_failed_turn_is_followed_by_nobody() {
+        let live = Live::default();
+        let same = Idempotency { key: [1; 16], body: [2; 16] };
+        let first = live.line(Some(&same));
+        let repeat = live.line(Some(&same));
+        assert!(first.is_own && !repeat.is_own && Arc::ptr_eq(&first.feed, &repeat.feed));
+        live.fail(&repeat, Some(&same));
+        assert!(!live.line(Some(&same)).is_own, "a repeat that fails takes nothing away");
+        live.fail(&first, Some(&same));
+        assert!(live.line(Some(&same)).is_own);
+        let other = Idempotency { key: [1; 16], body: [3; 16] };
+        assert!(live.line(Some(&other)).is_own, "other bytes are another request");
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_ends_without_a_word_is_told_to_have_ended() {
+        let live = Arc::new(Live::default());
+        let line = live.line(None);
+        let at_work = live.enter(&key(), 3, &line);
+        assert_eq!(live.turn_at_work(&key()), Some(3));
+        let stopping = {
+            let live = Arc::clone(&live);
+            async move { live.stop(&key()).await }
+        };
+        let ending = async {
+            line.stop.cancelled().await;
+            drop(at_work);
+        };
+        let (ended, ()) = tokio::join!(stopping, ending);
+        assert_eq!(ended, Some(Ended { stopped: false, turn: None }));
+        assert_eq!((live.turn_at_work(&key()), live.stop(&key()).await), (None, None));
+    }
+
+    #[test]
+    fn a_turn_that_begins_when_all_were_told_to_hurry_hurries() {
+        let live = Arc::new(Live::default());
+        live.hurry_all();
+        let line = live.line(None);
+        let _at_work = live.enter(&key(), 1, &line);
+        assert!(line.hurry.is_cancelled());
     }
 }

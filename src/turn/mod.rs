@@ -281,16 +281,15 @@ async fn run(turns: Arc<Turns>, line: &Line, mut admitted: Admitted) -> Result<A
         begin::Start::Working(working) => *working,
         begin::Start::Replay(body) => return Ok(Answer::replay(body)),
     };
-    let at_work = turns.live.enter(&working.key, working.turn(), line);
+    // The script is done before anybody could ask for its end.
+    let at_work = turns.author.is_some().then(|| turns.live.enter(&working.key, working.turn(), line));
     let done = work(&turns, &admitted, &mut working, line, arrived).await;
     if matches!(done, Err(Refused::Stopped)) {
         working.hold.give_up(Abandon::Stopped);
     }
-    let turn = done.as_ref().ok().map(|done| done.turn);
-    at_work.ended(Ended {
-        stopped: matches!(&done, Err(Refused::Stopped) | Ok(Done { stopped: true, .. })),
-        turn,
-    });
+    if let Some(at_work) = at_work {
+        at_work.ended(Ended::of(&done));
+    }
     done.map(|done| done.answer)
 }
 
@@ -322,6 +321,15 @@ struct Done {
     stopped: bool,
 }
 
+impl Ended {
+    fn of(done: &Result<Done, Refused>) -> Self {
+        match done {
+            Ok(done) => Self { stopped: done.stopped, turn: Some(done.turn) },
+            Err(refused) => Self { stopped: *refused == Refused::Stopped, turn: None },
+        }
+    }
+}
+
 async fn work(
     turns: &Turns,
     admitted: &Admitted,
@@ -332,7 +340,11 @@ async fn work(
     // Who follows an earlier request's feed must not hear two turns in one.
     let feed = if line.is_own { Arc::clone(&line.feed) } else { Arc::default() };
     let mut speech = Speech::new(feed, working.turn());
-    let finding = Finding { turns, admitted, line, arrived: arrived.instant };
+    let deadline = turns
+        .author
+        .as_ref()
+        .map_or(arrived.instant, |author| author.deadline(arrived.instant, turns.settings.deadline));
+    let finding = Finding { turns, admitted, line, deadline };
     for _ in 0..commit::attempts_max(admitted) {
         let (mut plan, says) = decide::plan(turns, admitted, working);
         let words = finding.words(working, &mut plan, says, &mut speech).await?;

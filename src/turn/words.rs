@@ -19,7 +19,8 @@ pub(super) struct Finding<'a> {
     pub turns: &'a Turns,
     pub admitted: &'a Admitted,
     pub line: &'a Line,
-    pub arrived: Instant,
+    /// For all that models do for this turn.
+    pub deadline: Instant,
 }
 
 impl Finding<'_> {
@@ -40,9 +41,8 @@ impl Finding<'_> {
             (Says::Decision(decision), _) => decision,
             (Says::Open(options), None) => options.by_rule(),
             (Says::Open(options), Some(author)) => {
-                let (text, deadline) =
-                    (&*self.admitted.text, author.deadline(self.arrived, self.turns.settings.deadline));
-                let choice = Choice { recent: working.recent(), text, deadline };
+                let (recent, text) = (working.recent(), &*self.admitted.text);
+                let choice = Choice { recent, text, deadline: self.deadline };
                 kept(self.turns, working, author.choose(options, choice, self.line)).await?
             }
         };
@@ -69,7 +69,7 @@ impl Finding<'_> {
             draft: &draft,
             recent: working.recent(),
             text: &self.admitted.text,
-            deadline: author.deadline(self.arrived, self.turns.settings.deadline),
+            deadline: self.deadline,
         };
         let written = kept(self.turns, working, author.write(brief, self.line, speech)).await?;
         let Some(Draft { exchanges_seen, written, fell }) = written else {
@@ -106,8 +106,12 @@ async fn kept<T>(turns: &Turns, working: &Working, work: impl Future<Output = T>
 /// The words for a turn that is decided anew after its words were written: the same, where the decision is.
 fn again(speech: &Speech, decision: Decision, script: &Script, done: Done, seen: u32) -> Words {
     let is_same = done.decision == decision.decision;
-    let text = if is_same { done.text } else { speech.followed_by(&script.whole()) };
-    by_model(speech, Words::scripted(decision, text, seen), done.written)
+    let (text, fallback) = if is_same {
+        (done.text, done.written.fallback)
+    } else {
+        (speech.followed_by(&script.whole()), Some("changed".to_owned()))
+    };
+    by_model(speech, Words::scripted(decision, text, seen), Written { fallback, ..done.written })
 }
 
 /// Words that stand by themselves, behind what is out.

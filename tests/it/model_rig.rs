@@ -69,7 +69,8 @@ async fn server(api: Api, fake: &FakeModel, variables: &[(&str, &str)]) -> Serve
 /// Two servers over one Redis, and one fake.
 pub struct Pair {
     pub fake: FakeModel,
-    pub redis: RedisServer,
+    /// Stopped with the rest.
+    _redis: RedisServer,
     pub servers: [Server; 2],
 }
 
@@ -81,7 +82,7 @@ impl Pair {
         let variables: Vec<_> = variables.iter().copied().chain([("REDIS_URL", url.as_str())]).collect();
         let first = server(Api::Ollama, &fake, &variables).await;
         let second = first.another().await;
-        Self { fake, redis, servers: [first, second] }
+        Self { fake, _redis: redis, servers: [first, second] }
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attune::clock::{Clock, Entropy, ManualClock};
-use attune::domain::exchange::{Exchange, Responder};
+use attune::domain::exchange::{Exchange, Responder, Told, Used, Written};
 use attune::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use attune::domain::protocol::{Place, ProtocolRef};
 use attune::domain::safety::Level;
-use attune::domain::session::{Event, Opening, Party, Session};
+use attune::domain::session::{Event, Opening, Party, Session, Status};
 use attune::domain::time::Timestamp;
 use attune::store::embedded::{EmbeddedStore, OpenError, OpenOptions};
 use attune::store::{
@@ -182,7 +182,29 @@ pub fn exchange(turn: u32, now: Timestamp) -> Exchange {
         current_substate: "1.1_goal_and_vision".to_owned(),
         safety_level: Level::None,
         responder: Responder::Scripted,
-        told: None,
+        told: Some(told(turn)),
+    }
+}
+
+/// All of it, so that nothing of it can be lost.
+fn told(turn: u32) -> Told {
+    Told {
+        status: Status::Active,
+        reasoning: format!("rule {turn}"),
+        body_question_count: turn % 7,
+        criteria: "101000000000".to_owned(),
+        exchanges_seen: turn - 1,
+        written: Some(Written {
+            prompt: "0123456789abcdef".to_owned(),
+            prompt_tokens: 700 + turn,
+            truncated: turn.is_multiple_of(2),
+            passages: vec![Used { id: "goal-work".to_owned(), score: 0.5 }],
+            fallback: Some("cut".to_owned()),
+            ms: 200.25,
+        }),
+        resources: true,
+        cut: true,
+        processing_ms: 201.5,
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::llm::breaker::{Breaker, FAILURES_MAX, Outcome, PAUSE_BUSY, PAUSE_FIRST, PAUSE_MAX, Pass, State};
+use crate::llm::breaker::{Breaker, FAILURES_MAX, Outcome, PAUSE_FIRST, PAUSE_MAX, Pass, State};
 use crate::llm::{ModelError, Waiting};
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -115,19 +115,8 @@ fn who_says_nothing_neither_opens_nor_mends() {
 }
 
 #[test]
-fn a_busy_server_gets_a_short_pause_however_often_it_is_busy() {
-    let mut bench = Bench::new();
-    for _ in 0..5 {
-        bench.ask(Outcome::Busy);
-        assert_eq!(bench.pause(), PAUSE_BUSY);
-    }
-    bench.ask(Outcome::Failed);
-    assert_eq!(bench.pause(), PAUSE_FIRST);
-}
-
-#[test]
 fn who_began_before_the_pause_has_no_say_in_it() {
-    for outcome in [Outcome::Worked, Outcome::Failed, Outcome::Refused, Outcome::Busy, Outcome::Unknown] {
+    for outcome in [Outcome::Worked, Outcome::Failed, Outcome::Refused, Outcome::Unknown] {
         let mut bench = Bench::new();
         let early = bench.breaker.enter(bench.now).expect("a pass");
         bench.ask(Outcome::Refused);
@@ -155,7 +144,7 @@ fn each_error_says_what_it_is_to_the_breaker() {
         (ModelError::Slow(Waiting::FirstChunk), Outcome::Failed),
         (ModelError::Slow(Waiting::NextChunk), Outcome::Failed),
         (ModelError::Slow(Waiting::Whole), Outcome::Failed),
-        (ModelError::Overloaded, Outcome::Busy),
+        (ModelError::Overloaded, Outcome::Failed),
         (ModelError::Slow(Waiting::Queue), Outcome::Unknown),
         (ModelError::QueueFull, Outcome::Unknown),
         (ModelError::Resting, Outcome::Unknown),
