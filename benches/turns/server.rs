@@ -57,23 +57,15 @@ impl Server {
 
     /// Processor time so far, in microseconds.
     pub fn cpu_us(&self) -> f64 {
-        let stat = self.proc_file("stat");
-        // The name in brackets may hold blanks; user and system time are the 12th and 13th behind it.
-        let behind = stat.rsplit_once(')').expect("a name in brackets").1;
-        let times = behind.split_whitespace().skip(11).take(2);
-        times.map(|ticks| ticks.parse::<f64>().expect("a number") * TICK_US).sum()
+        cpu_us_of(&self.child.id().to_string())
     }
 
     /// Resident memory in MiB.
     pub fn memory_mib(&self) -> f64 {
-        let status = self.proc_file("status");
+        let status = proc_file(&self.child.id().to_string(), "status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
         let kib: f64 = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
         kib / 1_024.0
-    }
-
-    fn proc_file(&self, name: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).expect("it runs")
     }
 
     /// SIGTERM, and the wait until it is gone.
@@ -100,6 +92,19 @@ impl Drop for Server {
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
+}
+
+/// Processor time of a process so far, in microseconds: `self`, or its id.
+pub fn cpu_us_of(process: &str) -> f64 {
+    let stat = proc_file(process, "stat");
+    // The name in brackets may hold blanks; user and system time are the 12th and 13th behind it.
+    let behind = stat.rsplit_once(')').expect("a name in brackets").1;
+    let times = behind.split_whitespace().skip(11).take(2);
+    times.map(|ticks| ticks.parse::<f64>().expect("a number") * TICK_US).sum()
+}
+
+fn proc_file(process: &str, name: &str) -> String {
+    std::fs::read_to_string(format!("/proc/{process}/{name}")).expect("it runs")
 }
 
 pub fn binary_mib() -> f64 {
