@@ -142,6 +142,16 @@ impl Rail {
         signs.iter().find_map(|sign| self.judge(sign, &context, &tokens))
     }
 
+    /// How many steps the patterns take on a text.
+    #[cfg(test)]
+    pub(super) fn work_of(&self, folded: &str) -> u64 {
+        let tokens = self.lexicon.read(folded);
+        let mut work = 0;
+        self.signs.matches(&tokens, &mut work);
+        self.context.matches(&tokens, &mut work);
+        work
+    }
+
     fn judge(&self, sign: &Match<Meaning>, context: &[Match<Meaning>], tokens: &[Token]) -> Option<Class> {
         let Meaning::Rule(nth) = sign.meaning else { return None };
         let rule = &self.rules[nth];
