@@ -40,13 +40,14 @@ pub(super) type Classes = BTreeMap<String, Vec<String>>;
 /// A compiled pattern.
 pub(super) struct Pattern {
     ops: Vec<Op>,
+    needs: Vec<Vec<Word>>,
 }
 
 impl Pattern {
     /// Compiles a pattern. The error says what is wrong with it.
     pub(super) fn parse(source: &str, classes: &Classes, lexicon: &mut Lexicon) -> Result<Self, String> {
         let nodes = Parser { classes, lexicon, depth: 0 }.whole(source)?;
-        let mut pattern = Self { ops: Vec::new() };
+        let mut pattern = Self { ops: Vec::new(), needs: needs(&nodes) };
         pattern.emit_all(&nodes);
         pattern.ops.push(Op::Done);
         if pattern.ops.len() > OPS_MAX {
@@ -94,6 +95,11 @@ impl Pattern {
             }
         }
         sieve
+    }
+
+    /// Of each of these, a text must hold a word for the pattern to match in it.
+    pub(super) fn needs(&self) -> &[Vec<Word>] {
+        &self.needs
     }
 
     /// Where a match that begins at `start` ends. `work` counts the operations done.
@@ -185,6 +191,24 @@ impl Pattern {
         let after = self.ops.len();
         for exit in exits {
             self.ops[exit] = Op::Jump(after);
+        }
+    }
+}
+
+fn needs(nodes: &[Node]) -> Vec<Vec<Word>> {
+    nodes.iter().flat_map(needs_of).collect()
+}
+
+fn needs_of(node: &Node) -> Vec<Vec<Word>> {
+    match node {
+        Node::Word(word) => vec![vec![*word]],
+        Node::Gap(_) | Node::End | Node::Maybe(_) => Vec::new(),
+        Node::OneOf(ways) if ways.len() == 1 => ways.iter().flat_map(|way| needs(way)).collect(),
+        // Of each way the fewest words; where a way needs none, the choice needs none.
+        Node::OneOf(ways) => {
+            let fewest = |way: &Vec<Node>| needs(way).into_iter().min_by_key(Vec::len);
+            let each: Option<Vec<_>> = ways.iter().map(fewest).collect();
+            each.map(|words| words.concat()).into_iter().collect()
         }
     }
 }

@@ -7,6 +7,9 @@ use super::fault::Faults;
 use super::lexicon::{Lexicon, Token, WORD_MAX, Word};
 use super::pattern::{Classes, Pattern, hole};
 
+/// How many of a pattern's needs are looked at.
+const NEEDS_MAX: usize = 32;
+
 /// A stretch of words, and what it means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Match<M> {
@@ -27,20 +30,28 @@ pub(super) struct Phrases<M> {
     all: Vec<(M, Pattern)>,
     /// For each word, the patterns that can begin with it.
     beginning_with: Vec<Vec<Candidate>>,
+    /// For each word, the patterns that need it or one like it, and which of their needs it meets.
+    needing: Vec<Vec<(usize, u32)>>,
+    /// For each pattern, all of its needs.
+    needs: Vec<u32>,
 }
 
 impl<M: Copy> Phrases<M> {
     pub(super) const fn new() -> Self {
-        Self { all: Vec::new(), beginning_with: Vec::new() }
+        Self { all: Vec::new(), beginning_with: Vec::new(), needing: Vec::new(), needs: Vec::new() }
     }
 
     /// Every match, in the order of the words.
     pub(super) fn matches(&self, tokens: &[Token], work: &mut u64) -> Vec<Match<M>> {
         let mut found = Vec::new();
+        let met = self.needs_met(tokens);
         for (start, token) in tokens.iter().enumerate() {
             let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
             let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
-            for candidate in candidates.iter().filter(|candidate| candidate.second_words & next != 0) {
+            let is_possible = |it: &&Candidate| {
+                it.second_words & next != 0 && met[it.pattern] == self.needs[it.pattern]
+            };
+            for candidate in candidates.iter().filter(is_possible) {
                 *work += 1;
                 let (meaning, pattern) = &self.all[candidate.pattern];
                 if let Some(end) = pattern.end_of_match(tokens, start, work) {
@@ -49,6 +60,17 @@ impl<M: Copy> Phrases<M> {
             }
         }
         found
+    }
+
+    /// For each pattern, which of its needs the words meet: most patterns are out before they are tried.
+    fn needs_met(&self, tokens: &[Token]) -> Vec<u32> {
+        let mut met = vec![0; self.needs.len()];
+        for token in tokens {
+            for &(pattern, need) in self.needing.get(usize::from(token.word)).map_or(&[][..], |them| them) {
+                met[pattern] |= need;
+            }
+        }
+        met
     }
 
     /// Compiles a pattern and takes it in. The error quotes it and says what is wrong with it.
@@ -67,16 +89,29 @@ impl<M: Copy> Phrases<M> {
     }
 
     fn add(&mut self, meaning: M, pattern: Pattern, first: &[Word]) {
-        let candidate = Candidate { pattern: self.all.len(), second_words: pattern.second_words() };
+        let nth = self.all.len();
+        let candidate = Candidate { pattern: nth, second_words: pattern.second_words() };
         for &word in first {
-            let word = usize::from(word);
-            if self.beginning_with.len() <= word {
-                self.beginning_with.resize_with(word + 1, Vec::new);
-            }
-            self.beginning_with[word].push(candidate);
+            place(&mut self.beginning_with, word).push(candidate);
         }
+        let mut all = 0;
+        for (bit, words) in pattern.needs().iter().take(NEEDS_MAX).enumerate() {
+            all |= 1 << bit;
+            for &word in words {
+                place(&mut self.needing, word).push((nth, 1 << bit));
+            }
+        }
+        self.needs.push(all);
         self.all.push((meaning, pattern));
     }
+}
+
+fn place<T>(by_word: &mut Vec<Vec<T>>, word: Word) -> &mut Vec<T> {
+    let word = usize::from(word);
+    if by_word.len() <= word {
+        by_word.resize_with(word + 1, Vec::new);
+    }
+    &mut by_word[word]
 }
 
 /// A lexicon with these spellings in it. A meaning may not hold a spelling itself.

@@ -36,6 +36,8 @@ struct GuardSource {
     #[serde(default)]
     within_clause: bool,
     #[serde(default)]
+    outside: bool,
+    #[serde(default)]
     stops: Vec<String>,
     patterns: Vec<String>,
 }
@@ -69,6 +71,8 @@ enum Side {
 struct Guard {
     side: Side,
     reach_words: usize,
+    /// Whether it must not overlap what it excuses.
+    outside: bool,
     /// What it does not reach over.
     wall: Boundary,
     /// Words over which it does not reach either.
@@ -138,6 +142,16 @@ impl Rail {
         signs.iter().find_map(|sign| self.judge(sign, &context, &tokens))
     }
 
+    /// How many steps the patterns take on a text.
+    #[cfg(test)]
+    pub(super) fn work_of(&self, folded: &str) -> u64 {
+        let tokens = self.lexicon.read(folded);
+        let mut work = 0;
+        self.signs.matches(&tokens, &mut work);
+        self.context.matches(&tokens, &mut work);
+        work
+    }
+
     fn judge(&self, sign: &Match<Meaning>, context: &[Match<Meaning>], tokens: &[Token]) -> Option<Class> {
         let Meaning::Rule(nth) = sign.meaning else { return None };
         let rule = &self.rules[nth];
@@ -161,7 +175,7 @@ impl Guard {
         };
         if from > to {
             // It overlaps the sign.
-            return true;
+            return !self.outside;
         }
         to - from <= self.reach_words
             && tokens[from..=to.min(tokens.len() - 1)].iter().all(|token| token.before < self.wall)
@@ -195,6 +209,7 @@ impl<'a> Compiler<'a> {
             self.made.guards.push(Guard {
                 side: guard.side,
                 reach_words: guard.reach_words,
+                outside: guard.outside,
                 wall: if guard.within_clause { Boundary::Clause } else { Boundary::Sentence },
                 stops: guard.stops.iter().flat_map(|word| lexicon.learn(word).into_vec()).collect(),
             });
