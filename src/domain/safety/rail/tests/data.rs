@@ -63,8 +63,14 @@ fn at_most_one_good_example_in_a_hundred_is_stopped() {
 fn every_wording_of_our_own_passes() {
     let rail = rail();
     let crisis: toml::Table = CRISIS.parse().unwrap();
-    for (file, value) in [("texts", TEXTS.parse::<toml::Table>().unwrap().into()), ("crisis", crisis["texts"].clone())] {
-        assert_eq!(wrong(&as_said(&value), |text| stops(&rail, text).is_some()), Vec::<usize>::new(), "{file}");
+    for (file, value) in
+        [("texts", TEXTS.parse::<toml::Table>().unwrap().into()), ("crisis", crisis["texts"].clone())]
+    {
+        assert_eq!(
+            wrong(&as_said(&value), |text| stops(&rail, text).is_some()),
+            Vec::<usize>::new(),
+            "{file}"
+        );
     }
 }
 
@@ -72,7 +78,9 @@ fn every_wording_of_our_own_passes() {
 fn what_is_forbidden_is_stopped_behind_and_before_kind_words() {
     let rail = rail();
     let passed = wrong(&examples(FORBIDDEN), |text| {
-        let framed = format!("Thank you for telling me about your week. {text} What do you notice in your shoulders now?");
+        let framed = format!(
+            "Thank you for telling me about your week. {text} What do you notice in your shoulders now?"
+        );
         stops(&rail, &framed).is_none()
     });
     assert_eq!(passed, Vec::<usize>::new());
