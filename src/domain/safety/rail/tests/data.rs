@@ -7,6 +7,13 @@ const GOOD: &str = include_str!("../../../../../tests/data/rail/dev-good.jsonl")
 const TEXTS: &str = include_str!("../../../../../prompts/texts/en.toml");
 const CRISIS: &str = include_str!("../../../../../prompts/safety/crisis.en.toml");
 
+const CORPUS: &str = include_str!("../../../../../prompts/corpus/en.jsonl");
+
+#[derive(serde::Deserialize)]
+struct Passage {
+    therapist: String,
+}
+
 #[derive(serde::Deserialize)]
 struct Example {
     text: String,
@@ -72,6 +79,14 @@ fn every_wording_of_our_own_passes() {
             "{file}"
         );
     }
+}
+
+#[test]
+fn every_therapist_of_the_corpus_passes() {
+    let rail = rail();
+    let texts: Vec<String> =
+        CORPUS.lines().map(|line| serde_json::from_str::<Passage>(line).unwrap().therapist).collect();
+    assert_eq!(wrong(&texts, |text| stops(&rail, text).is_some()), Vec::<usize>::new());
 }
 
 #[test]
