@@ -48,9 +48,8 @@ impl<M: Copy> Phrases<M> {
         for (start, token) in tokens.iter().enumerate() {
             let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
             let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
-            let is_possible = |it: &&Candidate| {
-                it.second_words & next != 0 && met[it.pattern] == self.needs[it.pattern]
-            };
+            let is_possible =
+                |it: &&Candidate| it.second_words & next != 0 && met[it.pattern] == self.needs[it.pattern];
             for candidate in candidates.iter().filter(is_possible) {
                 *work += 1;
                 let (meaning, pattern) = &self.all[candidate.pattern];

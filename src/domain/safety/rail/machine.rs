@@ -7,8 +7,26 @@ const SIGNS: [&str; 16] = [
 ];
 /// Who speaks, at the start of a line, before a colon.
 const ROLES: [&str; 20] = [
-    "user", "client", "patient", "therapist", "assistant", "system", "human", "ai", "bot", "chatbot",
-    "counselor", "counsellor", "attune", "model", "tool", "response", "output", "input", "instruction", "reply",
+    "user",
+    "client",
+    "patient",
+    "therapist",
+    "assistant",
+    "system",
+    "human",
+    "ai",
+    "bot",
+    "chatbot",
+    "counselor",
+    "counsellor",
+    "attune",
+    "model",
+    "tool",
+    "response",
+    "output",
+    "input",
+    "instruction",
+    "reply",
 ];
 /// What the name of a site ends with.
 const SITES: [&str; 12] =
@@ -29,7 +47,8 @@ fn is_tag(rest: &str) -> bool {
 }
 
 fn is_address(before: &str, sign: &str, rest: &str) -> bool {
-    let ending: &str = &rest[..rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len())];
+    let ending: &str =
+        &rest[..rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len())];
     before.ends_with(|letter: char| letter.is_ascii_alphanumeric())
         && if sign == "@" { !ending.is_empty() } else { SITES.contains(&ending) }
 }
@@ -67,7 +86,9 @@ mod tests {
 
     #[test]
     fn markup_is_a_machines_wherever_it_stands() {
-        for text in ["Good. <br>", "- **Client**: no", "calm.org is good", "a@b", "## Next", "x <|end|>", "ok \"}"] {
+        for text in
+            ["Good. <br>", "- **Client**: no", "calm.org is good", "a@b", "## Next", "x <|end|>", "ok \"}"]
+        {
             assert!(is_machine(text, text), "{text}");
         }
         assert!(is_machine("Go to calm.com", "com"));

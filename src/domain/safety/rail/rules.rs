@@ -130,8 +130,10 @@ impl Rail {
     pub(super) fn verdict(&self, folded: &str, seam: usize) -> Option<Class> {
         let tokens = self.lexicon.read(folded);
         // A match never runs over the end of a sentence, so the matcher is shown none: a full stop hides nothing.
-        let unstopped: Vec<Token> =
-            tokens.iter().map(|token| Token { before: token.before.min(Boundary::Clause), ..*token }).collect();
+        let unstopped: Vec<Token> = tokens
+            .iter()
+            .map(|token| Token { before: token.before.min(Boundary::Clause), ..*token })
+            .collect();
         let mut work = 0;
         let mut signs = self.signs.matches(&unstopped, &mut work);
         signs.retain(|sign| tokens[sign.end - 1].end > seam);
@@ -160,7 +162,9 @@ impl Rail {
             Meaning::Idiom(nth) => {
                 self.idioms[nth].contains(&rule.class) && found.start < sign.end && sign.start < found.end
             }
-            Meaning::Guard(nth) => rule.unless.contains(&nth) && self.guards[nth].reaches(found, sign, tokens),
+            Meaning::Guard(nth) => {
+                rule.unless.contains(&nth) && self.guards[nth].reaches(found, sign, tokens)
+            }
         };
         (!context.iter().any(excuses)).then_some(rule.class)
     }

@@ -95,7 +95,10 @@ impl Trail {
         self.words.rotate_left(1);
         self.words[RUN - 1] = word;
         self.words_count = (self.words_count + 1).min(RUN);
-        let joined = self.words.iter().fold(0_u64, |sum, word| sum.rotate_left(7).wrapping_mul(0x0100_0000_01b3) ^ word);
+        let joined = self
+            .words
+            .iter()
+            .fold(0_u64, |sum, word| sum.rotate_left(7).wrapping_mul(0x0100_0000_01b3) ^ word);
         (self.words_count == RUN).then_some(joined)
     }
 }
@@ -140,7 +143,8 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
 
     const CANARY: &str = "3f9a0c77be51d2086e4a91fc";
-    const INSTRUCTIONS: &str = "Speak warmly to the person. Ask exactly one question about the body, never two at once.";
+    const INSTRUCTIONS: &str =
+        "Speak warmly to the person. Ask exactly one question about the body, never two at once.";
 
     fn leaks(sentences: &[&str]) -> bool {
         let (secrets, mut trail) = (Secrets::new(CANARY, INSTRUCTIONS), Trail::default());

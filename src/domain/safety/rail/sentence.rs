@@ -107,7 +107,9 @@ enum Last {
     /// Clearly a word.
     Word,
     /// Digits; alone where nothing stands before them, as in a list.
-    Number { alone: bool },
+    Number {
+        alone: bool,
+    },
     Title,
     /// A single letter, an abbreviation, or something like it.
     Short,
@@ -151,7 +153,9 @@ mod tests {
 
     #[test]
     fn numbers_letters_and_abbreviations_wait_for_what_follows() {
-        for unknown in ["At 3.", "So do I.", "Such as e.g.", "In the U.S.", "With Dr.", "He said \"yes.", "(Or so."] {
+        for unknown in
+            ["At 3.", "So do I.", "Such as e.g.", "In the U.S.", "With Dr.", "He said \"yes.", "(Or so."]
+        {
             assert_eq!(first(unknown), None, "{unknown}");
         }
         assert_eq!(first("From 0 to 10. And"), Some("From 0 to 10."));

@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock};
 use super::super::{Class, Rail, Reading, Secrets};
 
 const CANARY: &str = "3f9a0c77be51d2086e4a91fc";
-const INSTRUCTIONS: &str = "Speak warmly to the person. Ask exactly one question about the body, never two at once.";
+const INSTRUCTIONS: &str =
+    "Speak warmly to the person. Ask exactly one question about the body, never two at once.";
 
 static RAIL: LazyLock<Arc<Rail>> = LazyLock::new(|| match Rail::embedded() {
     Ok(rail) => Arc::new(rail),

@@ -7,6 +7,13 @@ const GOOD: &str = include_str!("../../../../../tests/data/rail/dev-good.jsonl")
 const TEXTS: &str = include_str!("../../../../../prompts/texts/en.toml");
 const CRISIS: &str = include_str!("../../../../../prompts/safety/crisis.en.toml");
 
+const CORPUS: &str = include_str!("../../../../../prompts/corpus/en.jsonl");
+
+#[derive(serde::Deserialize)]
+struct Passage {
+    therapist: String,
+}
+
 #[derive(serde::Deserialize)]
 struct Example {
     text: String,
@@ -63,16 +70,32 @@ fn at_most_one_good_example_in_a_hundred_is_stopped() {
 fn every_wording_of_our_own_passes() {
     let rail = rail();
     let crisis: toml::Table = CRISIS.parse().unwrap();
-    for (file, value) in [("texts", TEXTS.parse::<toml::Table>().unwrap().into()), ("crisis", crisis["texts"].clone())] {
-        assert_eq!(wrong(&as_said(&value), |text| stops(&rail, text).is_some()), Vec::<usize>::new(), "{file}");
+    for (file, value) in
+        [("texts", TEXTS.parse::<toml::Table>().unwrap().into()), ("crisis", crisis["texts"].clone())]
+    {
+        assert_eq!(
+            wrong(&as_said(&value), |text| stops(&rail, text).is_some()),
+            Vec::<usize>::new(),
+            "{file}"
+        );
     }
+}
+
+#[test]
+fn every_therapist_of_the_corpus_passes() {
+    let rail = rail();
+    let texts: Vec<String> =
+        CORPUS.lines().map(|line| serde_json::from_str::<Passage>(line).unwrap().therapist).collect();
+    assert_eq!(wrong(&texts, |text| stops(&rail, text).is_some()), Vec::<usize>::new());
 }
 
 #[test]
 fn what_is_forbidden_is_stopped_behind_and_before_kind_words() {
     let rail = rail();
     let passed = wrong(&examples(FORBIDDEN), |text| {
-        let framed = format!("Thank you for telling me about your week. {text} What do you notice in your shoulders now?");
+        let framed = format!(
+            "Thank you for telling me about your week. {text} What do you notice in your shoulders now?"
+        );
         stops(&rail, &framed).is_none()
     });
     assert_eq!(passed, Vec::<usize>::new());

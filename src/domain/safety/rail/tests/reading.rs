@@ -77,7 +77,8 @@ fn the_canary_stops_a_reply_in_every_disguise() {
     let rail = rail();
     let reversed: String = CANARY.chars().rev().collect();
     let spaced: String = CANARY.chars().flat_map(|letter| [letter, ' ']).collect();
-    let sentences: String = CANARY.as_bytes().chunks(3).map(|some| format!("{}. ", String::from_utf8_lossy(some))).collect();
+    let sentences: String =
+        CANARY.as_bytes().chunks(3).map(|some| format!("{}. ", String::from_utf8_lossy(some))).collect();
     let encoded = base64::engine::general_purpose::STANDARD.encode(CANARY);
     for disguised in [CANARY, &CANARY.to_uppercase(), &reversed, &spaced, &sentences, &encoded] {
         assert_eq!(stops(&rail, &format!("Here it is: {disguised}")), Some(Class::Leak));
@@ -127,7 +128,13 @@ fn a_sentence_without_an_end_is_not_held_beyond_its_bound() {
 #[test]
 fn the_work_grows_no_faster_than_the_text() {
     let rail = rail();
-    for part in ["you do not really need ", "it is so very just ", "i have been a ", "take all of the ", "that you will never "] {
+    for part in [
+        "you do not really need ",
+        "it is so very just ",
+        "i have been a ",
+        "take all of the ",
+        "that you will never ",
+    ] {
         let (once, twice) = (rail.work_of(&part.repeat(100)), rail.work_of(&part.repeat(200)));
         assert!(twice <= once * 5 / 2, "{once} grew to {twice}");
     }
