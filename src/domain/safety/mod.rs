@@ -34,7 +34,20 @@ pub use screen::{Hit, Screening, SelfHarmDetected};
 pub use texts::CrisisTexts;
 
 const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
-const RAIL: &str = include_str!("../../../prompts/safety/rail.en.toml");
+/// What all classes share, then a file for each.
+const RAIL: [&str; 11] = [
+    include_str!("../../../prompts/safety/rail/common.en.toml"),
+    include_str!("../../../prompts/safety/rail/method.en.toml"),
+    include_str!("../../../prompts/safety/rail/medicine.en.toml"),
+    include_str!("../../../prompts/safety/rail/diagnosis.en.toml"),
+    include_str!("../../../prompts/safety/rail/human.en.toml"),
+    include_str!("../../../prompts/safety/rail/dependence.en.toml"),
+    include_str!("../../../prompts/safety/rail/confidentiality.en.toml"),
+    include_str!("../../../prompts/safety/rail/outcome.en.toml"),
+    include_str!("../../../prompts/safety/rail/minimising.en.toml"),
+    include_str!("../../../prompts/safety/rail/abandoning.en.toml"),
+    include_str!("../../../prompts/safety/rail/leak.en.toml"),
+];
 
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
@@ -51,12 +64,12 @@ impl Safety {
             RULES,
             include_str!("../../../prompts/safety/crisis.en.toml"),
             include_str!("../../../prompts/safety/resources.toml"),
-            RAIL,
+            &RAIL,
         )
     }
 
     /// Reads all four files; every fault in them is reported.
-    pub fn parse(rules: &str, texts: &str, resources: &str, rail: &str) -> Result<Self, Vec<Fault>> {
+    pub fn parse(rules: &str, texts: &str, resources: &str, rail: &[&str]) -> Result<Self, Vec<Fault>> {
         let rail = Rail::parse(rail, rules);
         match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources), rail) {
             (Ok(rules), Ok(texts), Ok(resources), Ok(rail)) => {

@@ -1,6 +1,6 @@
 //! The output rail: what a model wrote goes out sentence by sentence, each only after it was checked.
 //!
-//! Pure, in process and linear in the reply's length. What it forbids by meaning is data (`prompts/safety/rail.en.toml`);
+//! Pure, in process and linear in the reply's length. What it forbids by meaning is data (`prompts/safety/rail/`);
 //! what must not leak, and what is a machine's text, is looked for here. It never changes a word: a sentence goes out as
 //! it was written, or not at all. No text that it reads is kept, printed or named in a verdict.
 

@@ -12,14 +12,29 @@ use super::class::Class;
 
 const FILE: &str = "rail";
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One file, or all of them together.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Source {
     spellings: BTreeMap<String, String>,
     classes: Classes,
     guards: BTreeMap<String, GuardSource>,
     idioms: Vec<IdiomSource>,
     rules: Vec<RuleSource>,
+}
+
+impl Source {
+    /// Names are shared by all files, so that none may stand in two.
+    fn take(&mut self, other: Self, faults: &mut Faults) {
+        let twice = other.classes.keys().filter(|name| self.classes.contains_key(*name));
+        let twice = twice.chain(other.guards.keys().filter(|name| self.guards.contains_key(*name)));
+        twice.for_each(|name| faults.add(name, "stands in two files"));
+        self.spellings.extend(other.spellings);
+        self.classes.extend(other.classes);
+        self.guards.extend(other.guards);
+        self.idioms.extend(other.idioms);
+        self.rules.extend(other.rules);
+    }
 }
 
 /// The other file whose spellings are known here as well.
@@ -107,16 +122,19 @@ pub struct Rail {
 impl Rail {
     /// The data inside of the binary.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(super::super::RAIL, super::super::RULES)
+        Self::parse(&super::super::RAIL, super::super::RULES)
     }
 
-    /// Reads and compiles rules; every fault in them is reported. `spelt` is the file of the screen's rules, whose
-    /// spellings are read the same way here.
-    pub fn parse(source: &str, spelt: &str) -> Result<Self, Vec<Fault>> {
-        let source: Source = read_toml(FILE, source)?;
+    /// Reads and compiles rules out of several files; every fault in them is reported. `spelt` is the file of the screen's
+    /// rules, whose spellings are read the same way here.
+    pub fn parse(sources: &[&str], spelt: &str) -> Result<Self, Vec<Fault>> {
         let Spelt { mut spellings } = read_toml(FILE, spelt)?;
-        spellings.extend(source.spellings.clone());
         let mut faults = Faults::of(FILE);
+        let mut source = Source::default();
+        for part in sources {
+            source.take(read_toml(FILE, part)?, &mut faults);
+        }
+        spellings.extend(source.spellings.clone());
         let lexicon = phrases::lexicon_with(&spellings, &mut faults);
         let mut compiler = Compiler::new(&source, lexicon, faults);
         compiler.guards();

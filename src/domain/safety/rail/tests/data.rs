@@ -103,7 +103,12 @@ fn what_is_forbidden_is_stopped_behind_and_before_kind_words() {
 
 #[test]
 fn a_fault_in_the_rules_is_reported_with_its_place() {
-    let broken = crate::domain::safety::RAIL.replacen("unless = [\"said\"", "unless = [\"nobody_knows\"", 1);
+    let files = crate::domain::safety::RAIL;
+    let broken = files.map(|file| file.replacen("unless = [\"said\"", "unless = [\"nobody_knows\"", 1));
+    let broken: Vec<&str> =
+        broken.iter().map(String::as_str).chain(["[classes]\nmed = [\"pill\"]"]).collect();
     let faults = Rail::parse(&broken, crate::domain::safety::RULES).err().unwrap();
-    assert!(faults.iter().any(|fault| fault.to_string().contains("names an unknown guard: nobody_knows")));
+    for expected in ["names an unknown guard: nobody_knows", "med stands in two files"] {
+        assert!(faults.iter().any(|fault| fault.to_string().contains(expected)), "{expected}");
+    }
 }
