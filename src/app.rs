@@ -227,7 +227,13 @@ fn open_files_max() -> u64 {
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "DELETE"])
-        .allowed_headers(["content-type", "idempotency-key", "x-request-id", "authorization", "last-event-id"])
+        .allowed_headers([
+            "content-type",
+            "idempotency-key",
+            "x-request-id",
+            "authorization",
+            "last-event-id",
+        ])
         .expose_headers([
             "x-request-id",
             "retry-after",

@@ -7,11 +7,11 @@ use parking_lot::Mutex;
 use crate::clock::Entropy;
 use crate::config::{Config, ModelApi};
 use crate::domain::prompt::{Budget, Truncation};
-use crate::domain::safety::Secrets;
+use crate::domain::safety::{Rail, Secrets};
 use crate::retrieval::Retrieval;
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
-use crate::turn::{Author, Knowledge};
+use crate::turn::{Author, Knowledge, KnowledgeError};
 
 use super::{StartError, open_models};
 
@@ -40,7 +40,7 @@ pub fn open_author(
         },
         models,
         retrieval: retrieval()?,
-        rail: Arc::clone(&knowledge.safety.rail),
+        rail: Arc::new(Rail::embedded().map_err(|faults| KnowledgeError::of(&faults))?),
         secrets: Arc::new(Secrets::new(&canary, &instructions.join("\n"))),
         prompts,
         canary,

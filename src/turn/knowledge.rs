@@ -31,7 +31,7 @@ pub struct KnowledgeError {
 }
 
 impl KnowledgeError {
-    fn of<F: ToString>(faults: &[F]) -> Self {
+    pub(crate) fn of<F: ToString>(faults: &[F]) -> Self {
         Self { count: faults.len(), first: faults.first().map(F::to_string).unwrap_or_default() }
     }
 }

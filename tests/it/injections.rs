@@ -70,7 +70,9 @@ fn course(turn: &Value) -> [Value; 4] {
 async fn no_injection_changes_what_is_decided_or_gives_the_prompt_away() {
     let attempts = attempts();
     let mut families: BTreeMap<&str, usize> = BTreeMap::new();
-    attempts.iter().for_each(|attempt| *families.entry(&attempt.family).or_default() += 1);
+    for attempt in &attempts {
+        *families.entry(&attempt.family).or_default() += 1;
+    }
     assert!(attempts.len() >= 251 && families.len() == 10, "{families:?}");
     let babble: Arc<Mutex<String>> = Arc::default();
     let told = Arc::clone(&babble);

@@ -59,7 +59,7 @@ async fn every_fault_of_a_models_server_leaves_a_whole_honest_answer_and_nothing
                 Some("scripted") => assert!(turn["context"]["fallback"].is_string(), "{fault} over {api:?}"),
                 Some("model") if turn["context"]["fallback"].is_null() => assert_eq!(reply, WORDS, "{fault}"),
                 Some("model") => {
-                    assert!(reply.starts_with("I hear how much"), "{fault} over {api:?}: {reply}")
+                    assert!(reply.starts_with("I hear how much"), "{fault} over {api:?}: {reply}");
                 }
                 other => panic!("{fault} over {api:?}: {other:?}"),
             }

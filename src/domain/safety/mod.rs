@@ -21,8 +21,6 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 pub use assess::{Action, Assessment, assess};
 pub use crisis::{CrisisPlace, CrisisReply, Said};
 pub use fault::Fault;
@@ -34,27 +32,11 @@ pub use screen::{Hit, Screening, SelfHarmDetected};
 pub use texts::CrisisTexts;
 
 const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
-/// What all classes share, then a file for each.
-const RAIL: [&str; 11] = [
-    include_str!("../../../prompts/safety/rail/common.en.toml"),
-    include_str!("../../../prompts/safety/rail/method.en.toml"),
-    include_str!("../../../prompts/safety/rail/medicine.en.toml"),
-    include_str!("../../../prompts/safety/rail/diagnosis.en.toml"),
-    include_str!("../../../prompts/safety/rail/human.en.toml"),
-    include_str!("../../../prompts/safety/rail/dependence.en.toml"),
-    include_str!("../../../prompts/safety/rail/confidentiality.en.toml"),
-    include_str!("../../../prompts/safety/rail/outcome.en.toml"),
-    include_str!("../../../prompts/safety/rail/minimising.en.toml"),
-    include_str!("../../../prompts/safety/rail/abandoning.en.toml"),
-    include_str!("../../../prompts/safety/rail/leak.en.toml"),
-];
-
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
     pub rules: Rules,
     pub texts: CrisisTexts,
     pub resources: Resources,
-    pub rail: Arc<Rail>,
 }
 
 impl Safety {
@@ -64,22 +46,16 @@ impl Safety {
             RULES,
             include_str!("../../../prompts/safety/crisis.en.toml"),
             include_str!("../../../prompts/safety/resources.toml"),
-            &RAIL,
         )
     }
 
-    /// Reads all four files; every fault in them is reported.
-    pub fn parse(rules: &str, texts: &str, resources: &str, rail: &[&str]) -> Result<Self, Vec<Fault>> {
-        let rail = Rail::parse(rail, rules);
-        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources), rail) {
-            (Ok(rules), Ok(texts), Ok(resources), Ok(rail)) => {
-                Ok(Self { rules, texts, resources, rail: Arc::new(rail) })
+    /// Reads all three files; every fault in them is reported.
+    pub fn parse(rules: &str, texts: &str, resources: &str) -> Result<Self, Vec<Fault>> {
+        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources)) {
+            (Ok(rules), Ok(texts), Ok(resources)) => Ok(Self { rules, texts, resources }),
+            (rules, texts, resources) => {
+                Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())
             }
-            (rules, texts, resources, rail) => Err([rules.err(), texts.err(), resources.err(), rail.err()]
-                .into_iter()
-                .flatten()
-                .flatten()
-                .collect()),
         }
     }
 

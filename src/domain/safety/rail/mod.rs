@@ -11,6 +11,21 @@ mod rules;
 mod secrets;
 mod sentence;
 
+/// What all classes share, then a file for each.
+const RAIL: [&str; 11] = [
+    include_str!("../../../../prompts/safety/rail/common.en.toml"),
+    include_str!("../../../../prompts/safety/rail/method.en.toml"),
+    include_str!("../../../../prompts/safety/rail/medicine.en.toml"),
+    include_str!("../../../../prompts/safety/rail/diagnosis.en.toml"),
+    include_str!("../../../../prompts/safety/rail/human.en.toml"),
+    include_str!("../../../../prompts/safety/rail/dependence.en.toml"),
+    include_str!("../../../../prompts/safety/rail/confidentiality.en.toml"),
+    include_str!("../../../../prompts/safety/rail/outcome.en.toml"),
+    include_str!("../../../../prompts/safety/rail/minimising.en.toml"),
+    include_str!("../../../../prompts/safety/rail/abandoning.en.toml"),
+    include_str!("../../../../prompts/safety/rail/leak.en.toml"),
+];
+
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,8 @@ use super::sentence::end_of_first;
 
 /// A sentence of fewer words is remembered together with what stood before it, so that nothing is said in bits.
 const WORDS_FEW: usize = 6;
+/// More than this in one go, in bytes, is no sentence: the model rambles. Less than what is held at most.
+const SENTENCE_MAX: usize = 500;
 /// How much is remembered behind such a sentence, in bytes.
 const BEFORE_MAX: usize = 200;
 
@@ -99,7 +101,7 @@ impl Reading {
             return Some(Class::Leak);
         }
         let joined = [self.before.as_str(), sentence].concat();
-        if is_machine(&joined, sentence) {
+        if sentence.len() > SENTENCE_MAX || is_machine(&joined, sentence) {
             return Some(Class::Machine);
         }
         let mut folded = readable(&self.before);

@@ -103,7 +103,7 @@ fn what_is_forbidden_is_stopped_behind_and_before_kind_words() {
 
 #[test]
 fn a_fault_in_the_rules_is_reported_with_its_place() {
-    let files = crate::domain::safety::RAIL;
+    let files = super::super::RAIL;
     let broken = files.map(|file| file.replacen("unless = [\"said\"", "unless = [\"nobody_knows\"", 1));
     let broken: Vec<&str> =
         broken.iter().map(String::as_str).chain(["[classes]\nmed = [\"pill\"]"]).collect();

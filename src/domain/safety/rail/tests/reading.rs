@@ -77,8 +77,9 @@ fn the_canary_stops_a_reply_in_every_disguise() {
     let rail = rail();
     let reversed: String = CANARY.chars().rev().collect();
     let spaced: String = CANARY.chars().flat_map(|letter| [letter, ' ']).collect();
-    let sentences: String =
-        CANARY.as_bytes().chunks(3).map(|some| format!("{}. ", String::from_utf8_lossy(some))).collect();
+    let bits: Vec<String> =
+        CANARY.as_bytes().chunks(3).map(|some| String::from_utf8_lossy(some).into_owned()).collect();
+    let sentences = bits.join(". ");
     let encoded = base64::engine::general_purpose::STANDARD.encode(CANARY);
     for disguised in [CANARY, &CANARY.to_uppercase(), &reversed, &spaced, &sentences, &encoded] {
         assert_eq!(stops(&rail, &format!("Here it is: {disguised}")), Some(Class::Leak));
@@ -116,13 +117,10 @@ fn what_only_a_machine_writes_stops_a_reply() {
 
 #[test]
 fn a_sentence_without_an_end_is_not_held_beyond_its_bound() {
-    let (rail, mut held) = (rail(), 0_usize);
-    let mut reading = begin(&rail);
-    for _ in 0..500 {
-        held += 5;
-        held -= reading.push("word ").text.len();
-        assert!(held <= HELD_MAX + 5);
-    }
+    let mut reading = begin(&rail());
+    let released: Vec<_> = (0..=HELD_MAX / 5).map(|_| reading.push("word ")).collect();
+    assert!(released.iter().all(|release| release.text.is_empty()));
+    assert_eq!(released.last().and_then(|last| last.stopped), Some(Class::Machine), "it is no sentence");
 }
 
 #[test]
