@@ -277,3 +277,47 @@ async fn deltas_go_out_sentence_by_sentence_whatever_the_chunks_are() {
         assert_eq!((text.as_str(), turn["therapist_response"].as_str()), (words, Some(words)));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_model_holds_up_no_other_session_and_no_probe() {
+    let scene =
+        Scene::with(Script { delay: std::time::Duration::from_secs(2), ..saying("Go on.") }, &[]).await;
+    let sessions: Vec<String> = (0..20).map(|n| format!("s{n}")).collect();
+    let began = std::time::Instant::now();
+    let turns =
+        futures_util::future::join_all(sessions.iter().map(|session| scene.server.input(session, GOAL)));
+    let probes = async {
+        scene.fake.wait_for(|seen| seen.iter().filter(|seen| seen.is_running()).count() == 20).await;
+        for path in ["/health", "/livez", "/readyz"] {
+            scene.server.get(path).await.ok();
+        }
+        scene.fake.generations()
+    };
+    let (turns, at_work_meanwhile) = tokio::join!(turns, probes);
+    assert_eq!(at_work_meanwhile, 20, "all at once, and probes are answered meanwhile");
+    assert!(turns.iter().all(|turn| turn.json()["responder"] == "model"));
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "not one after the other");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn examples_are_found_by_meaning_where_a_model_for_that_is_named() {
+    let scene = Scene::with(saying("Go on."), &[("EMBED_MODEL", "nomic-embed-text")]).await;
+    let embedded = |seen: &crate::fake::Seen| {
+        let body = seen.body.clone().unwrap_or_default();
+        (seen.path == "/api/embed").then(|| body["input"].as_array().map_or(0, Vec::len)).unwrap_or(0)
+    };
+    let corpus = include_str!("../../prompts/corpus/en.jsonl").lines().count();
+    scene
+        .fake
+        .wait_for(|seen| {
+            seen.iter().map(embedded).sum::<usize>() >= corpus && seen.iter().all(|seen| !seen.is_running())
+        })
+        .await;
+    crate::model_rig::until("a query is embedded", async || {
+        let before = scene.fake.requests().iter().map(embedded).sum::<usize>();
+        let turn = scene.server.input("s", &format!("I want to feel calm, number {before}")).await.ok();
+        assert_eq!(turn["navigation"]["passages"].as_array().map(Vec::len), Some(3));
+        scene.fake.requests().iter().map(embedded).sum::<usize>() > before
+    })
+    .await;
+}

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::fake::{FakeModel, Fault, Reply, Script};
 use crate::redis_server::RedisServer;
 
 /// A running `attune serve`. Killed when it goes out of scope.
@@ -473,14 +474,20 @@ async fn no_word_of_a_person_reaches_the_logs() {
     let (home, client) = (directory(), reqwest::Client::new());
     let log = home.path().join("log");
     let file = std::fs::File::create(&log).expect("a file");
-    let mut command = attune(home.path(), &[("ATTUNE_LOG", "trace"), ("ATTUNE_LOG_FORMAT", "json")]);
+    let marker = "zebrafinch";
+    let fake = FakeModel::with(Script { reply: Reply::always(marker), ..Script::default() }).await;
+    let (model, logs) = (fake.url(), [("ATTUNE_LOG", "trace"), ("ATTUNE_LOG_FORMAT", "json")]);
+    let mut command = attune(home.path(), &[logs[0], logs[1], ("OLLAMA_BASE_URL", &model)]);
     let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().expect("it starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     let url =
         line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
     let process = Process { child, url };
-    let marker = "zebrafinch";
+    for fault in [None, Some(Fault::ErrorLine), Some(Fault::WrongJson), Some(Fault::Status(500))] {
+        fake.fail(fault);
+        input(&client, &process.url, "m", &format!("{marker} I want to feel calm")).await.expect("answered");
+    }
     for words in
         [format!("{marker} I want to feel calm"), format!("{marker} I am going to kill myself tonight")]
     {
@@ -505,5 +512,5 @@ async fn no_word_of_a_person_reaches_the_logs() {
     process.child.wait().expect("it ends");
     let logged = std::fs::read_to_string(&log).expect("readable");
     assert!(logged.contains("the safety level rose"), "it does log");
-    assert!(!logged.contains(marker) && !metrics.contains(marker));
+    assert!(!fake.requests().is_empty() && !logged.contains(marker) && !metrics.contains(marker));
 }

@@ -65,7 +65,7 @@ fn a_decision_of_the_script_has_no_prompt() {
 fn what_does_not_fit_is_left_out_from_the_oldest_exchange_on_and_the_system_stays_whole() {
     let recent: Vec<Exchange> = (1..=10).map(|turn| exchange(turn, 120)).collect();
     let whole = shipped().reply(&ask(&recent, "now"), ROOMY).expect("a task");
-    for context_tokens in [2_048, 2_500, 3_000] {
+    for context_tokens in [2_048, 2_300, 2_600] {
         let budget = Budget { context_tokens, reply_tokens: 200 };
         let prompt = shipped().reply(&ask(&recent, "now"), budget).expect("a task");
         assert!(prompt.truncated && prompt.tokens <= context_tokens - 200);
@@ -105,8 +105,8 @@ fn a_choice_is_put_as_a_closed_list_beside_the_last_words() {
 
 #[test]
 fn a_slot_that_is_missing_or_twice_is_a_fault() {
-    let twice = ENGLISH.replacen("{task}", "{task} {task}", 1);
-    let missing = ENGLISH.replacen("{options}", "", 1);
+    let twice = ENGLISH.replacen("does: {task}", "does: {task} {task}", 1);
+    let missing = ENGLISH.replacen("\n{options}", "", 1);
     let unknown = ENGLISH.replacen("script = ", "scripts = ", 1);
     for (source, at) in [(twice, "system"), (missing, "choose"), (unknown, "prompts")] {
         let faults = Prompts::parse(&source).expect_err("a fault");
