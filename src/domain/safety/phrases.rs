@@ -31,7 +31,7 @@ pub(super) struct Phrases<M> {
     /// For each word, the patterns that can begin with it.
     beginning_with: Vec<Vec<Candidate>>,
     /// For each word, the patterns that need it or one like it, and which of their needs it meets.
-    needing: Vec<Vec<(usize, u32)>>,
+    needing: Vec<Vec<(u32, u32)>>,
     /// For each pattern, all of its needs.
     needs: Vec<u32>,
 }
@@ -43,6 +43,16 @@ impl<M: Copy> Phrases<M> {
 
     /// Every match, in the order of the words.
     pub(super) fn matches(&self, tokens: &[Token], work: &mut u64) -> Vec<Match<M>> {
+        self.matches_of(tokens, work, |_| true)
+    }
+
+    /// The same for what is `wanted` alone: the other patterns are not tried.
+    pub(super) fn matches_of(
+        &self,
+        tokens: &[Token],
+        work: &mut u64,
+        wanted: impl Fn(M) -> bool,
+    ) -> Vec<Match<M>> {
         let mut found = Vec::new();
         let met = self.needs_met(tokens);
         for (start, token) in tokens.iter().enumerate() {
@@ -51,8 +61,11 @@ impl<M: Copy> Phrases<M> {
             let is_possible =
                 |it: &&Candidate| it.second_words & next != 0 && met[it.pattern] == self.needs[it.pattern];
             for candidate in candidates.iter().filter(is_possible) {
-                *work += 1;
                 let (meaning, pattern) = &self.all[candidate.pattern];
+                if !wanted(*meaning) {
+                    continue;
+                }
+                *work += 1;
                 if let Some(end) = pattern.end_of_match(tokens, start, work) {
                     found.push(Match { meaning: *meaning, start, end });
                 }
@@ -66,7 +79,7 @@ impl<M: Copy> Phrases<M> {
         let mut met = vec![0; self.needs.len()];
         for token in tokens {
             for &(pattern, need) in self.needing.get(usize::from(token.word)).map_or(&[][..], |them| them) {
-                met[pattern] |= need;
+                met[pattern as usize] |= need;
             }
         }
         met
@@ -89,6 +102,7 @@ impl<M: Copy> Phrases<M> {
 
     fn add(&mut self, meaning: M, pattern: Pattern, first: &[Word]) {
         let nth = self.all.len();
+        let number = u32::try_from(nth).unwrap_or(u32::MAX);
         let candidate = Candidate { pattern: nth, second_words: pattern.second_words() };
         for &word in first {
             place(&mut self.beginning_with, word).push(candidate);
@@ -97,7 +111,7 @@ impl<M: Copy> Phrases<M> {
         for (bit, words) in pattern.needs().iter().take(NEEDS_MAX).enumerate() {
             all |= 1 << bit;
             for &word in words {
-                place(&mut self.needing, word).push((nth, 1 << bit));
+                place(&mut self.needing, word).push((number, 1 << bit));
             }
         }
         self.needs.push(all);

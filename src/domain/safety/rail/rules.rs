@@ -158,7 +158,7 @@ impl Rail {
         if signs.is_empty() {
             return None;
         }
-        let context = self.context.matches(&unstopped, &mut work);
+        let context = self.context.matches_of(&unstopped, &mut work, |meaning| self.bears_on(meaning, &signs));
         signs.iter().find_map(|sign| self.judge(sign, &context, &tokens))
     }
 
@@ -170,6 +170,19 @@ impl Rail {
         self.signs.matches(&tokens, &mut work);
         self.context.matches(&tokens, &mut work);
         work
+    }
+
+    /// Whether what stands beside a sign, or over it, could excuse it.
+    fn bears_on(&self, meaning: Meaning, signs: &[Match<Meaning>]) -> bool {
+        signs.iter().any(|sign| {
+            let Meaning::Rule(nth) = sign.meaning else { return false };
+            let rule = &self.rules[nth];
+            match meaning {
+                Meaning::Rule(_) => false,
+                Meaning::Guard(nth) => rule.unless.contains(&nth),
+                Meaning::Idiom(nth) => self.idioms[nth].contains(&rule.class),
+            }
+        })
     }
 
     fn judge(&self, sign: &Match<Meaning>, context: &[Match<Meaning>], tokens: &[Token]) -> Option<Class> {
