@@ -30,6 +30,8 @@ RUN groupadd --gid 10001 attune \
     && install --directory --owner attune --group attune --mode 0700 /data
 
 COPY --from=build /build/target/release/attune /usr/local/bin/attune
+# By these a model's server behind https is known.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 
 ENV ATTUNE_DATA=/data
 # What people said lies here as plain text; a directory of the host that is mounted instead has to belong to 10001.

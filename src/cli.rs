@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+use crate::llm::trusting;
 
 /// A therapy conversation server.
 #[derive(Debug, Parser)]
@@ -165,4 +166,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// One line on standard output.
 fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
+/// A client of a running server. What somebody writes goes there and nowhere else: no proxy, no redirect.
+fn to_server(builder: reqwest::ClientBuilder, url: &str) -> reqwest::ClientBuilder {
+    trusting(builder.no_proxy().redirect(reqwest::redirect::Policy::none()), &[url.to_owned()])
 }

@@ -176,7 +176,7 @@ fn read(reader: &mut Reader) -> Config {
         address_rate: read_address_rate(reader, addr),
         trusted_proxies: reader.list("TRUSTED_PROXIES", "a network like 10.0.0.0/8"),
         slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
-        heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=600_000),
+        heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=30_000),
         shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
         warnings: unknown_names(&reader.variables),
         addr,

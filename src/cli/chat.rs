@@ -170,6 +170,15 @@ struct Chat {
     has_failed: bool,
 }
 
+/// What somebody asks for while a reply is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    None,
+    Stop,
+    /// Ctrl-C: stops the reply; a second one leaves.
+    Out,
+}
+
 /// Whether the conversation goes on.
 #[derive(PartialEq, Eq)]
 enum Next {
@@ -260,22 +269,22 @@ impl Chat {
         let mut stopping: Option<Pin<Box<dyn Future<Output = ()>>>> = None;
         let mut latest = None;
         loop {
-            let is_stop = tokio::select! {
+            let wish = tokio::select! {
                 biased;
-                _ = interrupts.recv() => true,
-                () = input.stop_asked() => true,
-                () = at_work(&mut stopping) => false,
+                _ = interrupts.recv() => Wish::Out,
+                () = input.stop_asked() => Wish::Stop,
+                () = at_work(&mut stopping) => Wish::None,
                 heard = telling.next() => {
                     let Some(heard) = heard else { break };
                     show(&mut desk.screen, &reply.hear(&heard))?;
                     latest = Some(heard);
-                    false
+                    Wish::None
                 }
             };
-            if is_stop && stopping.is_some() {
+            if wish == Wish::Out && stopping.is_some() {
                 return Ok(Next::Leave);
             }
-            if is_stop {
+            if wish != Wish::None {
                 show(&mut desk.screen, &reply.note("[stopping]"))?;
                 stopping = Some(Box::pin(stop(desk.server.clone(), said.session.clone())));
             }

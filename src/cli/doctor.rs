@@ -18,7 +18,7 @@ use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::turn::Knowledge;
 
-use super::{Failure, say};
+use super::{Failure, say, to_server};
 
 /// Below this the disk counts as full.
 const DISK_FAIL_BYTES: u64 = 100 * 1024 * 1024;
@@ -238,7 +238,7 @@ fn key_file(config: &Config) -> Vec<Finding> {
 /// A running server is asked; else the store is opened.
 async fn store(config: &Config) -> Finding {
     let url = format!("{}/health", config.url.trim_end_matches('/'));
-    let client = reqwest::Client::builder().timeout(PATIENCE).build();
+    let client = to_server(reqwest::Client::builder().timeout(PATIENCE), &config.url).build();
     if let Ok(client) = client
         && let Ok(response) = client.get(&url).send().await
     {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::Config;
 
 use super::offline::Offline;
-use super::{Failure, Sessions, say};
+use super::{Failure, Sessions, say, to_server};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,7 +35,8 @@ enum Source {
 impl Source {
     /// A running server, else the store itself.
     async fn find(config: &Config) -> Result<Self, Failure> {
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(Failure::of)?;
+        let client = to_server(reqwest::Client::builder().timeout(PATIENCE), &config.url);
+        let client = client.build().map_err(Failure::of)?;
         let url = config.url.trim_end_matches('/').to_owned();
         match client.get(format!("{url}/livez")).send().await {
             Ok(_answers) => Ok(Self::Server { client, url }),

@@ -60,10 +60,12 @@ pub struct Told {
 /// How a model came to a turn's words, or failed to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Written {
-    /// Which prompts it was told: a hash over their file.
+    /// Which prompts it was told: a hash over their file. Empty where none was asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prompt: String,
-    /// Tokens of the prompt: as the model's server counted them, else an estimate.
-    pub prompt_tokens: u32,
+    /// Tokens of the prompt: as the model's server counted them, else an estimate. `None` where none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u32>,
     /// Whether something of the conversation was left out of the prompt, or the server did not read all of it.
     pub truncated: bool,
     /// Examples that the model was shown, best first.

@@ -100,12 +100,12 @@ async fn answer(
     let caller = state.caller();
     let address = Address { caller: &caller, session, route, idempotency_key: key.as_deref(), body };
     let admitted = turn::admit(screened, &address, &state.turns.secret)?;
-    let mut started = state.turns.start(admitted);
+    let started = state.turns.start(admitted);
     let cancels = (leaving == Leaving::Cancel).then(|| started.stop_on_drop());
     if sse::is_wanted(request) {
         return sse::respond(state, request, started, cancels).await;
     }
-    let answer = started.answer().await;
+    let answer = started.answer.await;
     if let Some(guard) = cancels {
         guard.disarm();
     }

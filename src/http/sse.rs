@@ -15,7 +15,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
-use crate::turn::{self, Answer, Delta, Following, Refused, Started};
+use crate::turn::{self, Answer, Delta, Following, Line, Refused, Started};
 
 use super::problem::{Problem, write_quota};
 use super::state::State;
@@ -66,7 +66,7 @@ pub async fn respond(
         resources: state.resources().to_vec(),
     };
     let mut telling = Telling {
-        following: started.feed.follow(),
+        following: None,
         started,
         cancels,
         last_seen: EventId::last_seen(request.headers()),
@@ -114,7 +114,8 @@ enum Heard {
 /// A turn on its way to one caller.
 struct Telling {
     started: Started,
-    following: Following,
+    /// What it says, once it is known which feed that is.
+    following: Option<Following>,
     /// Stops the turn when the caller goes before its end, where it asked for that.
     cancels: Option<DropGuard>,
     last_seen: Option<EventId>,
@@ -139,8 +140,8 @@ impl Telling {
         tokio::select! {
             // What was let out goes before the turn that it belongs to.
             biased;
-            Some(deltas) = self.following.more() => Heard::Deltas(deltas),
-            answer = self.started.answer() => Heard::Answer(answer),
+            Some(deltas) = deltas(&self.started.line, &mut self.following) => Heard::Deltas(deltas),
+            answer = &mut self.started.answer => Heard::Answer(answer),
             () = &mut nothing => Heard::Nothing,
         }
     }
@@ -175,21 +176,23 @@ impl Telling {
     }
 
     fn turn(&mut self, answer: &Answer, events: &mut String) {
-        for delta in self.following.ready() {
+        for delta in self.following.as_mut().map(Following::ready).unwrap_or_default() {
             self.delta(&delta, events);
         }
-        let words = turn::words_in(&answer.body).unwrap_or_default();
-        match words.strip_prefix(self.told.text.as_str()) {
+        let told = turn::told_in(&answer.body);
+        let (last_turn, last_seq) = self.told.last.unwrap_or((told.turn.unwrap_or(0), 0));
+        self.told.last = Some((last_turn, last_seq));
+        match told.therapist_response.strip_prefix(self.told.text.as_str()) {
             // Another server told the deltas, or nobody did: the turn has them all.
             Some(_) if answer.replayed && self.told.text.is_empty() => {}
             Some("") => {}
             Some(rest) => {
-                let (turn, seq) = self.told.last.unwrap_or((0, 0));
-                self.told.last = Some((turn, seq + 1));
-                event(events, (turn, seq + 1), "delta", &delta_json(rest));
+                self.told.last = Some((last_turn, last_seq + 1));
+                event(events, (last_turn, last_seq + 1), "delta", &delta_json(rest));
             }
-            // What was heard is of an attempt that failed; only the same key tells what became of the turn.
-            None if self.told.is_sent => {
+            // What was heard is of an attempt that failed; only the same key tells what became of the turn. The crisis
+            // dialogue is told all the same.
+            None if self.told.is_sent && !told.is_crisis() => {
                 let busy = Refused::Busy { retry_after: Duration::from_secs(1) };
                 return self.problem(&busy.into(), events);
             }
@@ -206,6 +209,14 @@ impl Telling {
         let (turn, seq) = self.told.last.unwrap_or((0, 0));
         event(events, (turn, seq + 1), "problem", &String::from_utf8_lossy(&body));
     }
+}
+
+/// More of what is said; `None` once that is all.
+async fn deltas(line: &Line, following: &mut Option<Following>) -> Option<Vec<Delta>> {
+    if following.is_none() {
+        *following = Some(line.following().await);
+    }
+    following.as_mut()?.more().await
 }
 
 fn delta_json(text: &str) -> String {

@@ -27,7 +27,8 @@ impl Outcome {
     #[must_use]
     pub const fn of(error: ModelError) -> Self {
         match error {
-            // The request may be at fault: what one person wrote must not take the model from all others.
+            // The request may be at fault: what one person wrote must not take the model from all others
+            // at once.
             ModelError::Refused(400 | 413 | 422)
             | ModelError::Away
             // One reply that it has no room for says nothing of the others that it writes.

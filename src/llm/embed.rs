@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::wire::{refusal, trusting};
 use super::{ModelError, Waiting};
 
 /// The longest answer for each text: far more numbers than any model has.
@@ -54,7 +55,7 @@ impl OllamaEmbed {
     /// When the HTTP client cannot be made.
     pub fn new(model: String, servers: Vec<String>) -> Result<Self, ModelError> {
         // What somebody wrote goes where the configuration says, and nowhere else.
-        let client = Client::builder().no_proxy().redirect(Policy::none()).build();
+        let client = trusting(Client::builder().no_proxy().redirect(Policy::none()), &servers).build();
         let client = client.map_err(|_| ModelError::Failed)?;
         Ok(Self { client, servers, model, preferred: AtomicUsize::new(0) })
     }
@@ -82,7 +83,7 @@ impl OllamaEmbed {
         let asked = Asked { model: &self.model, input: texts, keep_alive: KEEP_ALIVE };
         let sent = self.client.post(format!("{server}/api/embed")).json(&asked).send().await;
         let response = sent.map_err(|_| ModelError::Away)?;
-        if let Some(error) = refusal(response.status()) {
+        if let Some(error) = refusal(response.status().as_u16()) {
             return Err(error);
         }
         let body = read(response, BYTES_PER_TEXT * texts.len().max(1)).await?;
@@ -103,15 +104,6 @@ impl Embed for OllamaEmbed {
 
     async fn embed(&self, texts: &[&str], deadline: Duration) -> Result<Vec<Vec<f32>>, ModelError> {
         timeout(deadline, self.ask_all(texts)).await.unwrap_or(Err(ModelError::Slow(Waiting::Whole)))
-    }
-}
-
-fn refusal(status: StatusCode) -> Option<ModelError> {
-    match status.as_u16() {
-        200 => None,
-        429 | 503 => Some(ModelError::Overloaded),
-        status @ 300..=499 => Some(ModelError::Refused(status)),
-        _ => Some(ModelError::Failed),
     }
 }
 

@@ -71,7 +71,7 @@ impl Generations {
         if !self.floor.lock().servers.iter().any(|server| server.breaker.allows(began)) {
             return Err(ModelError::Resting);
         }
-        let (permit, has_queued) = self.place(deadline).await?;
+        let permit = self.place(deadline).await?;
         let asked = Instant::now();
         let (server, pass) = self.floor.lock().sit(asked).ok_or(ModelError::Resting)?;
         let seat =
@@ -82,22 +82,20 @@ impl Generations {
             running: Some(Running { chunks, seat }),
             bounds: self.bounds,
             deadline,
-            has_queued,
             asked,
             latest: None,
             measured,
         })
     }
 
-    async fn place(&self, deadline: Instant) -> Result<(OwnedSemaphorePermit, bool), ModelError> {
+    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, ModelError> {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok((permit, false));
+            return Ok(permit);
         }
         let _queued = Queued::enter(&self.floor, self.bounds.queue)?;
         let acquired = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
-        let permit = acquired.map_err(|_| ModelError::Slow(Waiting::Queue))?;
         // They are never closed.
-        Ok((permit.map_err(|_| ModelError::Resting)?, true))
+        acquired.map_err(|_| ModelError::Slow(Waiting::Queue))?.map_err(|_| ModelError::Resting)
     }
 
     /// How it stands now, for those who look after the server.
@@ -264,8 +262,6 @@ pub struct Generation {
     running: Option<Running>,
     bounds: Bounds,
     deadline: Instant,
-    /// It brought the server less than the whole time.
-    has_queued: bool,
     asked: Instant,
     /// When the latest chunk came.
     latest: Option<Instant>,
@@ -325,10 +321,15 @@ impl Generation {
         if self.deadline < limit { (self.deadline, Waiting::Whole) } else { (limit, waiting) }
     }
 
+    /// Whether its deadline left the server less than a first chunk alone may take: its caller came late, or gave it less.
+    fn was_short_of_time(&self) -> bool {
+        self.deadline < self.asked + self.bounds.first_chunk.min(self.bounds.total)
+    }
+
     fn note(&mut self, item: &Result<Chunk, ModelError>) {
         let word = match item {
             Ok(_) => Word::Well,
-            Err(ModelError::Slow(Waiting::Whole)) if self.has_queued => Word::Unknown,
+            Err(ModelError::Slow(Waiting::Whole)) if self.was_short_of_time() => Word::Unknown,
             Err(error) => Word::Error(*error),
         };
         if let Some(running) = &mut self.running {

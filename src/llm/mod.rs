@@ -24,7 +24,7 @@ use futures_util::stream::BoxStream;
 
 use crate::domain::prompt::Message;
 
-pub use self::wire::{ClientFault, client};
+pub use self::wire::{ClientFault, client, trusting};
 
 /// One reply asked for.
 #[derive(Debug, Clone)]

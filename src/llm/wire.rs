@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect};
 
 use crate::config::ModelConfig;
 
@@ -41,10 +41,13 @@ pub fn client(config: &ModelConfig) -> Result<Client, ClientFault> {
         .redirect(redirect::Policy::none())
         .no_proxy()
         .pool_idle_timeout(IDLE);
-    let is_plain = config.servers.iter().all(|server| server.starts_with("http://"));
-    // A small image without certificates is enough for a server that needs none.
-    let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
-    builder.build().map_err(|_| ClientFault::Certificates)
+    trusting(builder, &config.servers).build().map_err(|_| ClientFault::Certificates)
+}
+
+/// With the machine's certificates where a server needs them: where none does, a small image without any is enough.
+pub fn trusting(builder: ClientBuilder, servers: &[String]) -> ClientBuilder {
+    let is_plain = servers.iter().all(|server| server.starts_with("http://"));
+    if is_plain { builder.tls_certs_only([]) } else { builder }
 }
 
 pub(super) fn url(base: &str, path: &str) -> Result<Url, ClientFault> {
@@ -61,7 +64,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Response, ModelError
 }
 
 /// 499 is what Ollama says when it gave up by itself; 408 and 425 come from proxies that did.
-const fn refusal(status: u16) -> Option<ModelError> {
+pub(super) const fn refusal(status: u16) -> Option<ModelError> {
     match status {
         200..=299 => None,
         429 | 503 => Some(ModelError::Overloaded),

@@ -15,7 +15,7 @@ use crate::domain::protocol::{Decision, Options};
 use crate::domain::safety::{Class, Rail, Release, Secrets};
 use crate::llm::breaker::State;
 use crate::llm::generations::{Generation, Generations};
-use crate::llm::{Chunk, End, Finish, ModelError, Request};
+use crate::llm::{Chunk, End, Finish, ModelError, Request, Waiting};
 use crate::retrieval::{Found, Retrieval};
 use crate::telemetry::Metrics;
 
@@ -90,6 +90,14 @@ impl Fell {
         }
     }
 
+    /// Whether a model was told anything.
+    const fn was_asked(self) -> bool {
+        !matches!(
+            self,
+            Self::Model(ModelError::QueueFull | ModelError::Resting | ModelError::Slow(Waiting::Queue))
+        )
+    }
+
     /// Whether asking once more may help.
     const fn may_be_asked_again(self) -> bool {
         match self {
@@ -122,36 +130,42 @@ impl Author {
 
     /// Writes a reply. `None` where the decision is left to the script, or has no words.
     pub(super) async fn write(&self, brief: Brief<'_>, line: &Line, speech: &mut Speech) -> Option<Draft> {
-        let began = Instant::now();
-        let found = self.find(&brief).await;
+        let found = tokio::select! {
+            found = self.find(&brief) => found,
+            () = line.hurry.cancelled() => None,
+            () = line.stop.cancelled() => None,
+        };
         let prompt = self.prompt(&brief, found.as_ref())?;
-        let estimate = prompt.tokens;
+        let (estimate, exchanges_seen) = (prompt.tokens, prompt.exchanges_seen);
         let mut written = Written {
             prompt: self.prompts.hash().to_owned(),
-            prompt_tokens: estimate,
+            prompt_tokens: Some(estimate),
             truncated: prompt.truncated,
-            passages: found.map(|found| used(&found)).unwrap_or_default(),
+            passages: found.map(|found| used(&found, prompt.examples_seen)).unwrap_or_default(),
             fallback: None,
             ms: 0.0,
         };
-        let exchanges_seen = prompt.exchanges_seen;
-        let fell = match self.ask(prompt, brief.deadline, line, speech).await {
+        let began = Instant::now();
+        let asked = self.ask(prompt, brief.deadline, line, speech).await;
+        written.ms = millis(began.elapsed());
+        match asked {
             Ok(end) => {
                 self.count(&mut written, estimate, end);
-                None
+                Some(Draft { exchanges_seen, written, fell: None })
             }
             Err(fell) => {
                 self.metrics.words().fallback(&fell.cause());
+                if !fell.was_asked() {
+                    written = Written { ms: written.ms, ..Written::default() };
+                }
                 written.fallback = Some(fell.cause());
-                Some(fell)
+                Some(Draft { exchanges_seen, written, fell: Some(fell) })
             }
-        };
-        written.ms = millis(began.elapsed());
-        Some(Draft { exchanges_seen, written, fell })
+        }
     }
 
-    /// Has a model read an answer that no rule understood. The rule decides where it does not.
-    pub(super) async fn choose(&self, options: Options, brief: Choice<'_>, line: &Line) -> Decision {
+    /// Has a model read an answer that no rule understood. `None`: the rule has to decide.
+    pub(super) async fn choose(&self, options: &Options, brief: Choice<'_>, line: &Line) -> Option<String> {
         let prompt =
             self.prompts.choice(options.choices(), brief.recent, brief.text, &self.canary, self.budget);
         let listed: Vec<String> = options.choices().map(|(name, _)| name.to_owned()).collect();
@@ -164,15 +178,11 @@ impl Author {
             () = line.stop.cancelled() => Err(Fell::Stopped),
         };
         match choice {
-            Ok(name) if listed.contains(&name) => {
-                let mut decision = options.settle(&name);
-                decision.reasoning.push_str("; a model read the answer");
-                decision
-            }
+            Ok(name) if listed.contains(&name) => Some(name),
             unlisted => {
                 let fell = unlisted.err().unwrap_or(Fell::Model(ModelError::Garbled));
                 self.metrics.words().fallback(&fell.cause());
-                options.by_rule()
+                None
             }
         }
     }
@@ -248,7 +258,11 @@ impl Author {
             }
             asked += 1;
             if matches!(fell, Fell::Model(_)) {
-                tokio::time::sleep(BREATH).await;
+                tokio::select! {
+                    () = tokio::time::sleep(BREATH) => {}
+                    () = line.hurry.cancelled() => return Err(Fell::Hurried),
+                    () = line.stop.cancelled() => return Err(Fell::Stopped),
+                }
             }
         }
     }
@@ -293,12 +307,14 @@ impl Author {
                     }
                     let_go(&reading.push(&text), speech)?;
                 }
-                // What stops in the middle of a sentence is not let out.
-                Chunk::End(end) if end.finish == Finish::Length && !speech.is_silent() => return Ok(end),
+                // What stops in the middle of a sentence is not let out. With its question asked, the reply is whole.
                 Chunk::End(end) if end.finish == Finish::Length => {
-                    return Err(Fell::Model(ModelError::Endless));
+                    self.metrics.words().tokens(end.prompt_tokens, end.reply_tokens);
+                    let is_whole = speech.text().ends_with('?');
+                    return if is_whole { Ok(end) } else { Err(Fell::Model(ModelError::Endless)) };
                 }
                 Chunk::End(end) => {
+                    self.metrics.words().tokens(end.prompt_tokens, end.reply_tokens);
                     let_go(&reading.finish(), speech)?;
                     return Ok(end);
                 }
@@ -307,9 +323,8 @@ impl Author {
     }
 
     fn count(&self, written: &mut Written, estimate: u32, end: End) {
-        self.metrics.words().tokens(end.prompt_tokens, end.reply_tokens);
         if let Some(counted) = end.prompt_tokens {
-            written.prompt_tokens = counted;
+            written.prompt_tokens = Some(counted);
             if self.truncation.lock().is_cut(estimate, counted) {
                 written.truncated = true;
                 self.metrics.words().prompt_cut();
@@ -345,10 +360,10 @@ fn chosen(answer: &str) -> Option<String> {
     serde_json::from_str::<Answer>(answer.trim()).ok().map(|answer| answer.choice)
 }
 
-fn used(found: &Found) -> Vec<Used> {
+fn used(found: &Found, seen: usize) -> Vec<Used> {
     let used =
         |scored: &crate::retrieval::Scored| Used { id: scored.passage.id.clone(), score: scored.score };
-    found.passages.iter().map(used).collect()
+    found.passages.iter().take(seen).map(used).collect()
 }
 
 /// To the microsecond, as everything that is stored.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::domain::exchange::Exchange;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::SafetyMemory;
@@ -13,10 +15,13 @@ use crate::store::{
 use crate::tasks::Tasks;
 
 use super::input::Admitted;
+use super::live::Line;
 use super::{Refused, Turns};
 
 /// How often a turn follows a gone session to its successor.
 const HOPS_MAX: usize = 4;
+/// How often somebody in danger asks those ahead to hurry: one may have begun only just now.
+const HURRY_EVERY: Duration = Duration::from_millis(500);
 /// How often a lease is renewed within its time.
 const RENEWALS: u32 = 3;
 
@@ -71,6 +76,8 @@ pub(super) struct Hold {
     pub lease: Lease,
     settled: bool,
     why: Abandon,
+    /// When the lease was last known to have its whole time ahead.
+    renewed: parking_lot::Mutex<Instant>,
 }
 
 impl Hold {
@@ -82,6 +89,7 @@ impl Hold {
             lease,
             settled: false,
             why: Abandon::Failed,
+            renewed: parking_lot::Mutex::new(Instant::now()),
         }
     }
 
@@ -98,10 +106,13 @@ impl Hold {
     /// lost is tried again.
     pub async fn until_lost(&self, ttl: Duration) {
         loop {
-            tokio::time::sleep(ttl / RENEWALS).await;
+            let due = *self.renewed.lock() + ttl / RENEWALS;
+            tokio::time::sleep_until(due).await;
+            let now = Instant::now();
             if matches!(self.store.renew(&self.key, self.lease).await, Ok(false)) {
                 return;
             }
+            *self.renewed.lock() = now;
         }
     }
 }
@@ -121,12 +132,12 @@ impl Drop for Hold {
 }
 
 /// Asks, waits, and follows a gone session to the one that succeeds it.
-pub(super) async fn begin(turns: &Turns, admitted: &Admitted) -> Result<Start, Refused> {
+pub(super) async fn begin(turns: &Turns, admitted: &Admitted, line: &Line) -> Result<Start, Refused> {
     let mut key = admitted.key.clone();
     let mut predecessor = None;
     for _ in 0..HOPS_MAX {
         let gate = turns.store.begin(request(turns, admitted, &key, predecessor.clone())).await?;
-        let successor = match pass(turns, admitted, gate).await? {
+        let successor = match pass(turns, admitted, line, gate).await? {
             Passed::Begun(begun) => {
                 let working = working(turns, key.clone(), *begun);
                 if !at_fault(turns, &working).await? {
@@ -160,11 +171,19 @@ enum Passed {
     Gone(SessionKey),
 }
 
-async fn pass(turns: &Turns, admitted: &Admitted, gate: Gate) -> Result<Passed, Refused> {
+async fn pass(turns: &Turns, admitted: &Admitted, line: &Line, gate: Gate) -> Result<Passed, Refused> {
     match gate {
         Gate::Begun(begun) => Ok(Passed::Begun(begun)),
-        Gate::Queued(ticket) | Gate::Running(ticket) => wait(turns, admitted, ticket).await,
-        Gate::Replay(reply) => Ok(Passed::Replay(reply)),
+        Gate::Queued(ticket) => wait(turns, admitted, ticket, turns.settings.lease_wait).await,
+        Gate::Running(ticket) => {
+            follow(turns, admitted, line);
+            // The turn that it joins takes as long as any turn may.
+            wait(turns, admitted, ticket, turns.settings.deadline).await
+        }
+        Gate::Replay(reply) => {
+            follow(turns, admitted, line);
+            Ok(Passed::Replay(reply))
+        }
         Gate::Gone { successor } => Ok(Passed::Gone(successor)),
         Gate::Limited(quota) => Err(Refused::Limited(quota)),
         Gate::Busy { retry_after } => Err(Refused::Busy { retry_after }),
@@ -173,11 +192,31 @@ async fn pass(turns: &Turns, admitted: &Admitted, gate: Gate) -> Result<Passed, 
     }
 }
 
-async fn wait(turns: &Turns, admitted: &Admitted, ticket: Ticket) -> Result<Passed, Refused> {
-    if admitted.shows_danger() {
-        turns.hurry(&ticket.request.session).await;
+/// A repeat is told what the first request was told. In danger every caller gets words of its own, in time.
+fn follow(turns: &Turns, admitted: &Admitted, line: &Line) {
+    if !admitted.shows_danger() {
+        turns.live.follow(admitted.idempotency.as_ref(), line);
     }
-    match turns.store.claim(ticket, wait_at_most(turns, admitted)).await? {
+}
+
+async fn wait(
+    turns: &Turns,
+    admitted: &Admitted,
+    ticket: Ticket,
+    at_most: Duration,
+) -> Result<Passed, Refused> {
+    let session = ticket.request.session.clone();
+    let claim = if admitted.shows_danger() {
+        // Danger has been answered by then and waits on behind its answer, as long as any turn may take.
+        let claim = turns.store.claim(ticket, turns.settings.deadline);
+        tokio::select! {
+            claim = claim => claim?,
+            () = hurry_on(turns, &session) => return Err(Refused::Failed),
+        }
+    } else {
+        turns.store.claim(ticket, at_most).await?
+    };
+    match claim {
         Claim::Begun(begun) => Ok(Passed::Begun(begun)),
         Claim::Replay(reply) => Ok(Passed::Replay(reply)),
         Claim::Busy { retry_after } => Err(Refused::Busy { retry_after }),
@@ -185,9 +224,12 @@ async fn wait(turns: &Turns, admitted: &Admitted, ticket: Ticket) -> Result<Pass
     }
 }
 
-/// Danger has been answered by then and waits on behind its answer, as long as any turn may take.
-fn wait_at_most(turns: &Turns, admitted: &Admitted) -> Duration {
-    if admitted.shows_danger() { turns.settings.deadline } else { turns.settings.lease_wait }
+/// Hurries the turn that is in the way, and the one that may get in the way after it. Does not end.
+async fn hurry_on(turns: &Turns, session: &SessionKey) {
+    loop {
+        turns.hurry(session).await;
+        tokio::time::sleep(HURRY_EVERY).await;
+    }
 }
 
 fn working(turns: &Turns, key: SessionKey, begun: Begun) -> Working {

@@ -211,7 +211,7 @@ fn context(exchange: &Exchange, told: &Told) -> Context {
     Context {
         exchanges_seen: told.exchanges_seen,
         exchanges_total: exchange.turn.saturating_sub(1),
-        prompt_tokens: written.map(|written| written.prompt_tokens),
+        prompt_tokens: written.and_then(|written| written.prompt_tokens),
         truncated: written.is_some_and(|written| written.truncated),
         fallback: written.and_then(|written| written.fallback.clone()),
     }

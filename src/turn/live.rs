@@ -19,13 +19,20 @@ const KEPT_FOR: Duration = Duration::from_mins(2);
 const KEPT_MAX: u64 = 10_000;
 
 /// A part of a reply, as it was released.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
     /// The turn that it belongs to.
     pub turn: u32,
     /// Counts from 1 in a turn.
     pub seq: u32,
     pub text: Arc<str>,
+}
+
+/// What is said to a person has no debug output.
+impl std::fmt::Debug for Delta {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "delta {}.{} of {} bytes", self.turn, self.seq, self.text.len())
+    }
 }
 
 /// What one turn has said so far. Its deltas, put together, are the reply.
@@ -57,7 +64,7 @@ impl Feed {
     }
 
     /// Follows the feed from its beginning.
-    pub fn follow(self: &Arc<Self>) -> Following {
+    pub fn follow(&self) -> Following {
         Following { said: self.0.subscribe(), next: 0 }
     }
 }
@@ -102,15 +109,69 @@ impl Following {
 }
 
 /// What is shared between a turn's task and those who wait for it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Line {
-    pub feed: Arc<Feed>,
-    /// Whether the feed is this turn's own, and not that of an earlier request with the same key.
-    pub is_own: bool,
+    /// The feed to follow, once it is known which one that is: this turn's own, or that of the request that this one
+    /// repeats.
+    heard: Arc<watch::Sender<Option<Arc<Feed>>>>,
     /// The caller's wish that the turn ends now.
     pub stop: CancellationToken,
     /// Something more important waits: the words have to be found without a model.
     pub hurry: CancellationToken,
+}
+
+impl Line {
+    fn hear(&self, feed: &Arc<Feed>) {
+        self.heard.send_replace(Some(Arc::clone(feed)));
+    }
+
+    /// Waits until it is known which feed to follow. A turn that fails before that never tells.
+    pub async fn following(&self) -> Following {
+        let mut heard = self.heard.subscribe();
+        loop {
+            let feed = heard.borrow_and_update().as_ref().map(|feed| feed.follow());
+            match feed {
+                Some(following) => return following,
+                // The sender is this line's own.
+                None => drop(heard.changed().await),
+            }
+        }
+    }
+}
+
+/// A feed that a turn speaks into. Dropped before the turn was stored (an error, a panic), nobody follows it any more:
+/// a repeat of the request will say something else.
+pub(super) struct OpenFeed {
+    live: Arc<Live>,
+    same: Option<Idempotency>,
+    feed: Arc<Feed>,
+    is_whole: bool,
+}
+
+impl OpenFeed {
+    pub fn say(&self, turn: u32, text: &str) {
+        self.feed.say(turn, text);
+    }
+
+    /// The turn is stored, and `rest` is what was not said yet.
+    pub fn end(&mut self, turn: u32, rest: &str) {
+        self.is_whole = true;
+        self.feed.end(turn, rest);
+    }
+}
+
+impl Drop for OpenFeed {
+    fn drop(&mut self) {
+        if self.is_whole {
+            return;
+        }
+        self.feed.end(0, "");
+        let is_ours = |feed: Arc<Feed>| Arc::ptr_eq(&feed, &self.feed);
+        if let Some(same) = self.same.as_ref().filter(|same| self.live.feeds.get(*same).is_some_and(is_ours))
+        {
+            self.live.feeds.invalidate(same);
+        }
+    }
 }
 
 /// How a running turn ended.
@@ -142,34 +203,27 @@ impl Default for Live {
     fn default() -> Self {
         Self {
             running: Mutex::default(),
-            feeds: moka::sync::Cache::builder().max_capacity(KEPT_MAX).time_to_idle(KEPT_FOR).build(),
+            feeds: moka::sync::Cache::builder().max_capacity(KEPT_MAX).time_to_live(KEPT_FOR).build(),
             is_hurried: AtomicBool::new(false),
         }
     }
 }
 
 impl Live {
-    /// What a turn needs before it runs. A repeat of a request follows the feed of the first one.
-    pub(super) fn line(&self, idempotency: Option<&Idempotency>) -> Line {
-        let (feed, is_own) = match idempotency {
-            Some(same) => {
-                let entry = self.feeds.entry_by_ref(same).or_default();
-                let is_own = entry.is_fresh();
-                (entry.into_value(), is_own)
-            }
-            None => (Arc::default(), true),
-        };
-        Line { feed, is_own, stop: CancellationToken::new(), hurry: CancellationToken::new() }
+    /// A turn begins to speak: whoever repeats its request follows this feed from now on.
+    pub(super) fn open(self: &Arc<Self>, same: Option<&Idempotency>, line: &Line) -> OpenFeed {
+        let feed = Arc::new(Feed::default());
+        if let Some(same) = same {
+            self.feeds.insert(same.clone(), Arc::clone(&feed));
+        }
+        line.hear(&feed);
+        OpenFeed { live: Arc::clone(self), same: same.cloned(), feed, is_whole: false }
     }
 
-    /// Nobody may follow what a failed turn said: its repeat will say something else.
-    pub(super) fn fail(&self, line: &Line, idempotency: Option<&Idempotency>) {
-        if !line.is_own {
-            return;
-        }
-        line.feed.end(0, "");
-        if let Some(same) = idempotency {
-            self.feeds.invalidate(same);
+    /// A request turns out to be a repeat: its caller follows what the first one was told, where that was here.
+    pub(super) fn follow(&self, same: Option<&Idempotency>, line: &Line) {
+        if let Some(feed) = same.and_then(|same| self.feeds.get(same)) {
+            line.hear(&feed);
         }
     }
 
@@ -274,25 +328,32 @@ mod tests {
         assert_eq!(feed.follow().more().await.map(|all| all.len()), Some(3));
     }
 
-    #[test]
-    fn a_repeat_follows_the_feed_of_the_first_and_a_failed_turn_is_followed_by_nobody() {
-        let live = Live::default();
-        let same = Idempotency { key: [1; 16], body: [2; 16] };
-        let first = live.line(Some(&same));
-        let repeat = live.line(Some(&same));
-        assert!(first.is_own && !repeat.is_own && Arc::ptr_eq(&first.feed, &repeat.feed));
-        live.fail(&repeat, Some(&same));
-        assert!(!live.line(Some(&same)).is_own, "a repeat that fails takes nothing away");
-        live.fail(&first, Some(&same));
-        assert!(live.line(Some(&same)).is_own);
-        let other = Idempotency { key: [1; 16], body: [3; 16] };
-        assert!(live.line(Some(&other)).is_own, "other bytes are another request");
+    #[tokio::test]
+    async fn a_repeat_follows_the_feed_of_the_first_and_a_failed_turn_is_followed_by_nobody() {
+        let live = Arc::new(Live::default());
+        let (same, first, repeat) =
+            (Idempotency { key: [1; 16], body: [2; 16] }, Line::default(), Line::default());
+        let mut open = live.open(Some(&same), &first);
+        open.say(1, "One.");
+        live.follow(Some(&same), &repeat);
+        for line in [&first, &repeat] {
+            assert_eq!(texts(&line.following().await.ready()), ["One."]);
+        }
+        open.end(1, "");
+        drop(open);
+        let late = Line::default();
+        live.follow(Some(&same), &late);
+        assert!(late.heard.borrow().is_some(), "what was stored may be followed afterwards");
+        drop(live.open(Some(&same), &first));
+        let after = Line::default();
+        live.follow(Some(&same), &after);
+        assert!(after.heard.borrow().is_none(), "the one that failed took the place of the other");
     }
 
     #[tokio::test]
     async fn a_turn_that_ends_without_a_word_is_told_to_have_ended() {
         let live = Arc::new(Live::default());
-        let line = live.line(None);
+        let line = Line::default();
         let at_work = live.enter(&key(), 3, &line);
         assert_eq!(live.turn_at_work(&key()), Some(3));
         let stopping = {
@@ -312,7 +373,7 @@ mod tests {
     fn a_turn_that_begins_when_all_were_told_to_hurry_hurries() {
         let live = Arc::new(Live::default());
         live.hurry_all();
-        let line = live.line(None);
+        let line = Line::default();
         let _at_work = live.enter(&key(), 1, &line);
         assert!(line.hurry.is_cancelled());
     }

@@ -30,7 +30,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
@@ -50,7 +50,7 @@ pub use danger::Unraised;
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use live::{Delta, Ended, Feed, Following, Line, Live};
-pub use reply::{Reply, Storage, on_the_wire, words_in};
+pub use reply::{Reply, Storage, on_the_wire, told_in};
 
 /// All that turns need, shared by every request.
 pub struct Turns {
@@ -82,7 +82,7 @@ pub struct Settings {
 }
 
 /// A turn that was answered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     pub body: StoredReply,
     pub replayed: bool,
@@ -121,35 +121,28 @@ pub enum Refused {
 /// A turn that was begun: who asked may wait for it, follow it, or go.
 pub struct Started {
     /// What it says, as it says it.
-    pub feed: Arc<Feed>,
-    stop: CancellationToken,
-    answer: BoxFuture<'static, Result<Answer, Refused>>,
+    pub line: Line,
+    pub answer: BoxFuture<'static, Result<Answer, Refused>>,
 }
 
 impl Started {
-    /// Waits for the answer.
-    pub async fn answer(&mut self) -> Result<Answer, Refused> {
-        (&mut self.answer).await
-    }
-
     /// Has the turn end when the guard is dropped. Danger is not stopped by anybody's leaving.
     pub fn stop_on_drop(&self) -> DropGuard {
-        self.stop.clone().drop_guard()
+        self.line.stop.clone().drop_guard()
     }
 }
 
 impl Turns {
     /// Begins a turn on a task of its own, which goes on when nobody waits for it.
     pub fn start(self: &Arc<Self>, admitted: Admitted) -> Started {
-        let line = self.live.line(admitted.idempotency.as_ref());
-        let (feed, stop) = (Arc::clone(&line.feed), line.stop.clone());
-        let running = self.tasks.spawn(in_time(Arc::clone(self), admitted.clone(), line));
-        Started { feed, stop, answer: Arc::clone(self).wait(admitted, running).boxed() }
+        let line = Line::default();
+        let running = self.tasks.spawn(in_time(Arc::clone(self), admitted.clone(), line.clone()));
+        Started { line, answer: Arc::clone(self).wait(admitted, running).boxed() }
     }
 
     /// Runs a turn and waits for its answer.
     pub async fn answer(self: &Arc<Self>, admitted: Admitted) -> Result<Answer, Refused> {
-        self.start(admitted).answer().await
+        self.start(admitted).answer.await
     }
 
     /// In danger the answer comes in time even when the store does not.
@@ -200,12 +193,11 @@ impl Turns {
 
     /// A stored turn as it was answered, or the one that is at work.
     pub async fn recall(&self, key: &SessionKey, turn: u32) -> Result<Recalled, StoreError> {
-        let Some(snapshot) = self.store.read(key).await? else { return Ok(Recalled::Absent) };
-        if turn > snapshot.session.turn_count {
-            let is_running =
-                turn == snapshot.session.turn_count + 1 && self.live.turn_at_work(key) == Some(turn);
-            return Ok(if is_running { Recalled::Running } else { Recalled::Absent });
+        // Asked first: what is no longer at work is stored by the time that the store is asked.
+        if self.live.turn_at_work(key) == Some(turn) {
+            return Ok(Recalled::Running);
         }
+        let Some(snapshot) = self.store.read(key).await? else { return Ok(Recalled::Absent) };
         let page = self.store.history(key, Some(turn + 1), 1).await?;
         let exchange = page.and_then(|page| page.exchanges.into_iter().next());
         Ok(match exchange.filter(|exchange| exchange.turn == turn) {
@@ -246,19 +238,12 @@ pub enum Recalled {
 /// A turn that took too long is stopped: nothing of a refused turn may be stored behind its refusal. Danger has been
 /// answered by then, and its record takes the time that it takes.
 async fn in_time(turns: Arc<Turns>, admitted: Admitted, line: Line) -> Result<Answer, Refused> {
-    let is_in_danger = admitted.shows_danger();
-    let idempotency = admitted.idempotency.clone();
-    let running = run(Arc::clone(&turns), &line, admitted);
-    let answer = if is_in_danger {
-        running.await
-    } else {
-        let bounded = tokio::time::timeout(turns.settings.deadline, running);
-        bounded.await.unwrap_or(Err(Refused::Deadline))
-    };
-    if answer.is_err() {
-        turns.live.fail(&line, idempotency.as_ref());
+    let deadline = (!admitted.shows_danger()).then_some(turns.settings.deadline);
+    let running = run(turns, &line, admitted);
+    match deadline {
+        None => running.await,
+        Some(deadline) => tokio::time::timeout(deadline, running).await.unwrap_or(Err(Refused::Deadline)),
     }
-    answer
 }
 
 /// The turn itself.
@@ -273,7 +258,7 @@ async fn run(turns: Arc<Turns>, line: &Line, mut admitted: Admitted) -> Result<A
         Err(Refused::KeyReused) if admitted.shows_danger() => {
             // What somebody in danger wrote is kept, whatever an app does with its keys.
             admitted.idempotency = None;
-            begin::begin(&turns, &admitted).await?
+            begin::begin(&turns, &admitted, line).await?
         }
         start => start?,
     };
@@ -299,10 +284,10 @@ async fn begin_unless_stopped(
     line: &Line,
 ) -> Result<begin::Start, Refused> {
     if admitted.shows_danger() {
-        return begin::begin(turns, admitted).await;
+        return begin::begin(turns, admitted, line).await;
     }
     tokio::select! {
-        start = begin::begin(turns, admitted) => start,
+        start = begin::begin(turns, admitted, line) => start,
         () = line.stop.cancelled() => Err(Refused::Stopped),
     }
 }
@@ -337,8 +322,10 @@ async fn work(
     line: &Line,
     arrived: Arrived,
 ) -> Result<Done, Refused> {
-    // Who follows an earlier request's feed must not hear two turns in one.
-    let feed = if line.is_own { Arc::clone(&line.feed) } else { Arc::default() };
+    // In danger the answer may go out before its record stands, in words of its own: nobody follows it.
+    let unheard = Line::default();
+    let line_of_speech = if admitted.shows_danger() { &unheard } else { line };
+    let feed = turns.live.open(admitted.idempotency.as_ref(), line_of_speech);
     let mut speech = Speech::new(feed, working.turn());
     let deadline = turns
         .author

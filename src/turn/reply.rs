@@ -161,13 +161,23 @@ pub fn on_the_wire(stored: &[u8], replayed: bool) -> Vec<u8> {
     [body, tail].concat()
 }
 
-/// The words in a stored reply.
-pub fn words_in(stored: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Words {
-        therapist_response: String,
+/// What a stream has to know of a stored reply.
+#[derive(Default, serde::Deserialize)]
+pub struct ToldInShort {
+    pub therapist_response: String,
+    pub turn: Option<u32>,
+    responder: String,
+}
+
+impl ToldInShort {
+    pub fn is_crisis(&self) -> bool {
+        self.responder == "crisis"
     }
-    serde_json::from_slice::<Words>(stored).ok().map(|reply| reply.therapist_response)
+}
+
+/// Reads it out of the stored bytes, which are ours.
+pub fn told_in(stored: &[u8]) -> ToldInShort {
+    serde_json::from_slice(stored).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,33 +1,34 @@
 //! What a turn has said so far, however often it has to be decided anew: what is out cannot be taken back.
 
-use std::sync::Arc;
-
-use super::live::Feed;
+use super::live::OpenFeed;
 use crate::domain::exchange::Written;
 
 /// The words of one turn on their way out.
 pub(super) struct Speech {
-    feed: Arc<Feed>,
+    feed: OpenFeed,
     turn: u32,
     out: String,
     /// Whitespace behind the last word: it goes out with the next one, so that no reply ends in it.
     held: String,
     /// What a model made of which decision, once it is done.
     pub done: Option<Done>,
+    /// How a model read an open answer.
+    pub choice: Option<String>,
 }
 
 /// A reply that was written already.
 #[derive(Clone)]
 pub(super) struct Done {
-    pub decision: String,
+    /// The decision's name, and the texts in which the script says it.
+    pub decision: (String, Vec<String>),
     pub text: String,
     pub written: Written,
     pub stopped: bool,
 }
 
 impl Speech {
-    pub fn new(feed: Arc<Feed>, turn: u32) -> Self {
-        Self { feed, turn, out: String::new(), held: String::new(), done: None }
+    pub fn new(feed: OpenFeed, turn: u32) -> Self {
+        Self { feed, turn, out: String::new(), held: String::new(), done: None, choice: None }
     }
 
     /// Says more. It cannot be taken back.
@@ -63,35 +64,45 @@ impl Speech {
     }
 
     /// The turn is stored with `reply`, which begins with what is out.
-    pub fn end(&self, turn: u32, reply: &str) {
+    pub fn end(&mut self, turn: u32, reply: &str) {
         self.feed.end(turn, reply.strip_prefix(self.out.as_str()).unwrap_or_default());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::live::{Line, Live};
     use super::*;
 
-    fn heard(feed: &Arc<Feed>) -> Vec<(u32, String)> {
-        feed.follow().ready().into_iter().map(|delta| (delta.seq, delta.text.to_string())).collect()
+    fn speech(line: &Line) -> Speech {
+        Speech::new(Arc::new(Live::default()).open(None, line), 3)
     }
 
-    #[test]
-    fn deltas_put_together_are_the_reply_without_space_at_its_ends() {
-        let feed = Arc::new(Feed::default());
-        let mut speech = Speech::new(Arc::clone(&feed), 3);
+    #[tokio::test]
+    async fn deltas_put_together_are_the_reply_without_space_at_its_ends() {
+        let line = Line::default();
+        let mut speech = speech(&line);
         for part in [" \n", "  I hear you. ", "", "\n", "What now? \n"] {
             speech.say(part);
         }
         assert_eq!(speech.text(), "I hear you. \nWhat now?");
         speech.end(3, "I hear you. \nWhat now? One more.");
+        let heard: Vec<(u32, String)> = line
+            .following()
+            .await
+            .ready()
+            .into_iter()
+            .map(|delta| (delta.seq, delta.text.to_string()))
+            .collect();
         let deltas = [(1, "I hear you."), (2, " \nWhat now?"), (3, " One more.")];
-        assert_eq!(heard(&feed), deltas.map(|(seq, text)| (seq, text.to_owned())));
+        assert_eq!(heard, deltas.map(|(seq, text)| (seq, text.to_owned())));
     }
 
     #[test]
     fn what_follows_is_set_apart_where_something_is_out() {
-        let mut speech = Speech::new(Arc::default(), 1);
+        let mut speech = speech(&Line::default());
         assert_eq!(speech.followed_by("Next."), "Next.");
         speech.say("First.");
         assert_eq!(speech.followed_by("Next."), "First. Next.");

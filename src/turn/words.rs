@@ -11,7 +11,7 @@ use super::live::Line;
 use super::speech::{Done, Speech};
 use super::{Refused, Turns};
 use crate::domain::exchange::{Responder, Written};
-use crate::domain::protocol::Decision;
+use crate::domain::protocol::{Decision, Options};
 use crate::llm::scripted::Script;
 
 /// What the words are found with.
@@ -35,24 +35,42 @@ impl Finding<'_> {
         says: Says,
         speech: &mut Speech,
     ) -> Result<Words, Refused> {
-        let author = self.turns.author.as_deref().filter(|_| !self.line.hurry.is_cancelled());
+        let author = self.turns.author.as_deref();
         let decision = match (says, author) {
             (Says::Words(words), _) => return Ok(behind(speech, words)),
             (Says::Decision(decision), _) => decision,
             (Says::Open(options), None) => options.by_rule(),
-            (Says::Open(options), Some(author)) => {
-                let (recent, text) = (working.recent(), &*self.admitted.text);
-                let choice = Choice { recent, text, deadline: self.deadline };
-                kept(self.turns, working, author.choose(options, choice, self.line)).await?
-            }
+            (Says::Open(options), Some(author)) => self.read(author, working, options, speech).await?,
         };
         let script = plan.take(self.turns, &decision);
-        let words = match (author, speech.done.clone()) {
-            (_, Some(done)) => again(speech, decision, &script, done, working.seen()),
-            (None, None) => Words::scripted(decision, script.whole(), working.seen()),
-            (Some(author), None) => self.written(author, working, decision, &script, speech).await?,
-        };
-        Ok(words)
+        match (author, speech.done.clone()) {
+            (_, Some(done)) => Ok(again(speech, decision, &script, done, working.seen())),
+            (None, None) => Ok(Words::scripted(decision, script.whole(), working.seen())),
+            (Some(_), None) if self.line.hurry.is_cancelled() => {
+                let written = Written { fallback: Some(Fell::Hurried.cause()), ..Written::default() };
+                Ok(by_model(speech, Words::scripted(decision, script.whole(), working.seen()), written))
+            }
+            (Some(author), None) => self.written(author, working, decision, &script, speech).await,
+        }
+    }
+
+    /// Settles an open answer, once for all attempts at this turn.
+    async fn read(
+        &self,
+        author: &Author,
+        working: &Working,
+        options: Options,
+        speech: &mut Speech,
+    ) -> Result<Decision, Refused> {
+        if speech.choice.is_none() && speech.done.is_none() && !self.line.hurry.is_cancelled() {
+            let choice =
+                Choice { recent: working.recent(), text: &self.admitted.text, deadline: self.deadline };
+            speech.choice = kept(self.turns, working, author.choose(&options, choice, self.line)).await?;
+        }
+        let Some(choice) = &speech.choice else { return Ok(options.by_rule()) };
+        let mut decision = options.settle(choice);
+        decision.reasoning.push_str("; a model read the answer");
+        Ok(decision)
     }
 
     async fn written(
@@ -84,7 +102,7 @@ impl Finding<'_> {
             Some(Fell::Model(_) | Fell::Forbidden(_) | Fell::Hurried) => speech.followed_by(script.last()),
         };
         speech.done = Some(Done {
-            decision: decision.decision.clone(),
+            decision: (decision.decision.clone(), decision.texts.clone()),
             text: text.clone(),
             written: written.clone(),
             stopped: fell == Some(Fell::Stopped),
@@ -105,7 +123,7 @@ async fn kept<T>(turns: &Turns, working: &Working, work: impl Future<Output = T>
 
 /// The words for a turn that is decided anew after its words were written: the same, where the decision is.
 fn again(speech: &Speech, decision: Decision, script: &Script, done: Done, seen: u32) -> Words {
-    let is_same = done.decision == decision.decision;
+    let is_same = done.decision.0 == decision.decision && done.decision.1 == decision.texts;
     let (text, fallback) = if is_same {
         (done.text, done.written.fallback)
     } else {
@@ -114,9 +132,11 @@ fn again(speech: &Speech, decision: Decision, script: &Script, done: Done, seen:
     by_model(speech, Words::scripted(decision, text, seen), Written { fallback, ..done.written })
 }
 
-/// Words that stand by themselves, behind what is out.
+/// Words that stand by themselves, behind what is out. Where a model's words come first, what is known of them is kept.
 fn behind(speech: &Speech, words: Words) -> Words {
-    Words { text: speech.followed_by(&words.text), ..words }
+    let done = speech.done.as_ref().filter(|_| !speech.is_silent());
+    let written = done.map(|done| Written { fallback: Some("changed".to_owned()), ..done.written.clone() });
+    Words { text: speech.followed_by(&words.text), written, ..words }
 }
 
 /// Whoever wrote a part of it that is out is named.

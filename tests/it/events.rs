@@ -123,6 +123,63 @@ async fn a_stream_is_gone_on_with_behind_the_last_event_that_was_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_waits_as_long_as_the_turn_takes() {
+    let scene = Scene::with(slow(), &[("LOCK_WAIT_MS", "50")]).await;
+    let key = ("idempotency-key", "k1");
+    let mut stream = Stream::open(&scene.server, "s", GOAL, &[key]).await;
+    stream.next().await.expect("a delta");
+    let (resumed, plain) = tokio::join!(
+        async { Stream::open(&scene.server, "s", GOAL, &[key, ("last-event-id", "1.1")]).await.rest().await },
+        scene.server.input_with_key("s", GOAL, "k1"),
+    );
+    assert_eq!(told(&resumed).1["therapist_response"], WORDS);
+    assert_eq!(
+        (plain.ok()["therapist_response"].as_str(), plain.ok()["replayed"].clone()),
+        (Some(WORDS), true.into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_in_a_removed_session_is_not_told_again() {
+    let listed = ["The first reply. Does it fit?", "The second reply. Does it fit?"].map(str::to_owned);
+    let scene = Scene::with(Script { reply: Reply::Listed(listed.to_vec()), ..Script::default() }, &[]).await;
+    let key = ("idempotency-key", "k1");
+    let first = Stream::open(&scene.server, "s", GOAL, &[key]).await.rest().await;
+    scene.server.delete("/api/v1/session/s").await.ok();
+    let second = Stream::open(&scene.server, "s", GOAL, &[key]).await.rest().await;
+    assert_eq!((told(&first).0.as_str(), told(&second).0.as_str()), (listed[0].as_str(), listed[1].as_str()));
+    assert_eq!(told(&second).1["replayed"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_that_are_out_stay_when_the_turn_is_decided_anew() {
+    for (path, body, responder) in [
+        ("/api/v1/session/s/pause", json!({}), "scripted"),
+        (
+            "/api/v1/input",
+            json!({ "session_id": "s", "user_input": "I am going to kill myself tonight" }),
+            "crisis",
+        ),
+    ] {
+        let scene = Scene::with(slow(), &[]).await;
+        scene.server.create(&json!({ "session_id": "s" })).await.ok();
+        let mut stream = Stream::open(&scene.server, "s", GOAL, &[]).await;
+        let first = stream.next().await.expect("a delta");
+        scene.server.post(path, &body).await.ok();
+        let (text, turn) = told(&stream.rest().await);
+        let reply = turn["therapist_response"].as_str().expect("text");
+        assert_eq!(format!("{}{text}", first.text()), reply, "deltas are the reply");
+        assert!(reply.starts_with(first.text()) && reply.len() > first.text().len() + 20);
+        assert_eq!(
+            (turn["responder"].as_str(), turn["context"]["fallback"].as_str()),
+            (Some(responder), Some("changed"))
+        );
+        let stored = scene.server.get("/api/v1/session/s/turn/1").await.ok();
+        assert_eq!(stored["therapist_response"], reply);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_server_knows_no_deltas_and_sends_the_turn() {
     let pair = Pair::with(slow(), &[]).await;
     let key = ("idempotency-key", "k1");
@@ -231,7 +288,6 @@ async fn a_turn_is_read_again_as_it_was_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_at_work_is_pending() {
     let scene = Scene::with(Script { delay: Duration::from_millis(700), ..slow() }, &[]).await;
-    scene.server.create(&json!({ "session_id": "s" })).await.ok();
     let asking = scene.server.input("s", GOAL);
     let looking = async {
         scene.fake.wait_for(|seen| seen.iter().any(|seen| !messages(seen).is_empty())).await;

@@ -157,3 +157,20 @@ async fn a_stopping_server_answers_the_turns_that_wait_for_a_model() {
         (Some("scripted"), Some("hurried"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_is_too_long_ends_with_the_scripts_question_unless_it_has_asked_its_own() {
+    let long = "I hear how much that matters to you. There is a lot in it that one could look at. ".repeat(8);
+    let asked = format!("{WORDS} {long}");
+    for (reply, fallback) in [(long, Some("endless")), (asked, Some("endless"))] {
+        let script = Script { reply: Reply::always(&reply), ..Script::default() };
+        let scene = Scene::with(script, &[("MODEL_REPLY_TOKENS", "64")]).await;
+        let turn = scene.server.input("s", GOAL).await.ok();
+        let said = turn["therapist_response"].as_str().expect("text");
+        assert!(said.starts_with("I hear how much that matters to you.") && said.ends_with('?'), "{said}");
+        assert_eq!(
+            (turn["responder"].as_str(), turn["context"]["fallback"].as_str()),
+            (Some("model"), fallback)
+        );
+    }
+}

@@ -196,7 +196,7 @@ fn told(turn: u32) -> Told {
         exchanges_seen: turn - 1,
         written: Some(Written {
             prompt: "0123456789abcdef".to_owned(),
-            prompt_tokens: 700 + turn,
+            prompt_tokens: Some(700 + turn),
             truncated: turn.is_multiple_of(2),
             passages: vec![Used { id: "goal-work".to_owned(), score: 0.5 }],
             fallback: Some("cut".to_owned()),

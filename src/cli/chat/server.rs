@@ -7,6 +7,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::to_server;
 use super::wire::{Created, History, Problem, Resource, Resources, Session, Stopped};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +41,8 @@ pub struct Server {
 
 impl Server {
     pub fn at(url: &str) -> Result<Self, reqwest::Error> {
-        let client = Client::builder().connect_timeout(CONNECT_PATIENCE).read_timeout(SILENCE_MAX).build()?;
+        let patient = Client::builder().connect_timeout(CONNECT_PATIENCE).read_timeout(SILENCE_MAX);
+        let client = to_server(patient, url).build()?;
         Ok(Self { client, url: url.trim_end_matches('/').to_owned() })
     }
 

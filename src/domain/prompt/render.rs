@@ -38,6 +38,8 @@ pub struct Budget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
     pub messages: Vec<Message>,
+    /// How many of the examples are in it, from the first on.
+    pub examples_seen: usize,
     /// How many of the recent exchanges are in it.
     pub exchanges_seen: u32,
     /// The estimate, on the high side.
@@ -66,6 +68,7 @@ impl Prompts {
         let system = self.system(task, ask, ask.examples.get(..examples).unwrap_or_default());
         let recent = ask.recent.get(ask.recent.len() - seen..).unwrap_or_default();
         Some(Prompt {
+            examples_seen: examples,
             exchanges_seen: u32::try_from(seen).unwrap_or(u32::MAX),
             tokens: room - left,
             truncated: seen < ask.recent.len()
@@ -99,7 +102,13 @@ impl Prompts {
             last.iter().map(|last| Message { role: Role::Assistant, text: last.therapist_response.clone() }),
         );
         messages.push(Message { role: Role::User, text });
-        Prompt { messages, exchanges_seen: u32::try_from(last.len()).unwrap_or(0), tokens, truncated }
+        Prompt {
+            messages,
+            examples_seen: 0,
+            exchanges_seen: u32::try_from(last.len()).unwrap_or(0),
+            tokens,
+            truncated,
+        }
     }
 
     fn system(&self, task: &str, ask: &Ask<'_>, examples: &[Example<'_>]) -> String {

@@ -81,11 +81,6 @@ impl Reading {
         self.release(if passes { &rest } else { "" })
     }
 
-    /// The model was cut: forgets the sentence that it did not end.
-    pub fn drop_unfinished(&mut self) {
-        self.held.clear();
-    }
-
     fn release(&self, text: &str) -> Release {
         Release { text: text.to_owned(), stopped: self.stopped }
     }

@@ -158,7 +158,8 @@ impl Rail {
         if signs.is_empty() {
             return None;
         }
-        let context = self.context.matches_of(&unstopped, &mut work, |meaning| self.bears_on(meaning, &signs));
+        let context =
+            self.context.matches_of(&unstopped, &mut work, |meaning| self.bears_on(meaning, &signs));
         signs.iter().find_map(|sign| self.judge(sign, &context, &tokens))
     }
 

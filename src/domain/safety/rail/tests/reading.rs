@@ -64,14 +64,6 @@ fn what_is_said_in_bits_is_put_together() {
 }
 
 #[test]
-fn a_cut_reply_forgets_the_sentence_that_it_did_not_end() {
-    let mut reading = begin(&rail());
-    assert_eq!(reading.push("I hear you. You ha").text, "I hear you.");
-    reading.drop_unfinished();
-    assert_eq!((reading.finish().text.as_str(), reading.finish().stopped), ("", None));
-}
-
-#[test]
 fn the_canary_stops_a_reply_in_every_disguise() {
     use base64::Engine;
     let rail = rail();
