@@ -101,7 +101,7 @@ async fn answer(
     let address = Address { caller: &caller, session, route, idempotency_key: key.as_deref(), body };
     let admitted = turn::admit(screened, &address, &state.turns.secret)?;
     let started = state.turns.start(admitted);
-    let cancels = (leaving == Leaving::Cancel).then(|| started.stop_on_drop());
+    let cancels = (leaving == Leaving::Cancel).then(|| started.line.stop_on_leave());
     if sse::is_wanted(request) {
         return sse::respond(state, request, started, cancels).await;
     }

@@ -312,6 +312,8 @@ async fn change(
 )]
 pub async fn delete(state: Data<State>, path: Path<String>) -> Result<HttpResponse, Problem> {
     let key = key_in_path(&state, path)?;
+    // A turn at work would bring the session back, or bring it about.
+    let _ended = state.turns.live.stop(&key).await;
     let receipt = state.store().delete(&key).await?.ok_or_else(Problem::not_found)?;
     let _lost = state.store().count(&key.org, vec![Counter::Erased]).await;
     Ok(HttpResponse::Ok().json(DeletedBody {

@@ -11,11 +11,10 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
-use tokio_util::sync::DropGuard;
 
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
-use crate::turn::{self, Answer, Delta, Following, Line, Refused, Started};
+use crate::turn::{self, Answer, Delta, Following, Line, Refused, Started, StopOnLeave};
 
 use super::problem::{Problem, write_quota};
 use super::state::State;
@@ -26,9 +25,11 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// Whether the caller wants events.
 pub fn is_wanted(request: &HttpRequest) -> bool {
     let accepts = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
-    accepts
-        .flat_map(|value| value.split(','))
-        .any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(EVENT_STREAM))
+    accepts.flat_map(|value| value.split(',')).any(|kind| {
+        let mut parts = kind.split(';').map(str::trim);
+        let is_ours = parts.next().unwrap_or_default().eq_ignore_ascii_case(EVENT_STREAM);
+        is_ours && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 /// Which event was seen last.
@@ -58,7 +59,7 @@ pub async fn respond(
     state: &State,
     request: &HttpRequest,
     started: Started,
-    cancels: Option<DropGuard>,
+    cancels: Option<StopOnLeave>,
 ) -> Result<HttpResponse, Problem> {
     let frame = Frame {
         request_id: super::edge::id_of(request),
@@ -117,7 +118,7 @@ struct Telling {
     /// What it says, once it is known which feed that is.
     following: Option<Following>,
     /// Stops the turn when the caller goes before its end, where it asked for that.
-    cancels: Option<DropGuard>,
+    cancels: Option<StopOnLeave>,
     last_seen: Option<EventId>,
     told: Told,
     heartbeat: Duration,
@@ -168,7 +169,10 @@ impl Telling {
     fn delta(&mut self, delta: &Delta, events: &mut String) {
         self.told.text.push_str(&delta.text);
         self.told.last = Some((delta.turn, delta.seq));
-        let is_seen = self.last_seen.is_some_and(|seen| seen.turn == delta.turn && delta.seq <= seen.seq);
+        // A turn that is run anew says something else under the same ids.
+        let is_repeat = self.following.as_ref().is_some_and(|following| following.is_repeat);
+        let is_seen =
+            is_repeat && self.last_seen.is_some_and(|seen| seen.turn == delta.turn && delta.seq <= seen.seq);
         if !is_seen {
             self.told.is_sent = true;
             event(events, (delta.turn, delta.seq), "delta", &delta_json(&delta.text));
@@ -176,11 +180,17 @@ impl Telling {
     }
 
     fn turn(&mut self, answer: &Answer, events: &mut String) {
+        if self.following.is_none() {
+            self.following = self.started.line.following_now();
+        }
         for delta in self.following.as_mut().map(Following::ready).unwrap_or_default() {
             self.delta(&delta, events);
         }
         let told = turn::told_in(&answer.body);
-        let (last_turn, last_seq) = self.told.last.unwrap_or((told.turn.unwrap_or(0), 0));
+        let turn = told.turn.unwrap_or(0);
+        // Ids never fall behind one that this caller has seen.
+        let seen = self.last_seen.filter(|seen| seen.turn == turn && answer.replayed);
+        let (last_turn, last_seq) = self.told.last.unwrap_or((turn, seen.map_or(0, |seen| seen.seq)));
         self.told.last = Some((last_turn, last_seq));
         match told.therapist_response.strip_prefix(self.told.text.as_str()) {
             // Another server told the deltas, or nobody did: the turn has them all.

@@ -22,6 +22,8 @@ use super::{Refused, Turns};
 const HOPS_MAX: usize = 4;
 /// How often somebody in danger asks those ahead to hurry: one may have begun only just now.
 const HURRY_EVERY: Duration = Duration::from_millis(500);
+/// How often a repeat looks whether the first request has begun to speak.
+const FOLLOW_EVERY: Duration = Duration::from_millis(20);
 /// How often a lease is renewed within its time.
 const RENEWALS: u32 = 3;
 
@@ -176,9 +178,15 @@ async fn pass(turns: &Turns, admitted: &Admitted, line: &Line, gate: Gate) -> Re
         Gate::Begun(begun) => Ok(Passed::Begun(begun)),
         Gate::Queued(ticket) => wait(turns, admitted, ticket, turns.settings.lease_wait).await,
         Gate::Running(ticket) => {
-            follow(turns, admitted, line);
             // The turn that it joins takes as long as any turn may.
-            wait(turns, admitted, ticket, turns.settings.deadline).await
+            let waiting = wait(turns, admitted, ticket, turns.settings.deadline);
+            tokio::select! {
+                passed = waiting => {
+                    follow(turns, admitted, line);
+                    passed
+                }
+                () = follow_soon(turns, admitted, line) => Err(Refused::Failed),
+            }
         }
         Gate::Replay(reply) => {
             follow(turns, admitted, line);
@@ -193,10 +201,16 @@ async fn pass(turns: &Turns, admitted: &Admitted, line: &Line, gate: Gate) -> Re
 }
 
 /// A repeat is told what the first request was told. In danger every caller gets words of its own, in time.
-fn follow(turns: &Turns, admitted: &Admitted, line: &Line) {
-    if !admitted.shows_danger() {
-        turns.live.follow(admitted.idempotency.as_ref(), line);
+fn follow(turns: &Turns, admitted: &Admitted, line: &Line) -> bool {
+    admitted.shows_danger() || turns.live.follow(admitted.idempotency.as_ref(), line)
+}
+
+/// Follows as soon as the first request has begun to speak; on another server it never does. Does not end.
+async fn follow_soon(turns: &Turns, admitted: &Admitted, line: &Line) {
+    while !follow(turns, admitted, line) {
+        tokio::time::sleep(FOLLOW_EVERY).await;
     }
+    std::future::pending::<()>().await;
 }
 
 async fn wait(

@@ -65,7 +65,7 @@ impl Feed {
 
     /// Follows the feed from its beginning.
     pub fn follow(&self) -> Following {
-        Following { said: self.0.subscribe(), next: 0 }
+        Following { said: self.0.subscribe(), next: 0, is_repeat: false }
     }
 }
 
@@ -83,6 +83,8 @@ impl Said {
 pub struct Following {
     said: watch::Receiver<Said>,
     next: usize,
+    /// Whether an earlier request was told the same.
+    pub is_repeat: bool,
 }
 
 impl Following {
@@ -108,12 +110,20 @@ impl Following {
     }
 }
 
+/// The feed that a request is answered from.
+#[derive(Clone)]
+struct Heard {
+    feed: Arc<Feed>,
+    /// Whether an earlier request began it. A turn that is run anew says something else.
+    is_repeat: bool,
+}
+
 /// What is shared between a turn's task and those who wait for it.
 #[derive(Clone, Default)]
 pub struct Line {
     /// The feed to follow, once it is known which one that is: this turn's own, or that of the request that this one
     /// repeats.
-    heard: Arc<watch::Sender<Option<Arc<Feed>>>>,
+    heard: Arc<watch::Sender<Option<Heard>>>,
     /// The caller's wish that the turn ends now.
     pub stop: CancellationToken,
     /// Something more important waits: the words have to be found without a model.
@@ -121,20 +131,53 @@ pub struct Line {
 }
 
 impl Line {
-    fn hear(&self, feed: &Arc<Feed>) {
-        self.heard.send_replace(Some(Arc::clone(feed)));
+    fn hear(&self, feed: &Arc<Feed>, is_repeat: bool) {
+        self.heard.send_replace(Some(Heard { feed: Arc::clone(feed), is_repeat }));
     }
 
-    /// Waits until it is known which feed to follow. A turn that fails before that never tells.
+    /// The feed to follow, from its beginning, where that is known.
+    pub fn following_now(&self) -> Option<Following> {
+        let heard = self.heard.borrow();
+        heard.as_ref().map(|heard| Following { is_repeat: heard.is_repeat, ..heard.feed.follow() })
+    }
+
+    /// Waits until it is known. A turn that fails before that never tells.
     pub async fn following(&self) -> Following {
         let mut heard = self.heard.subscribe();
         loop {
-            let feed = heard.borrow_and_update().as_ref().map(|feed| feed.follow());
-            match feed {
-                Some(following) => return following,
-                // The sender is this line's own.
-                None => drop(heard.changed().await),
+            if let Some(following) = self.following_now() {
+                return following;
             }
+            // The sender is this line's own.
+            drop(heard.changed().await);
+        }
+    }
+
+    /// Whether anybody follows what is said.
+    fn is_followed(&self) -> bool {
+        self.heard.borrow().as_ref().is_some_and(|heard| heard.feed.0.receiver_count() > 0)
+    }
+
+    /// Has the turn end when the guard is dropped and nobody else follows it.
+    pub fn stop_on_leave(&self) -> StopOnLeave {
+        StopOnLeave(Some(self.clone()))
+    }
+}
+
+/// Stops a turn that nobody waits for any more.
+pub struct StopOnLeave(Option<Line>);
+
+impl StopOnLeave {
+    /// The answer is there.
+    pub fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopOnLeave {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take().filter(|line| !line.is_followed()) {
+            line.stop.cancel();
         }
     }
 }
@@ -216,15 +259,18 @@ impl Live {
         if let Some(same) = same {
             self.feeds.insert(same.clone(), Arc::clone(&feed));
         }
-        line.hear(&feed);
+        line.hear(&feed, false);
         OpenFeed { live: Arc::clone(self), same: same.cloned(), feed, is_whole: false }
     }
 
-    /// A request turns out to be a repeat: its caller follows what the first one was told, where that was here.
-    pub(super) fn follow(&self, same: Option<&Idempotency>, line: &Line) {
-        if let Some(feed) = same.and_then(|same| self.feeds.get(same)) {
-            line.hear(&feed);
-        }
+    /// A request turns out to be a repeat: its caller follows what the first one was told. False where that is not known
+    /// here, or not yet.
+    pub(super) fn follow(&self, same: Option<&Idempotency>, line: &Line) -> bool {
+        let feed = same.and_then(|same| self.feeds.get(same));
+        feed.is_some_and(|feed| {
+            line.hear(&feed, true);
+            true
+        })
     }
 
     /// Notes that a turn is at work, until the guard is dropped.

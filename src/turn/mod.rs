@@ -30,7 +30,6 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::DropGuard;
 
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
@@ -49,7 +48,7 @@ pub use author::Author;
 pub use danger::Unraised;
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
-pub use live::{Delta, Ended, Feed, Following, Line, Live};
+pub use live::{Delta, Ended, Feed, Following, Line, Live, StopOnLeave};
 pub use reply::{Reply, Storage, on_the_wire, told_in};
 
 /// All that turns need, shared by every request.
@@ -123,13 +122,6 @@ pub struct Started {
     /// What it says, as it says it.
     pub line: Line,
     pub answer: BoxFuture<'static, Result<Answer, Refused>>,
-}
-
-impl Started {
-    /// Has the turn end when the guard is dropped. Danger is not stopped by anybody's leaving.
-    pub fn stop_on_drop(&self) -> DropGuard {
-        self.line.stop.clone().drop_guard()
-    }
 }
 
 impl Turns {

@@ -140,6 +140,57 @@ async fn a_repeat_waits_as_long_as_the_turn_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_is_run_anew_is_told_from_its_beginning() {
+    let scene = Scene::with(Script { delay: Duration::from_secs(20), ..slow() }, &[]).await;
+    let key = ("idempotency-key", "k1");
+    let first = scene.server.input_with_key("s", GOAL, "k1");
+    let stopping = async {
+        scene.fake.wait_for(|seen| seen.iter().any(|seen| !messages(seen).is_empty())).await;
+        scene.server.delete("/api/v1/session/s/turn").await.ok()
+    };
+    tokio::join!(first, stopping).0.problem(409, "stopped");
+    scene.fake.change(|script| script.delay = Duration::ZERO);
+    let anew = Stream::open(&scene.server, "s", GOAL, &[key, ("last-event-id", "1.2")]).await.rest().await;
+    assert_eq!((ids(&anew), told(&anew).0.as_str()), (vec!["1.1", "1.2", "1.3", "1.4"], WORDS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_request_at_once_is_told_the_same_to_everybody() {
+    let scene = Scene::with(slow(), &[]).await;
+    let key = ("idempotency-key", "k1");
+    let streams =
+        (0..12).map(|_| async { Stream::open(&scene.server, "s", GOAL, &[key]).await.rest().await });
+    for events in futures_util::future::join_all(streams).await {
+        assert_eq!((ids(&events), told(&events).0.as_str()), (vec!["1.1", "1.2", "1.3", "1.4"], WORDS));
+    }
+    assert_eq!(scene.server.history("s").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_still_listens_keeps_the_turn_of_one_who_left() {
+    let scene = Scene::with(slow(), &[]).await;
+    let (key, path) = (("idempotency-key", "k1"), "/api/v1/input?on_disconnect=cancel");
+    let mut leaving = Stream::of(post(&scene.server, path, "s", GOAL, &[key])).await;
+    leaving.next().await.expect("a delta");
+    let mut staying =
+        Stream::of(post(&scene.server, path, "s", GOAL, &[key, ("last-event-id", "0.0")])).await;
+    staying.next().await.expect("a delta");
+    drop(leaving);
+    assert_eq!(told(&staying.rest().await).1["therapist_response"], WORDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removing_a_session_ends_the_turn_that_would_bring_it_about() {
+    let scene = Scene::with(slow(), &[]).await;
+    let mut stream = Stream::open(&scene.server, "s", GOAL, &[]).await;
+    stream.next().await.expect("a delta");
+    scene.server.delete("/api/v1/session/s").await.ok();
+    stream.rest().await;
+    scene.server.get("/api/v1/session/s").await.problem(404, "not_found");
+    scene.server.get("/api/v1/session/s/history").await.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_said_in_a_removed_session_is_not_told_again() {
     let listed = ["The first reply. Does it fit?", "The second reply. Does it fit?"].map(str::to_owned);
     let scene = Scene::with(Script { reply: Reply::Listed(listed.to_vec()), ..Script::default() }, &[]).await;
