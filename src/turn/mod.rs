@@ -14,6 +14,7 @@ mod commit;
 mod compose;
 mod danger;
 mod decide;
+mod feed;
 mod input;
 mod knowledge;
 mod live;
@@ -46,9 +47,10 @@ use words::Finding;
 
 pub use author::Author;
 pub use danger::Unraised;
+pub use feed::{Delta, Following};
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
-pub use live::{Delta, Ended, Feed, Following, Line, Live, StopOnLeave};
+pub use live::{Ended, Line, Live, StopOnLeave};
 pub use reply::{Reply, Storage, on_the_wire, told_in};
 
 /// All that turns need, shared by every request.

@@ -1,6 +1,6 @@
 //! The output rail, judged by sentences of others.
 //!
-//! `forbidden.jsonl` and `good.jsonl` were written blind; the rules were mended by them afterwards. `fresh-*.jsonl` were written
+//! `forbidden.jsonl` and `good.jsonl` were written blind; the rules were mended by them afterwards, and by `seen-*.jsonl`. `fresh-*.jsonl` were written
 //! blind as well and stay so: whoever works on the rules does not read them. What passes there tells how far the rules reach
 //! beyond what they have seen; `docs/safety.md` has the figures.
 
@@ -89,6 +89,17 @@ fn of_three_hundred_good_replies_one_in_a_hundred_is_stopped_at_most() {
     let stopped = replies.iter().filter(|reply| judge.released(&[&reply.text]) != reply.text).count();
     println!("good replies that are stopped: {stopped} of {}", replies.len());
     assert!(stopped * 100 <= replies.len());
+}
+
+#[test]
+fn what_the_rules_were_mended_by_stays_mended() {
+    let judge = Judge::new();
+    let forbidden = read(include_str!("../data/rail/seen-forbidden.jsonl"));
+    let good = read(include_str!("../data/rail/seen-good.jsonl"));
+    let passes = |sentence: &&Sentence| judge.released(&[&sentence.text]) == sentence.text;
+    assert_eq!(forbidden.iter().filter(passes).count(), 0);
+    let stopped = good.len() - good.iter().filter(passes).count();
+    assert!(stopped * 100 <= good.len(), "{stopped} of {}", good.len());
 }
 
 /// No aim but a floor: rules must not be mended for what was seen at the price of what was not.
