@@ -142,7 +142,7 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
     let tasks = Tasks::on(tokio::runtime::Handle::current());
     let metrics = Arc::new(Metrics::default());
     let retrieval = || open_retrieval(config, &secret, link, &tasks);
-    let author = open_author(config, &knowledge, retrieval, &entropy, (&tasks, &metrics))?;
+    let author = open_author(config, retrieval, &entropy, (&tasks, &metrics))?;
     Ok(Turns {
         store,
         knowledge,

@@ -153,10 +153,11 @@ fn read(reader: &mut Reader) -> Config {
     let addr = addr.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
     let data = PathBuf::from(reader.text("ATTUNE_DATA").unwrap_or_default());
     let (auth, auth_written_out) = read_auth(reader, addr);
+    let ollama = model::read_ollama(reader);
     Config {
         redis: read_redis(reader),
-        model: model::read(reader),
-        retrieval: model::read_retrieval(reader, &data),
+        model: model::read(reader, &ollama),
+        retrieval: model::read_retrieval(reader, &data, &ollama),
         auth,
         auth_written_out,
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
@@ -90,26 +90,24 @@ impl Secret {
     /// nothing of the text. Another corpus or another model has other ones.
     #[must_use]
     pub fn passages_key(&self, corpus: &str, model: &str, label: &str, text: &str) -> [u8; 16] {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-        let mut mac =
-            Hmac::<Md5>::new_from_slice(self.0.expose_secret()).expect("HMAC takes a key of any length");
-        for part in ["passages", corpus, model, label, text] {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
-        }
-        mac.finalize().into_bytes().into()
+        let parts = ["passages", corpus, model, label, text].map(str::as_bytes);
+        self.fed::<Hmac<Md5>>(&parts).finalize().into_bytes().into()
     }
 
-    /// HMAC-SHA-256 over the parts, each with its length before it, so that no two lists run together.
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.fed::<Hmac<Sha256>>(parts).finalize().into_bytes().into()
+    }
+
+    /// An HMAC over the parts, each with its length before it, so that no two lists run together.
+    fn fed<H: Mac + KeyInit>(&self, parts: &[&[u8]]) -> H {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
         let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.0.expose_secret()).expect("HMAC takes a key of any length");
+            <H as KeyInit>::new_from_slice(self.0.expose_secret()).expect("HMAC takes a key of any length");
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        mac.finalize().into_bytes().into()
+        mac
     }
 }
 

@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 
 use crate::clock::Entropy;
 use crate::config::{Config, ModelApi};
-use crate::domain::prompt::{Budget, Truncation};
+use crate::domain::prompt::{self, Budget, Prompts, Truncation};
 use crate::domain::safety::{Rail, Secrets};
 use crate::retrieval::Retrieval;
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
-use crate::turn::{Author, Knowledge, KnowledgeError};
+use crate::turn::{Author, KnowledgeError};
 
 use super::{StartError, open_models};
 
@@ -21,7 +21,6 @@ const CANARY_DIGITS: usize = 24;
 /// `None` where the script writes everything. The models' servers are looked after by a task that ends with the others.
 pub fn open_author(
     config: &Config,
-    knowledge: &Knowledge,
     retrieval: impl FnOnce() -> Result<Arc<Retrieval>, StartError>,
     entropy: &Entropy,
     (tasks, metrics): (&Tasks, &Arc<Metrics>),
@@ -31,8 +30,8 @@ pub fn open_author(
     drop(tasks.spawn(Arc::clone(&models).tend(tasks.clone())));
     let mut canary = entropy.hex_id();
     canary.truncate(CANARY_DIGITS);
-    let prompts = Arc::clone(&knowledge.prompts);
-    let instructions: Vec<&str> = prompts.instructions().collect();
+    let prompts = Prompts::parse(prompt::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?;
+    let instructions = prompts.instructions().collect::<Vec<_>>().join("\n");
     Ok(Some(Arc::new(Author {
         service: match model.api {
             ModelApi::Ollama => "ollama",
@@ -41,7 +40,7 @@ pub fn open_author(
         models,
         retrieval: retrieval()?,
         rail: Arc::new(Rail::embedded().map_err(|faults| KnowledgeError::of(&faults))?),
-        secrets: Arc::new(Secrets::new(&canary, &instructions.join("\n"))),
+        secrets: Arc::new(Secrets::new(&canary, &instructions)),
         prompts,
         canary,
         budget: Budget { context_tokens: model.context_tokens, reply_tokens: model.reply_tokens },

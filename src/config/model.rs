@@ -1,6 +1,6 @@
 //! Who writes the words, and where that somebody is found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -59,14 +59,12 @@ enum Chosen {
 }
 
 /// `None`: the script.
-pub(super) fn read(reader: &mut Reader) -> Option<ModelConfig> {
-    let ollama = read_servers(reader, "OLLAMA_BASE_URL");
+pub(super) fn read(reader: &mut Reader, ollama: &[String]) -> Option<ModelConfig> {
     let openai = read_servers(reader, "OPENAI_BASE_URL");
     let tuned = read_tuning(reader);
     match (choice(reader), ollama.is_empty(), openai.is_empty()) {
         (Chosen::Scripted, _, _) | (Chosen::Auto, true, true) => None,
-        (Chosen::Auto | Chosen::Api(ModelApi::Ollama), false, _) => of_ollama(reader, ollama, tuned),
-        (Chosen::Api(ModelApi::Ollama), true, _) => of_ollama(reader, vec![OLLAMA_HERE.to_owned()], tuned),
+        (Chosen::Auto, false, _) | (Chosen::Api(ModelApi::Ollama), _, _) => of_ollama(reader, ollama, tuned),
         (Chosen::Auto | Chosen::Api(ModelApi::OpenAi), _, false) => of_openai(reader, openai, tuned),
         (Chosen::Api(ModelApi::OpenAi), _, true) => {
             reader.fault("OPENAI_BASE_URL", "a URL, because ATTUNE_RESPONDER is openai");
@@ -85,7 +83,8 @@ fn choice(reader: &mut Reader) -> Chosen {
     reader.choice("ATTUNE_RESPONDER", &words).unwrap_or(Chosen::Auto)
 }
 
-fn of_ollama(reader: &Reader, servers: Vec<String>, tuned: ModelConfig) -> Option<ModelConfig> {
+fn of_ollama(reader: &Reader, servers: &[String], tuned: ModelConfig) -> Option<ModelConfig> {
+    let servers = or_here(servers);
     let name = reader.text("OLLAMA_MODEL")?;
     Some(ModelConfig { api: ModelApi::Ollama, servers, name, ..tuned })
 }
@@ -135,6 +134,15 @@ fn read_keep_alive(reader: &mut Reader) -> Option<Duration> {
     Some(duration.unwrap_or_default())
 }
 
+pub(super) fn read_ollama(reader: &mut Reader) -> Vec<String> {
+    read_servers(reader, "OLLAMA_BASE_URL")
+}
+
+/// The servers that are named, else the one on this machine.
+fn or_here(servers: &[String]) -> Vec<String> {
+    if servers.is_empty() { vec![OLLAMA_HERE.to_owned()] } else { servers.to_vec() }
+}
+
 fn read_servers(reader: &mut Reader, name: &str) -> Vec<String> {
     let urls: Vec<String> = reader.list(name, "a URL");
     if !urls.iter().all(|url| is_base_url(url)) {
@@ -151,20 +159,12 @@ fn is_base_url(url: &str) -> bool {
     })
 }
 
-pub(super) fn read_retrieval(reader: &mut Reader, data: &std::path::Path) -> RetrievalConfig {
+pub(super) fn read_retrieval(reader: &mut Reader, data: &Path, ollama: &[String]) -> RetrievalConfig {
     let named = reader.text("ATTUNE_CORPUS").map(PathBuf::from);
     RetrievalConfig {
-        embed: read_embed(reader),
+        embed: reader.text("EMBED_MODEL").map(|model| (model, or_here(ollama))),
         cache_ttl: reader.duration("RAG_CACHE_TTL", Duration::from_secs(1)..=24 * HOUR).unwrap_or(HOUR),
         corpus_is_named: named.is_some(),
         corpus: named.unwrap_or_else(|| data.join("corpus.jsonl")),
     }
-}
-
-fn read_embed(reader: &mut Reader) -> Option<(String, Vec<String>)> {
-    let model = reader.text("EMBED_MODEL")?;
-    // Its faults are told where the words are read.
-    let urls = reader.text("OLLAMA_BASE_URL").unwrap_or_else(|| OLLAMA_HERE.to_owned());
-    let servers = urls.split(',').map(|url| url.trim().trim_end_matches('/').to_owned());
-    Some((model, servers.filter(|url| !url.is_empty()).collect()))
 }

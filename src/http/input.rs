@@ -133,10 +133,16 @@ impl Leaving {
 }
 
 fn respond(answer: &Answer) -> HttpResponse {
-    let mut response = HttpResponse::Ok().body(turn::on_the_wire(&answer.body, answer.replayed));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = stored(&answer.body, answer.replayed);
     if let Some(quota) = answer.quota {
         write_quota(response.headers_mut(), quota);
     }
+    response
+}
+
+/// A reply as it was stored.
+pub fn stored(reply: &[u8], replayed: bool) -> HttpResponse {
+    let mut response = HttpResponse::Ok().body(turn::on_the_wire(reply, replayed));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

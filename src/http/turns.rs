@@ -1,11 +1,11 @@
 //! Single turns: reading one again, and stopping the one at work.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Data, Path};
 
-use crate::turn::{self, Recalled, Reply};
+use crate::turn::{Recalled, Reply};
 
+use super::input;
 use super::problem::{Body, Problem};
 use super::session::key_in_path;
 use super::state::State;
@@ -26,11 +26,7 @@ pub async fn read(state: Data<State>, path: Path<(String, String)>) -> Result<Ht
     let key = key_in_path(&state, id.into())?;
     let turn: u32 = turn.parse().map_err(|_not_a_number| Problem::not_found())?;
     match state.turns.recall(&key, turn).await? {
-        Recalled::Stored(reply) => {
-            let mut response = HttpResponse::Ok().body(turn::on_the_wire(&reply, true));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Ok(response)
-        }
+        Recalled::Stored(reply) => Ok(input::stored(&reply, true)),
         Recalled::Running => {
             let session_id = key.id.to_string();
             Ok(HttpResponse::Accepted().json(PendingBody { session_id, turn, responder: "pending" }))

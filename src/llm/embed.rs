@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reqwest::Client;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::wire::{refusal, trusting};
+use super::wire::{self, trusting};
 use super::{ModelError, Waiting};
 
 /// The longest answer for each text: far more numbers than any model has.
@@ -81,12 +81,9 @@ impl OllamaEmbed {
 
     async fn ask(&self, server: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, ModelError> {
         let asked = Asked { model: &self.model, input: texts, keep_alive: KEEP_ALIVE };
-        let sent = self.client.post(format!("{server}/api/embed")).json(&asked).send().await;
-        let response = sent.map_err(|_| ModelError::Away)?;
-        if let Some(error) = refusal(response.status().as_u16()) {
-            return Err(error);
-        }
-        let body = read(response, BYTES_PER_TEXT * texts.len().max(1)).await?;
+        let response = wire::send(self.client.post(format!("{server}/api/embed")).json(&asked)).await?;
+        let bytes_max = BYTES_PER_TEXT * texts.len().max(1);
+        let body = wire::body(response, bytes_max, ModelError::Endless).await?;
         let answered: Answered = serde_json::from_slice(&body).map_err(|_| ModelError::Garbled)?;
         if answered.embeddings.len() == texts.len() {
             Ok(answered.embeddings)
@@ -105,17 +102,6 @@ impl Embed for OllamaEmbed {
     async fn embed(&self, texts: &[&str], deadline: Duration) -> Result<Vec<Vec<f32>>, ModelError> {
         timeout(deadline, self.ask_all(texts)).await.unwrap_or(Err(ModelError::Slow(Waiting::Whole)))
     }
-}
-
-async fn read(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, ModelError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| ModelError::Cut)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > bytes_max {
-            return Err(ModelError::Endless);
-        }
-    }
-    Ok(body)
 }
 
 #[cfg(test)]

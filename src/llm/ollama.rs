@@ -106,14 +106,8 @@ impl Model for Ollama {
     }
 }
 
-async fn loaded(mut response: Response) -> Result<(), ModelError> {
-    let mut body = Vec::new();
-    while let Some(bytes) = response.chunk().await.map_err(|_| ModelError::Cut)? {
-        body.extend_from_slice(&bytes);
-        if body.len() > LOAD_ANSWER_BYTES_MAX {
-            return Err(ModelError::Garbled);
-        }
-    }
+async fn loaded(response: Response) -> Result<(), ModelError> {
+    let body = wire::body(response, LOAD_ANSWER_BYTES_MAX, ModelError::Garbled).await?;
     let line: Line = serde_json::from_slice(&body).map_err(|_| ModelError::Garbled)?;
     if line.done && line.error.is_none() { Ok(()) } else { Err(ModelError::Failed) }
 }

@@ -63,8 +63,24 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Response, ModelError
     }
 }
 
+/// A whole body, or `too_long` where it is longer than that.
+pub(super) async fn body(
+    mut response: Response,
+    bytes_max: usize,
+    too_long: ModelError,
+) -> Result<Vec<u8>, ModelError> {
+    let mut body = Vec::new();
+    while let Some(bytes) = response.chunk().await.map_err(|_| ModelError::Cut)? {
+        body.extend_from_slice(&bytes);
+        if body.len() > bytes_max {
+            return Err(too_long);
+        }
+    }
+    Ok(body)
+}
+
 /// 499 is what Ollama says when it gave up by itself; 408 and 425 come from proxies that did.
-pub(super) const fn refusal(status: u16) -> Option<ModelError> {
+const fn refusal(status: u16) -> Option<ModelError> {
     match status {
         200..=299 => None,
         429 | 503 => Some(ModelError::Overloaded),

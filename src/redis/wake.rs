@@ -75,8 +75,7 @@ impl Wakes {
     }
 }
 
-/// Hears what is said to `server` and to all, for ever: connects again whenever the subscription breaks. `told` gets
-/// what is for no waiter.
+/// Hears what is said to `server` and to all, for ever: connects again whenever the subscription breaks.
 pub async fn hear(link: &Link, keys: &Keys, server: &str, wakes: &Wakes, told: impl Fn(Message)) {
     let mut pause = PAUSE_FIRST;
     loop {
@@ -117,10 +116,8 @@ async fn hear_once(
                 Ok(Err(_)) | Err(_) => return Ok(()),
             },
         };
-        match Message::parse(payload.get_payload_bytes()) {
-            Some(Message::Look(id)) => wakes.look(id),
-            Some(other) => told(other),
-            None => {}
+        if let Some(message) = Message::parse(payload.get_payload_bytes()) {
+            told(message);
         }
     }
 }

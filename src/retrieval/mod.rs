@@ -107,8 +107,6 @@ pub struct Counts {
     /// Reads and writes of the shared cache that failed or took too long.
     pub shared_failures: u64,
     pub embed_failures: u64,
-    /// Time spent in all.
-    pub micros: u64,
 }
 
 pub struct Retrieval {
@@ -130,7 +128,6 @@ struct Tally {
     shared: AtomicU64,
     ranked: AtomicU64,
     shared_failures: AtomicU64,
-    micros: AtomicU64,
 }
 
 /// What the shared cache said.
@@ -164,9 +161,8 @@ impl Retrieval {
     pub async fn passages(&self, label: &str, text: &str) -> Found {
         let begun = Instant::now();
         let (passages, from) = self.find(label, &plain(text)).await;
-        let found = Found { passages, from, took: begun.elapsed() };
-        self.tally.note(&found);
-        found
+        self.tally.note(from);
+        Found { passages, from, took: begun.elapsed() }
     }
 
     /// Works out the corpus' vectors, and tries until it has them. Ends at once where no model for embeddings is there.
@@ -193,7 +189,6 @@ impl Retrieval {
             ranked: read(&self.tally.ranked),
             shared_failures: read(&self.tally.shared_failures),
             embed_failures: self.meaning.as_ref().map_or(0, Meaning::failures),
-            micros: read(&self.tally.micros),
         }
     }
 
@@ -289,15 +284,13 @@ impl Retrieval {
 }
 
 impl Tally {
-    fn note(&self, found: &Found) {
-        let counter = match found.from {
+    fn note(&self, from: Source) {
+        let counter = match from {
             Source::Memory => &self.memory,
             Source::Shared => &self.shared,
             Source::Ranked => &self.ranked,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(found.took.as_micros()).unwrap_or(u64::MAX);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
     }
 }
 

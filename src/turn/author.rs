@@ -14,11 +14,12 @@ use crate::domain::prompt::{Ask, Budget, Example, Prompt, Prompts, Truncation};
 use crate::domain::protocol::{Decision, Options};
 use crate::domain::safety::{Class, Rail, Release, Secrets};
 use crate::llm::breaker::State;
-use crate::llm::generations::{Generation, Generations};
+use crate::llm::generations::{Generation, Generations, Measured};
 use crate::llm::{Chunk, End, Finish, ModelError, Request, Waiting};
 use crate::retrieval::{Found, Retrieval};
 use crate::telemetry::Metrics;
 
+use super::compose::millis;
 use super::live::Line;
 use super::speech::Speech;
 
@@ -37,7 +38,7 @@ pub struct Author {
     pub service: &'static str,
     pub models: Arc<Generations>,
     pub retrieval: Arc<Retrieval>,
-    pub prompts: Arc<Prompts>,
+    pub prompts: Prompts,
     pub rail: Arc<Rail>,
     /// A secret mark in every system prompt: text that holds it was not written for the client.
     pub canary: String,
@@ -132,8 +133,7 @@ impl Author {
     pub(super) async fn write(&self, brief: Brief<'_>, line: &Line, speech: &mut Speech) -> Option<Draft> {
         let found = tokio::select! {
             found = self.find(&brief) => found,
-            () = line.hurry.cancelled() => None,
-            () = line.stop.cancelled() => None,
+            _ = called_off(line) => None,
         };
         let prompt = self.prompt(&brief, found.as_ref())?;
         let (estimate, exchanges_seen) = (prompt.tokens, prompt.exchanges_seen);
@@ -146,7 +146,11 @@ impl Author {
             ms: 0.0,
         };
         let began = Instant::now();
-        let asked = self.ask(prompt, brief.deadline, line, speech).await;
+        // What is dropped when it is called off closes its connection, which stops the model.
+        let asked = tokio::select! {
+            asked = self.ask(prompt, brief.deadline, speech) => asked,
+            fell = called_off(line) => Err(fell),
+        };
         written.ms = millis(began.elapsed());
         match asked {
             Ok(end) => {
@@ -166,16 +170,15 @@ impl Author {
 
     /// Has a model read an answer that no rule understood. `None`: the rule has to decide.
     pub(super) async fn choose(&self, options: &Options, brief: Choice<'_>, line: &Line) -> Option<String> {
-        let prompt =
+        let messages =
             self.prompts.choice(options.choices(), brief.recent, brief.text, &self.canary, self.budget);
         let listed: Vec<String> = options.choices().map(|(name, _)| name.to_owned()).collect();
         let one_of = Some(listed.clone());
-        let request = Request { messages: prompt.messages, reply_tokens: CHOICE_TOKENS, one_of };
+        let request = Request { messages, reply_tokens: CHOICE_TOKENS, one_of };
         let deadline = brief.deadline.min(Instant::now() + self.total / CHOICE_PART);
         let choice = tokio::select! {
             choice = self.choice(request, deadline) => choice,
-            () = line.hurry.cancelled() => Err(Fell::Hurried),
-            () = line.stop.cancelled() => Err(Fell::Stopped),
+            fell = called_off(line) => Err(fell),
         };
         match choice {
             Ok(name) if listed.contains(&name) => Some(name),
@@ -235,18 +238,12 @@ impl Author {
     }
 
     /// Asks for a reply, and once more where nothing of the first is out.
-    async fn ask(
-        &self,
-        prompt: Prompt,
-        deadline: Instant,
-        line: &Line,
-        speech: &mut Speech,
-    ) -> Result<End, Fell> {
+    async fn ask(&self, prompt: Prompt, deadline: Instant, speech: &mut Speech) -> Result<End, Fell> {
         let request =
             Request { messages: prompt.messages, reply_tokens: self.budget.reply_tokens, one_of: None };
         let mut asked = 1;
         loop {
-            let fell = match self.ask_once(request.clone(), deadline, line, speech).await {
+            let fell = match self.ask_once(request.clone(), deadline, speech).await {
                 Ok(end) => return Ok(end),
                 Err(fell) => fell,
             };
@@ -258,67 +255,43 @@ impl Author {
             }
             asked += 1;
             if matches!(fell, Fell::Model(_)) {
-                tokio::select! {
-                    () = tokio::time::sleep(BREATH) => {}
-                    () = line.hurry.cancelled() => return Err(Fell::Hurried),
-                    () = line.stop.cancelled() => return Err(Fell::Stopped),
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+
+    async fn ask_once(&self, request: Request, deadline: Instant, speech: &mut Speech) -> Result<End, Fell> {
+        let mut generation = self.models.begin(request, deadline).await.map_err(Fell::Model)?;
+        let end = self.let_out(&mut generation, speech).await?;
+        if speech.is_silent() { Err(Fell::Model(ModelError::Empty)) } else { Ok(end) }
+    }
+
+    /// Lets sentence after sentence out that the rail has passed.
+    async fn let_out(&self, generation: &mut Generation, speech: &mut Speech) -> Result<End, Fell> {
+        let mut reading = self.rail.read(&self.secrets);
+        loop {
+            // A stream without an end is told as an error; none at all would be the pool's fault.
+            match generation.next().await.unwrap_or(Err(ModelError::Cut)).map_err(Fell::Model)? {
+                Chunk::Delta(text) => {
+                    self.measure_first(generation.measured());
+                    let_go(&reading.push(&text), speech)?;
+                }
+                Chunk::End(end) => {
+                    self.metrics.words().tokens(end.prompt_tokens, end.reply_tokens);
+                    return match end.finish {
+                        Finish::Stop => let_go(&reading.finish(), speech).map(|()| end),
+                        // What stops in the middle of a sentence is not let out. With its question asked, it is whole.
+                        Finish::Length if speech.text().ends_with('?') => Ok(end),
+                        Finish::Length => Err(Fell::Model(ModelError::Endless)),
+                    };
                 }
             }
         }
     }
 
-    async fn ask_once(
-        &self,
-        request: Request,
-        deadline: Instant,
-        line: &Line,
-        speech: &mut Speech,
-    ) -> Result<End, Fell> {
-        let began = Instant::now();
-        // Dropped together with this future, which stops the model.
-        let mut generation = tokio::select! {
-            generation = self.models.begin(request, deadline) => generation.map_err(Fell::Model)?,
-            () = line.hurry.cancelled() => return Err(Fell::Hurried),
-            () = line.stop.cancelled() => return Err(Fell::Stopped),
-        };
-        let end = tokio::select! {
-            end = self.let_out(&mut generation, began, speech) => end?,
-            () = line.hurry.cancelled() => return Err(Fell::Hurried),
-            () = line.stop.cancelled() => return Err(Fell::Stopped),
-        };
-        if speech.is_silent() { Err(Fell::Model(ModelError::Empty)) } else { Ok(end) }
-    }
-
-    /// Lets sentence after sentence out that the rail has passed.
-    async fn let_out(
-        &self,
-        generation: &mut Generation,
-        began: Instant,
-        speech: &mut Speech,
-    ) -> Result<End, Fell> {
-        let mut reading = self.rail.read(&self.secrets);
-        let mut is_first = true;
-        loop {
-            // A stream without an end is told as an error; none at all would be the pool's fault.
-            match generation.next().await.unwrap_or(Err(ModelError::Cut)).map_err(Fell::Model)? {
-                Chunk::Delta(text) => {
-                    if std::mem::take(&mut is_first) {
-                        self.metrics.words().first_token(began.elapsed().as_secs_f64());
-                    }
-                    let_go(&reading.push(&text), speech)?;
-                }
-                // What stops in the middle of a sentence is not let out. With its question asked, the reply is whole.
-                Chunk::End(end) if end.finish == Finish::Length => {
-                    self.metrics.words().tokens(end.prompt_tokens, end.reply_tokens);
-                    let is_whole = speech.text().ends_with('?');
-                    return if is_whole { Ok(end) } else { Err(Fell::Model(ModelError::Endless)) };
-                }
-                Chunk::End(end) => {
-                    self.metrics.words().tokens(end.prompt_tokens, end.reply_tokens);
-                    let_go(&reading.finish(), speech)?;
-                    return Ok(end);
-                }
-            }
+    fn measure_first(&self, measured: Measured) {
+        if let (1, Some(first)) = (measured.deltas, measured.first_chunk) {
+            self.metrics.words().first_token((measured.queued + first).as_secs_f64());
         }
     }
 
@@ -335,6 +308,14 @@ impl Author {
                 );
             }
         }
+    }
+}
+
+/// Ends when the turn has to do without a model from now on.
+async fn called_off(line: &Line) -> Fell {
+    tokio::select! {
+        () = line.hurry.cancelled() => Fell::Hurried,
+        () = line.stop.cancelled() => Fell::Stopped,
     }
 }
 
@@ -364,9 +345,4 @@ fn used(found: &Found, seen: usize) -> Vec<Used> {
     let used =
         |scored: &crate::retrieval::Scored| Used { id: scored.passage.id.clone(), score: scored.score };
     found.passages.iter().take(seen).map(used).collect()
-}
-
-/// To the microsecond, as everything that is stored.
-fn millis(time: Duration) -> f64 {
-    f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }

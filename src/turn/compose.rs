@@ -1,8 +1,9 @@
 //! **reply**: the turn's answer out of its stored record, so that it can be told again word for word. Says nothing new.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::domain::exchange::{Exchange, Told};
+use crate::domain::exchange::{Exchange, Responder, Told};
 use crate::domain::id::SessionId;
 use crate::domain::protocol::Place;
 use crate::domain::safety::{CrisisPlace, Said, Screening};
@@ -11,12 +12,11 @@ use crate::domain::signals::{Detection, Signals};
 
 use super::Turns;
 use super::decide::Words;
-use super::input::{Admitted, screen};
+use super::input::Admitted;
 use super::reply::{
     Check, Context, DontKnowCheck, EmotionalState, Navigation, Preprocessing, Reply, SafetyChecks,
     SafetyReport, SessionProgress, Storage,
 };
-use crate::domain::exchange::Responder;
 
 /// The country whose crisis lines count for a session.
 pub(super) fn country_of(turns: &Turns, session: &Session) -> Option<String> {
@@ -26,6 +26,11 @@ pub(super) fn country_of(turns: &Turns, session: &Session) -> Option<String> {
             turns.settings.country.clone()
         }
     }
+}
+
+/// To the microsecond: what is stored has to be what was told.
+pub(super) fn millis(time: Duration) -> f64 {
+    f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }
 
 /// The record of a turn that leaves its session as `session`.
@@ -83,8 +88,8 @@ pub(super) fn reply(turns: &Turns, session: &Session, exchange: &Exchange, notic
 /// The reply to a stored turn, as it was given.
 pub(super) fn again(turns: &Turns, session: &Session, exchange: &Exchange) -> Reply {
     let signals = turns.knowledge.lexicon.read(&exchange.client_input);
-    let screened = screen(&turns.knowledge.safety, exchange.client_input.clone());
-    reply(turns, session, exchange, &Noticed { signals: &signals, screening: screened.screening() })
+    let screening = turns.knowledge.safety.screen(&exchange.client_input);
+    reply(turns, session, exchange, &Noticed { signals: &signals, screening: &screening })
 }
 
 /// The crisis reply when nothing of the session is known. It holds the words that are, or will be, stored behind it.

@@ -13,7 +13,7 @@ use crate::llm::scripted::Script;
 
 use super::Turns;
 use super::begin::Working;
-use super::compose::{self, Noticed};
+use super::compose::{self, Noticed, millis};
 use super::input::Admitted;
 use super::reply::Reply;
 
@@ -124,7 +124,7 @@ impl Plan {
         self.session.last_interaction = self.now;
         let mut exchange = compose::exchange(turns, admitted, &self.session, words);
         if let Some(told) = &mut exchange.told {
-            told.processing_ms = millis_since(turns, arrived);
+            told.processing_ms = millis(turns.clock.now().since(arrived));
         }
         let noticed = Noticed { signals: &self.signals, screening: &admitted.screening };
         let reply = compose::reply(turns, &self.session, &exchange, &noticed);
@@ -138,12 +138,6 @@ impl Plan {
             reply,
         }
     }
-}
-
-/// To the microsecond: what is stored has to be what was told.
-fn millis_since(turns: &Turns, arrived: Timestamp) -> f64 {
-    let micros = u32::try_from(turns.clock.now().since(arrived).as_micros()).unwrap_or(u32::MAX);
-    f64::from(micros) / 1_000.0
 }
 
 /// The session as the turn finds it: the stored one, or a new one that is not stored yet.

@@ -26,10 +26,6 @@ pub fn screen(safety: &Safety, text: String) -> Screened {
 }
 
 impl Screened {
-    pub(super) fn screening(&self) -> &Screening {
-        &self.screening
-    }
-
     pub fn shows_danger(&self) -> bool {
         self.screening.level > Level::None
     }

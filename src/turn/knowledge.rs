@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::prompt::{self, Prompts};
 use crate::domain::protocol::{Place, Protocol, Protocols};
 use crate::domain::safety::{self, Safety};
 use crate::domain::signals::{self, Lexicon};
@@ -17,7 +16,6 @@ pub struct Knowledge {
     pub lexicon: Lexicon,
     pub scripted: Scripted,
     texts: Arc<Texts>,
-    pub prompts: Arc<Prompts>,
     /// Shared with a store that other programs write to.
     pub protocols: Arc<Protocols>,
 }
@@ -57,7 +55,6 @@ impl Knowledge {
             lexicon: Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
             scripted: Scripted::new(Arc::clone(&texts)),
             texts,
-            prompts: Arc::new(Prompts::parse(prompt::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?),
             protocols: Arc::new(Protocols::of(
                 Protocol::parse(Self::PROTOCOL).map_err(|faults| KnowledgeError::of(&faults))?,
             )),

@@ -163,12 +163,14 @@ impl Default for Live {
 
 impl Live {
     /// A turn begins to speak: whoever repeats its request follows this feed from now on.
-    pub(super) fn open(self: &Arc<Self>, same: Option<&Idempotency>, line: &Line) -> OpenFeed {
+    pub(super) fn open(self: &Arc<Self>, same: Option<&Idempotency>, follower: Option<&Line>) -> OpenFeed {
         let feed = Arc::new(Feed::default());
         if let Some(same) = same {
             self.feeds.insert(same.clone(), Arc::clone(&feed));
         }
-        line.hear(&feed, false);
+        if let Some(line) = follower {
+            line.hear(&feed, false);
+        }
         OpenFeed { live: Arc::clone(self), same: same.cloned(), feed, is_whole: false }
     }
 
@@ -176,10 +178,7 @@ impl Live {
     /// here, or not yet.
     pub(super) fn follow(&self, same: Option<&Idempotency>, line: &Line) -> bool {
         let feed = same.and_then(|same| self.feeds.get(same));
-        feed.is_some_and(|feed| {
-            line.hear(&feed, true);
-            true
-        })
+        feed.map(|feed| line.hear(&feed, true)).is_some()
     }
 
     /// Notes that a turn is at work, until the guard is dropped.
@@ -189,7 +188,8 @@ impl Live {
         if self.is_hurried.load(Ordering::SeqCst) {
             line.hurry.cancel();
         }
-        AtWork { live: Arc::clone(self), key: key.clone(), running }
+        let ended = Ended { stopped: false, turn: None };
+        AtWork { live: Arc::clone(self), key: key.clone(), running, ended }
     }
 
     /// The number of the turn that is at work on a session.
@@ -215,11 +215,7 @@ impl Live {
 
     /// Asks the turn at work to do without a model from now on. False: none is at work here.
     pub fn hurry(&self, key: &SessionKey) -> bool {
-        let running = self.running.lock().get(key).cloned();
-        running.is_some_and(|running| {
-            running.line.hurry.cancel();
-            true
-        })
+        self.running.lock().get(key).map(|running| running.line.hurry.cancel()).is_some()
     }
 
     /// Asks every turn, also those that begin later.
@@ -229,16 +225,17 @@ impl Live {
     }
 }
 
-/// Keeps a turn known as being at work.
+/// Keeps a turn known as being at work, and tells its end when it is dropped.
 pub(super) struct AtWork {
     live: Arc<Live>,
     key: SessionKey,
     running: Arc<Running>,
+    ended: Ended,
 }
 
 impl AtWork {
-    pub fn ended(self, ended: Ended) {
-        self.running.ended.send_replace(Some(ended));
+    pub fn ended(mut self, ended: Ended) {
+        self.ended = ended;
     }
 }
 
@@ -249,11 +246,7 @@ impl Drop for AtWork {
             running.remove(&self.key);
         }
         drop(running);
-        self.running.ended.send_if_modified(|ended| {
-            let is_open = ended.is_none();
-            *ended = ended.or(Some(Ended { stopped: false, turn: None }));
-            is_open
-        });
+        self.running.ended.send_replace(Some(self.ended));
     }
 }
 
@@ -275,7 +268,7 @@ mod tests {
         let live = Arc::new(Live::default());
         let (same, first, repeat) =
             (Idempotency { key: [1; 16], body: [2; 16] }, Line::default(), Line::default());
-        let mut open = live.open(Some(&same), &first);
+        let mut open = live.open(Some(&same), Some(&first));
         open.say(1, "One.");
         live.follow(Some(&same), &repeat);
         for line in [&first, &repeat] {
@@ -286,7 +279,7 @@ mod tests {
         let late = Line::default();
         live.follow(Some(&same), &late);
         assert!(late.heard.borrow().is_some(), "what was stored may be followed afterwards");
-        drop(live.open(Some(&same), &first));
+        drop(live.open(Some(&same), Some(&first)));
         let after = Line::default();
         live.follow(Some(&same), &after);
         assert!(after.heard.borrow().is_none(), "the one that failed took the place of the other");

@@ -134,11 +134,6 @@ impl Turns {
         Started { line, answer: Arc::clone(self).wait(admitted, running).boxed() }
     }
 
-    /// Runs a turn and waits for its answer.
-    pub async fn answer(self: &Arc<Self>, admitted: Admitted) -> Result<Answer, Refused> {
-        self.start(admitted).answer.await
-    }
-
     /// In danger the answer comes in time even when the store does not.
     async fn wait(
         self: Arc<Self>,
@@ -317,9 +312,8 @@ async fn work(
     arrived: Arrived,
 ) -> Result<Done, Refused> {
     // In danger the answer may go out before its record stands, in words of its own: nobody follows it.
-    let unheard = Line::default();
-    let line_of_speech = if admitted.shows_danger() { &unheard } else { line };
-    let feed = turns.live.open(admitted.idempotency.as_ref(), line_of_speech);
+    let follower = (!admitted.shows_danger()).then_some(line);
+    let feed = turns.live.open(admitted.idempotency.as_ref(), follower);
     let mut speech = Speech::new(feed, working.turn());
     let deadline = turns
         .author

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn speech(line: &Line) -> Speech {
-        Speech::new(Arc::new(Live::default()).open(None, line), 3)
+        Speech::new(Arc::new(Live::default()).open(None, Some(line)), 3)
     }
 
     #[tokio::test]

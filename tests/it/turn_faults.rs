@@ -70,7 +70,7 @@ impl Scene {
         let body = text.as_bytes();
         let address = Address { caller: &caller, session, route: "input", idempotency_key, body };
         let admitted = turn::admit(screened, &address, &self.turns.secret)?;
-        self.turns.answer(admitted).await
+        self.turns.start(admitted).answer.await
     }
 
     async fn said(&self, text: &str) -> Value {

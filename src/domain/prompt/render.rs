@@ -78,7 +78,7 @@ impl Prompts {
         })
     }
 
-    /// The prompt for an open choice: Attune's last words, the client's answer, and a closed list.
+    /// The messages for an open choice: Attune's last words, the client's answer, and a closed list.
     #[must_use]
     pub fn choice<'a>(
         &self,
@@ -87,28 +87,19 @@ impl Prompts {
         text: &str,
         canary: &str,
         budget: Budget,
-    ) -> Prompt {
+    ) -> Vec<Message> {
         let options: Vec<String> = options.map(|(name, meaning)| format!("- {name}: {meaning}")).collect();
         let system = self.choose.replace("{options}", &options.join("\n")).replace("{canary}", canary);
-        let last = recent.get(recent.len().saturating_sub(1)..).unwrap_or_default();
-        let asked = last.iter().map(|exchange| tokens::of_message(&exchange.therapist_response)).sum::<u32>();
+        let last = recent.last().map(|last| last.therapist_response.as_str());
+        let asked = last.map_or(0, tokens::of_message);
         let taken = tokens::of_message(&system) + asked + budget.reply_tokens;
-        let whole = text;
-        let text = cut_middle(whole, budget.context_tokens.saturating_sub(taken));
-        let tokens = taken - budget.reply_tokens + tokens::of_message(&text);
-        let truncated = text.len() < whole.len();
-        let mut messages = vec![Message { role: Role::System, text: system }];
-        messages.extend(
-            last.iter().map(|last| Message { role: Role::Assistant, text: last.therapist_response.clone() }),
-        );
-        messages.push(Message { role: Role::User, text });
-        Prompt {
-            messages,
-            examples_seen: 0,
-            exchanges_seen: u32::try_from(last.len()).unwrap_or(0),
-            tokens,
-            truncated,
-        }
+        let text = cut_middle(text, budget.context_tokens.saturating_sub(taken));
+        let message = |role, text| Message { role, text };
+        [message(Role::System, system)]
+            .into_iter()
+            .chain(last.map(|last| message(Role::Assistant, last.to_owned())))
+            .chain([message(Role::User, text)])
+            .collect()
     }
 
     fn system(&self, task: &str, ask: &Ask<'_>, examples: &[Example<'_>]) -> String {

@@ -97,8 +97,8 @@ fn silence_is_a_message_too() {
 fn a_choice_is_put_as_a_closed_list_beside_the_last_words() {
     let recent = [exchange(1, 1), exchange(2, 1)];
     let options = [("goal_told", "says what they want"), ("neither", "none of these")];
-    let prompt = shipped().choice(options.into_iter(), &recent, "hm", "feedfeed", ROOMY);
-    let texts: Vec<&str> = prompt.messages.iter().map(|message| message.text.as_str()).collect();
+    let messages = shipped().choice(options.into_iter(), &recent, "hm", "feedfeed", ROOMY);
+    let texts: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
     assert!(texts[0].contains("- goal_told: says what they want\n- neither: none of these"));
     assert_eq!(texts[1..], ["reply 2", "hm"]);
 }

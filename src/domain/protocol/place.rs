@@ -164,7 +164,7 @@ impl Protocol {
         let step = self.step(&place.step);
         Progress {
             stage: self.head().stage.clone(),
-            substate: step.map(|step| step.substate.clone()).unwrap_or_default(),
+            substate: self.substate(place),
             step: place.step.clone(),
             body_question_count: self.body_question_count(place),
             criteria: self

@@ -58,19 +58,20 @@ impl Reading {
     #[must_use]
     pub fn push(&mut self, chunk: &str) -> Release {
         if self.stopped.is_some() {
-            return self.release("");
+            return self.release(String::new());
         }
         let mut held = std::mem::take(&mut self.held);
         held.push_str(chunk);
         let mut checked = 0;
         while let Some(length) = end_of_first(&held[checked..]) {
             if !self.passes(&held[checked..checked + length]) {
-                return self.release(&held[..checked]);
+                held.truncate(checked);
+                return self.release(held);
             }
             checked += length;
         }
         self.held = held.split_off(checked);
-        self.release(&held)
+        self.release(held)
     }
 
     /// The model is done: gives the rest, checked.
@@ -78,11 +79,11 @@ impl Reading {
     pub fn finish(&mut self) -> Release {
         let rest = std::mem::take(&mut self.held);
         let passes = self.stopped.is_none() && self.passes(&rest);
-        self.release(if passes { &rest } else { "" })
+        self.release(if passes { rest } else { String::new() })
     }
 
-    fn release(&self, text: &str) -> Release {
-        Release { text: text.to_owned(), stopped: self.stopped }
+    const fn release(&self, text: String) -> Release {
+        Release { text, stopped: self.stopped }
     }
 
     fn passes(&mut self, sentence: &str) -> bool {
