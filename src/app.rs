@@ -2,6 +2,7 @@
 
 mod author;
 mod models;
+mod protocol;
 mod retrieval;
 mod stores;
 
@@ -29,6 +30,7 @@ use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
 
 pub use self::author::open_author;
 pub use self::models::{open_models, open_servers};
+pub use self::protocol::{open_knowledge, protocol_source};
 pub use self::retrieval::open_retrieval;
 pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};
 
@@ -57,6 +59,10 @@ pub enum StartError {
     Model(#[from] ClientFault),
     #[error("cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: std::io::Error },
+    #[error(
+        "ATTUNE_PROTOCOL: {named} is no protocol inside of the binary, and cannot be read as a file: {source}"
+    )]
+    Protocol { named: String, source: std::io::Error },
     #[error("the HTTP server could not be started: {0}")]
     Http(std::io::Error),
 }
@@ -136,7 +142,7 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
-    let knowledge = Knowledge::embedded()?;
+    let knowledge = open_knowledge(config)?;
     let Opened { store, secret, link } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
     take_up_protocols(&knowledge, &*store).await?;
     let tasks = Tasks::on(tokio::runtime::Handle::current());

@@ -10,6 +10,7 @@ mod offline;
 mod protocol;
 mod serve;
 mod sessions;
+mod signals;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ enum Command {
     /// Work on protocols.
     #[command(subcommand)]
     Protocol(Protocol),
+    /// Work on the words by which a client's text is understood.
+    #[command(subcommand)]
+    Signals(Signals),
     /// Work on the examples that replies are made after.
     #[command(subcommand)]
     Corpus(Corpus),
@@ -87,8 +91,25 @@ enum Sessions {
 enum Protocol {
     /// Prove that a protocol can be walked: every step reachable, every loop capped, every text there.
     Check {
-        /// A TOML file; without one, the protocol inside of the binary.
-        file: Option<PathBuf>,
+        /// A TOML file, or the id of a protocol inside of the binary; without one, stage 1.
+        protocol: Option<String>,
+    },
+    /// Draw a protocol as a Mermaid flowchart.
+    Show {
+        /// A TOML file, or the id of a protocol inside of the binary; without one, stage 1.
+        protocol: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Signals {
+    /// Say what a text shows, and by which rule.
+    Explain {
+        /// The text, or `-` to read it from standard input, where it stays out of the shell's history.
+        text: String,
+        /// A TOML file of words to read it with; without one, those inside of the binary.
+        #[arg(long)]
+        words: Option<PathBuf>,
     },
 }
 
@@ -137,8 +158,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode, Failure> {
-    if let Command::Protocol(Protocol::Check { file }) = command {
-        return protocol::check(file.as_deref());
+    if let Command::Protocol(command) = command {
+        return protocol::run(&command);
+    }
+    if let Command::Signals(Signals::Explain { text, words }) = command {
+        return signals::explain(&text, words.as_deref());
     }
     if let Command::Corpus(Corpus::Check { file }) = command {
         return corpus::check(file.as_deref());
@@ -152,9 +176,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
         Command::Corpus(Corpus::Import { file }) => corpus::import(&config, &file),
-        Command::Doctor | Command::Protocol(_) | Command::Corpus(Corpus::Check { .. }) => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Doctor
+        | Command::Protocol(_)
+        | Command::Signals(_)
+        | Command::Corpus(Corpus::Check { .. }) => Ok(ExitCode::SUCCESS),
         Command::Model(command) => runtime()?.block_on(model::run(&config, command)),
     }
 }

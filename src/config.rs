@@ -58,6 +58,8 @@ pub struct Config {
     pub url: String,
     /// Whether whoever sits at the terminal wants no escape codes: `NO_COLOR`, or a `TERM` that knows none.
     pub plain: bool,
+    /// The protocol that new sessions follow, by its id or its file. `None`: stage 1.
+    pub protocol: Option<String>,
     pub country: Option<String>,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
@@ -164,6 +166,7 @@ fn read(reader: &mut Reader) -> Config {
         key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
         plain: is_plain(reader),
+        protocol: reader.text("ATTUNE_PROTOCOL"),
         country: read_country(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),

@@ -60,7 +60,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
     let unknown = config.warnings.iter();
     findings.extend(unknown.map(|warning| Warning(warning.clone(), "correct the name, or remove it")));
     findings.extend(telemetry::filter(config).err().map(|fault| Fault(fault, "set the variable right")));
-    findings.extend(knowledge());
+    findings.extend(knowledge(config));
     findings.push(clock(config));
     if let Some(redis) = &config.redis {
         findings.extend(survey_redis(config, redis).await);
@@ -146,9 +146,15 @@ impl From<Remark> for Finding {
     }
 }
 
-fn knowledge() -> Vec<Finding> {
-    let knowledge = match Knowledge::embedded() {
+fn knowledge(config: &Config) -> Vec<Finding> {
+    let knowledge = match app::open_knowledge(config) {
         Ok(knowledge) => knowledge,
+        Err(error) if config.protocol.is_some() => {
+            return vec![Fault(
+                error.to_string(),
+                "`attune protocol check` names every fault of ATTUNE_PROTOCOL",
+            )];
+        }
         Err(error) => return vec![Fault(error.to_string(), "this binary is spoilt: install it again")],
     };
     let well = Well("protocol, texts and safety data".to_owned());

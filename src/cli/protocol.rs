@@ -1,21 +1,25 @@
-//! `attune protocol check`.
+//! `attune protocol`: proves that a protocol can be walked, and draws it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
+use crate::app::protocol_source;
+use crate::domain::fault::Fault;
 use crate::turn::Knowledge;
 
-use super::{Failure, say};
+use super::{Failure, Protocol, say};
 
-pub(super) fn check(file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let source = match file {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| Failure::Said(format!("{}: {error}", path.display())))?,
+pub(super) fn run(command: &Protocol) -> Result<ExitCode, Failure> {
+    let (done, protocol) = match command {
+        Protocol::Check { protocol } => (Knowledge::check_protocol as Work, protocol),
+        Protocol::Show { protocol } => (Knowledge::draw_protocol as Work, protocol),
+    };
+    let source = match protocol.as_deref() {
+        Some(named) => protocol_source(named).map_err(|error| Failure::Said(format!("{named}: {error}")))?,
         None => Knowledge::PROTOCOL.to_owned(),
     };
-    match Knowledge::check_protocol(&source) {
-        Ok(summary) => {
-            say(summary)?;
+    match done(&source) {
+        Ok(text) => {
+            say(text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(faults) => {
@@ -26,3 +30,5 @@ pub(super) fn check(file: Option<&Path>) -> Result<ExitCode, Failure> {
         }
     }
 }
+
+type Work = fn(&str) -> Result<String, Vec<Fault>>;

@@ -119,6 +119,11 @@ pub const VARIABLES: &[Variable] = &[
         "A file of your own examples beside the ones inside of the binary. Unset: `corpus.jsonl` in the data directory, where there is one.",
     ),
     variable(
+        "ATTUNE_PROTOCOL",
+        "trt-stage-1",
+        "The protocol that new sessions follow: the id of one inside of the binary (`trt-stage-1`, `breathing`), or the path of your own file.",
+    ),
+    variable(
         "ATTUNE_COUNTRY",
         "",
         "Two-letter country whose crisis lines are shown where a session names none. Unset: the international finder.",

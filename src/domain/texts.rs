@@ -9,6 +9,9 @@ use super::fault::Fault;
 /// The English texts.
 pub const ENGLISH: &str = include_str!("../../prompts/texts/en.toml");
 
+/// The text that is said where a question has no wording left that was not used.
+pub const COME_BACK: &str = "come_back";
+
 /// The fewest wordings of a text that have no slot: a slot may stay empty, and nothing is said twice in a row.
 const PLAIN_MIN: usize = 2;
 
@@ -28,8 +31,16 @@ impl Texts {
     /// # Errors
     /// All faults of the file.
     pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
+        Self::of(toml::from_str(source).map_err(|error| vec![Fault::new("texts", error.message())])?)
+    }
+
+    /// Reads texts that stand in another file.
+    ///
+    /// # Errors
+    /// All faults of the texts.
+    pub fn of(source: toml::Value) -> Result<Self, Vec<Fault>> {
         let raw: BTreeMap<String, Vec<String>> =
-            toml::from_str(source).map_err(|error| vec![Fault::new("texts", error.message())])?;
+            source.try_into().map_err(|error: toml::de::Error| vec![Fault::new("texts", error.message())])?;
         let mut faults = Vec::new();
         let mut known = BTreeSet::new();
         let mut texts = BTreeMap::new();
@@ -45,6 +56,14 @@ impl Texts {
         let texts = Self(texts);
         faults.extend(texts.too_few());
         if faults.is_empty() { Ok(texts) } else { Err(faults) }
+    }
+
+    /// These texts, and of the shared ones those under other keys.
+    #[must_use]
+    pub fn over(&self, shared: &Self) -> Self {
+        let mut all = shared.0.clone();
+        all.extend(self.0.clone());
+        Self(all)
     }
 
     #[must_use]
@@ -68,7 +87,8 @@ impl Texts {
     }
 
     /// Says a text: a wording that has not been used since the others, preferring those whose slots `facts` can fill,
-    /// and notes it in `said`. `None` when there is no such text.
+    /// and notes it in `said`. `None` when there is no such text, and when it is a question that was asked in all of its
+    /// wordings: none is asked twice in the same words.
     pub fn say(
         &self,
         key: &str,
@@ -83,6 +103,10 @@ impl Texts {
             .filter(|(_, wording)| wording.slots.iter().all(|slot| facts.contains_key(slot)))
             .map(|(index, _)| index)
             .collect();
+        let is_used_up = fillable.iter().all(|index| used.contains(index));
+        if is_used_up && wordings.iter().any(|wording| wording.text.contains('?')) {
+            return None;
+        }
         let index = choose(wordings, &fillable, used, seed ^ fingerprint(key))?;
         used.push(index);
         Some(wordings.get(usize::from(index))?.fill(facts))

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::protocol::{Decision, Place};
-use crate::domain::texts::Texts;
+use crate::domain::protocol::{Decision, Place, Protocol};
+use crate::domain::texts::{COME_BACK, Texts};
 
 /// Writes replies from texts. The same decision, place and seed give the same reply.
 #[derive(Debug, Clone)]
@@ -35,17 +35,24 @@ impl Scripted {
         Self { texts }
     }
 
-    /// Says what was decided, filled with the facts of `place`, and notes there which wordings were used.
-    pub fn reply(&self, decision: &Decision, place: &mut Place, seed: u64) -> Script {
+    /// Says what was decided, filled with the facts of `place`, and notes there which wordings were used. A question
+    /// whose wordings were all used is pointed back to instead.
+    pub fn reply(&self, protocol: &Protocol, decision: &Decision, place: &mut Place, seed: u64) -> Script {
         let Place { facts, said, .. } = place;
-        Script(decision.texts.iter().filter_map(|key| self.texts.say(key, facts, said, seed)).collect())
+        let mut say = |key: &str| self.texts_of(protocol, key).say(key, facts, said, seed);
+        Script(decision.texts.iter().filter_map(|key| say(key).or_else(|| say(COME_BACK))).collect())
     }
 
     /// What was decided in a wording that holds nothing of what the client told.
-    pub fn draft(&self, decision: &Decision, seed: u64) -> Script {
+    pub fn draft(&self, protocol: &Protocol, decision: &Decision, seed: u64) -> Script {
         let (facts, mut said) = (BTreeMap::new(), BTreeMap::new());
-        let texts = decision.texts.iter();
-        Script(texts.filter_map(|key| self.texts.say(key, &facts, &mut said, seed)).collect())
+        let mut say = |key: &String| self.texts_of(protocol, key).say(key, &facts, &mut said, seed);
+        Script(decision.texts.iter().filter_map(&mut say).collect())
+    }
+
+    /// A protocol's own text goes before the shared one.
+    fn texts_of<'t>(&'t self, protocol: &'t Protocol, key: &str) -> &'t Texts {
+        if protocol.texts().has(key) { protocol.texts() } else { &self.texts }
     }
 }
 

@@ -48,7 +48,9 @@ impl Room {
             };
             assert_eq!(self.protocol.admit(&decision.place), Ok(()));
             place = decision.place.clone();
-            replies.push(self.scripted.reply(&decision, &mut place, seed.wrapping_add(turn)).whole());
+            replies.push(
+                self.scripted.reply(&self.protocol, &decision, &mut place, seed.wrapping_add(turn)).whole(),
+            );
             decisions.push(decision.decision);
             if decision.complete {
                 break;
@@ -248,12 +250,12 @@ proptest! {
 }
 
 fn is_bounded(place: &Place) -> bool {
-    place.counters.len() <= 16
+    place.counters.len() <= 48
         && place.flags.len() <= 32
         && place.facts.len() <= 8
         && place.facts.values().all(|fact| fact.chars().count() <= 200)
         && place.said.len() <= 128
-        && place.said.values().all(|used| used.len() <= 8)
+        && place.said.values().all(|used| used.len() <= 12)
 }
 
 #[test]
@@ -301,10 +303,24 @@ fn every_text_keeps_to_the_voice() {
 }
 
 #[test]
+fn every_text_has_six_wordings_and_no_question_stands_in_two() {
+    let texts = shipped_texts();
+    let mut questions = BTreeSet::new();
+    for key in texts.keys() {
+        assert!(texts.wordings(key).count() >= 6, "{key}");
+        for wording in texts.wordings(key).filter(|wording| wording.contains('?')) {
+            let asked = wording.split_inclusive(['.', '?', '!', ':']).find(|part| part.ends_with('?'));
+            assert!(questions.insert(asked.expect("a question").trim()), "{key}: {asked:?}");
+        }
+    }
+}
+
+#[test]
 fn every_text_is_used() {
     let room = Room::open();
     let is_used = |key: &str| {
-        TRT_STAGE_1.contains(&format!("\"{key}\"")) || Standing::ALL.iter().any(|own| own.as_str() == key)
+        let names = [COME_BACK].into_iter().chain(Standing::ALL.iter().map(|own| own.as_str()));
+        TRT_STAGE_1.contains(&format!("\"{key}\"")) || names.into_iter().any(|own| own == key)
     };
     let texts = shipped_texts();
     let unused: Vec<&str> = texts.keys().filter(|key| !is_used(key)).collect();

@@ -7,7 +7,7 @@ use crate::domain::exchange::{Exchange, Responder, Written};
 use crate::domain::protocol::{Decision, Navigation, Options, Standing, navigate};
 use crate::domain::safety::{Action, Assessment, Level, Said};
 use crate::domain::session::{Event, MetaValue, Opening, Party, Session, Status};
-use crate::domain::signals::Signals;
+use crate::domain::signals::{OTHER_LANGUAGE, Signals};
 use crate::domain::time::Timestamp;
 use crate::llm::scripted::Script;
 
@@ -103,8 +103,9 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Pl
 impl Plan {
     /// Takes the session to where a decision leads, and says it in the script's words.
     pub fn take(&mut self, turns: &Turns, decision: &Decision) -> Script {
+        let protocol = turns.knowledge.version_of(&decision.place);
         let mut place = decision.place.clone();
-        let script = turns.knowledge.scripted.reply(decision, &mut place, turns.entropy.u64());
+        let script = turns.knowledge.scripted.reply(&protocol, decision, &mut place, turns.entropy.u64());
         self.session.place = place;
         if decision.complete {
             // An active session can always be completed, and only such a one takes a step.
@@ -119,7 +120,15 @@ impl Plan {
     }
 
     /// The turn as it is to be stored: the plan with its words.
-    pub fn with(mut self, words: Words, turns: &Turns, admitted: &Admitted, arrived: Timestamp) -> Decided {
+    pub fn with(
+        mut self,
+        mut words: Words,
+        turns: &Turns,
+        admitted: &Admitted,
+        arrived: Timestamp,
+    ) -> Decided {
+        // What cannot be assessed might be danger.
+        words.resources |= self.signals.has(OTHER_LANGUAGE);
         self.session.turn_count = self.turn();
         self.session.last_interaction = self.now;
         let mut exchange = compose::exchange(turns, admitted, &self.session, words);
@@ -241,9 +250,10 @@ fn listed(rules: &[&str]) -> String {
 }
 
 fn stand(turns: &Turns, session: &mut Session, standing: Standing, seen: u32) -> Words {
-    let decision = turns.knowledge.version_of(&session.place).stand(&session.place, standing);
+    let protocol = turns.knowledge.version_of(&session.place);
+    let decision = protocol.stand(&session.place, standing);
     let mut place = decision.place.clone();
-    let script = turns.knowledge.scripted.reply(&decision, &mut place, turns.entropy.u64());
+    let script = turns.knowledge.scripted.reply(&protocol, &decision, &mut place, turns.entropy.u64());
     session.place = place;
     Words::scripted(decision, script.whole(), seen)
 }

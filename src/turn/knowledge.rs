@@ -9,6 +9,7 @@ use crate::domain::signals::{self, Lexicon};
 use crate::domain::texts::{self, Texts};
 use crate::domain::{fault::Fault, protocol};
 use crate::llm::scripted::Scripted;
+use crate::retrieval::{Corpus, PER_LABEL_MIN};
 use crate::store::ProtocolVersion;
 
 pub struct Knowledge {
@@ -16,6 +17,8 @@ pub struct Knowledge {
     pub lexicon: Lexicon,
     pub scripted: Scripted,
     texts: Arc<Texts>,
+    /// The protocol that new sessions follow, as it is written.
+    source: String,
     /// Shared with a store that other programs write to.
     pub protocols: Arc<Protocols>,
 }
@@ -43,28 +46,41 @@ pub struct Progress {
 }
 
 impl Knowledge {
-    /// The protocol inside of the binary.
+    /// The protocol that new sessions follow where none is named.
     pub const PROTOCOL: &'static str = protocol::TRT_STAGE_1;
 
     /// Reads all data inside of the binary.
     pub fn embedded() -> Result<Self, KnowledgeError> {
+        Self::following(Self::PROTOCOL.to_owned())
+    }
+
+    /// The same, where new sessions follow the protocol of `source`.
+    ///
+    /// # Errors
+    /// The faults of the data, and those of a protocol that cannot be walked with them.
+    pub fn following(source: String) -> Result<Self, KnowledgeError> {
         let texts = Texts::parse(texts::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?;
         let texts = Arc::new(texts);
+        let lexicon = Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?;
+        let protocol = Protocol::parse(&source).map_err(|faults| KnowledgeError::of(&faults))?;
+        let faults = protocol.check(&texts, &lexicon);
+        if !faults.is_empty() {
+            return Err(KnowledgeError::of(&faults));
+        }
         Ok(Self {
             safety: Safety::embedded().map_err(|faults: Vec<safety::Fault>| KnowledgeError::of(&faults))?,
-            lexicon: Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
+            lexicon,
             scripted: Scripted::new(Arc::clone(&texts)),
             texts,
-            protocols: Arc::new(Protocols::of(
-                Protocol::parse(Self::PROTOCOL).map_err(|faults| KnowledgeError::of(&faults))?,
-            )),
+            protocols: Arc::new(Protocols::of(protocol)),
+            source,
         })
     }
 
     /// The version that new sessions follow, as a store keeps it.
     pub fn version(&self) -> ProtocolVersion {
         let newest = self.protocols.newest();
-        ProtocolVersion { hash: newest.reference().hash.clone(), source: Self::PROTOCOL.to_owned() }
+        ProtocolVersion { hash: newest.reference().hash.clone(), source: self.source.clone() }
     }
 
     /// Takes another version up, so that its sessions go on in it. False when it does not fit the words and texts of
@@ -87,12 +103,21 @@ impl Knowledge {
         let texts = Texts::parse(texts::ENGLISH)?;
         let lexicon = Lexicon::parse(signals::ENGLISH)?;
         let protocol = Protocol::parse(source)?;
-        let faults = protocol.check(&texts, &lexicon);
+        let mut faults = protocol.check(&texts, &lexicon);
+        faults.extend(protocol.place(too_few_examples(&protocol)));
         if !faults.is_empty() {
             return Err(faults);
         }
         let reference = protocol.reference();
         Ok(format!("{} ({}): {} steps, sound", reference.id, reference.hash, protocol.steps().len()))
+    }
+
+    /// A protocol as a Mermaid flowchart.
+    ///
+    /// # Errors
+    /// All faults of its file.
+    pub fn draw_protocol(source: &str) -> Result<String, Vec<Fault>> {
+        Ok(Protocol::parse(source)?.mermaid())
     }
 
     /// Where a new session stands.
@@ -129,6 +154,20 @@ impl Knowledge {
     pub fn substate_of(&self, place: &Place) -> String {
         self.version_of(place).substate(place)
     }
+}
+
+/// Labels under which a model would find fewer examples than it needs.
+fn too_few_examples(protocol: &Protocol) -> Vec<Fault> {
+    let Ok(corpus) = Corpus::shipped() else { return vec![Fault::new("file", "the examples are at fault")] };
+    let counts = corpus.counts();
+    let few = |label: &str| counts.get(label).is_none_or(|&count| count < PER_LABEL_MIN);
+    protocol
+        .labelled()
+        .filter(|(_, label)| few(label))
+        .map(|(at, label)| {
+            Fault::new(at, format!("the label '{label}' has fewer than {PER_LABEL_MIN} examples"))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -81,7 +81,9 @@ impl Finding<'_> {
         script: &Script,
         speech: &mut Speech,
     ) -> Result<Words, Refused> {
-        let draft = self.turns.knowledge.scripted.draft(&decision, self.turns.entropy.u64()).whole();
+        let knowledge = &self.turns.knowledge;
+        let protocol = knowledge.version_of(&decision.place);
+        let draft = knowledge.scripted.draft(&protocol, &decision, self.turns.entropy.u64()).whole();
         let brief = Brief {
             decision: &decision,
             draft: &draft,

@@ -12,7 +12,9 @@
 )]
 
 mod bad_input;
+mod carried;
 mod chat;
+mod clients;
 mod concurrency;
 mod conversation;
 mod corpus;

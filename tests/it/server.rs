@@ -22,6 +22,7 @@ pub struct Server {
     base: String,
     variables: BTreeMap<String, String>,
     data: Arc<TempDir>,
+    seed: u64,
 }
 
 /// When a server's clock begins.
@@ -93,7 +94,7 @@ impl Server {
     /// A second server beside this one, with the same variables and clock: of one deployment where these name a Redis.
     pub async fn another(&self) -> Self {
         let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        Self::run(self.variables.clone(), data, self.clock.clone(), SEED + 1).await
+        Self::run(self.variables.clone(), data, self.clock.clone(), self.seed + 1).await
     }
 
     async fn run(
@@ -109,7 +110,7 @@ impl Server {
             .await
             .expect("the server starts");
         let base = format!("http://{}", app.addr);
-        Self { app: Some(app), clock, client: reqwest::Client::new(), base, variables, data }
+        Self { app: Some(app), clock, client: reqwest::Client::new(), base, variables, data, seed }
     }
 
     pub async fn stop(&mut self) {
@@ -121,7 +122,9 @@ impl Server {
     /// Stops it and starts it again on the same data.
     pub async fn restart(mut self) -> Self {
         self.stop().await;
-        Self::run(self.variables.clone(), Arc::clone(&self.data), self.clock.clone(), SEED).await
+        // No two processes deal out the same leases.
+        let seed = self.seed + 100;
+        Self::run(self.variables.clone(), Arc::clone(&self.data), self.clock.clone(), seed).await
     }
 
     pub fn addr(&self) -> &str {

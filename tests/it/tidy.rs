@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use attune::config::VARIABLES;
+use attune::domain::protocol::{Protocol, TRT_STAGE_1};
 use attune::http::problem::Code;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -141,7 +142,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["access"]),
     ("dotenvy", &["config"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "access", "store/embedded", "retrieval/file", "cli"]),
+    ("std::fs", &["config", "access", "store/embedded", "retrieval/file", "app/protocol", "cli"]),
 ];
 
 #[test]
@@ -378,6 +379,12 @@ fn assert_table(path: &str, start: &str, rows: &[String]) {
     let text = read(path);
     let written: Vec<&str> = text.lines().filter(|line| line.starts_with(start)).collect();
     assert!(written == rows, "{path} should hold these rows:\n{}", rows.join("\n"));
+}
+
+#[test]
+fn the_picture_of_the_protocol_in_the_docs_is_the_one_that_is_drawn() {
+    let protocol = Protocol::parse(TRT_STAGE_1).expect("the shipped protocol");
+    assert!(read("docs/protocol.md").contains(&format!("```mermaid\n{}```", protocol.mermaid())));
 }
 
 #[test]

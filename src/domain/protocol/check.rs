@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::graph;
-use super::model::{Protocol, Step};
-use super::place::{CRITERIA, Standing};
+use super::model::{Answer, Aside, Protocol, Rule, Step};
+use super::place::{CRITERIA_MAX, Standing};
 use super::walk::CHOICES;
 use crate::domain::fault::Fault;
 use crate::domain::guard::{Guard, Subject};
 use crate::domain::labels;
 use crate::domain::signals::Lexicon;
-use crate::domain::texts::Texts;
+use crate::domain::texts::{COME_BACK, Texts};
 
 impl Protocol {
     /// What is wrong with the protocol; nothing when every step can be reached, an end can be reached from every step,
     /// every loop has its cap, and every name means something.
     #[must_use]
     pub fn check(&self, texts: &Texts, lexicon: &Lexicon) -> Vec<Fault> {
+        let texts = &self.texts.over(texts);
         let mut faults = Vec::new();
         self.check_names(&mut faults);
         self.check_steps(&mut faults);
@@ -29,7 +30,22 @@ impl Protocol {
         self.check_facts(texts, lexicon, &mut faults);
         self.check_criteria(&mut faults);
         self.check_labels(&mut faults);
-        faults
+        self.outline.place(faults)
+    }
+
+    /// The labels that it looks examples up under, with where each stands.
+    pub fn labelled(&self) -> impl Iterator<Item = (String, &str)> {
+        let parts = self.steps.iter().flat_map(|step| step.parts.iter().map(move |part| (step, part)));
+        let parts = parts.filter_map(|(step, part)| Some((at(step), part.label.as_deref()?)));
+        let asides = self.asides.iter().filter_map(|a| Some((at_aside(a), a.label.as_deref()?)));
+        let affirm = self.head.affirm.iter().filter_map(|a| Some(("affirm".to_owned(), a.label.as_deref()?)));
+        parts.chain(asides).chain(affirm)
+    }
+
+    /// The same faults, each with its line in the file.
+    #[must_use]
+    pub fn place(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        self.outline.place(faults)
     }
 
     fn check_names(&self, faults: &mut Vec<Fault>) {
@@ -37,17 +53,24 @@ impl Protocol {
         unique(self.asides.iter().map(|aside| &aside.name), "aside", faults);
         for step in &self.steps {
             unique(step.rules.iter().map(|rule| &rule.name), &format!("{}, rule", at(step)), faults);
-            for to in targets(step).filter(|to| self.step(to).is_none()) {
-                faults.push(Fault::new(at(step), format!("leads to '{to}', which is no step")));
+            for (place, to) in targets(step).filter(|(_, to)| self.step(to).is_none()) {
+                faults.push(Fault::new(place, format!("leads to '{to}', which is no step")));
             }
         }
+        let exits = self.asides.iter().filter_map(|aside| Some((aside, aside.then.as_ref()?)));
+        for (aside, then) in exits.filter(|(_, then)| self.step(&then.to).is_none()) {
+            faults.push(Fault::new(at_aside(aside), format!("leads to '{}', which is no step", then.to)));
+        }
         if self.step(&self.head.start).is_none() {
-            faults.push(Fault::new("file", format!("starts at '{}', which is no step", self.head.start)));
+            faults.push(Fault::new("start", format!("'{}' is no step", self.head.start)));
         }
     }
 
     fn check_steps(&self, faults: &mut Vec<Fault>) {
         for step in &self.steps {
+            for rule in step.rules.iter().filter(|rule| rule.hears.is_some() && rule.says.is_some()) {
+                faults.push(Fault::new(at_rule(step, rule), "has either 'hears' or 'says'"));
+            }
             let mut say = |what: &str| faults.push(Fault::new(at(step), what));
             if step.parts.iter().any(|part| part.asks.is_empty()) {
                 say("has a question without a text to ask it");
@@ -83,10 +106,12 @@ impl Protocol {
         }
         for aside in &self.asides {
             let keys = aside.says.iter().filter(|says| *says != CHOICES);
-            said.extend(keys.map(|key| (format!("aside {}", aside.name), key.as_str())));
+            let keys = keys.chain(aside.then.iter().filter_map(|then| then.says.as_ref()));
+            said.extend(keys.map(|key| (at_aside(aside), key.as_str())));
         }
         said.extend(self.head.heard.iter().map(|heard| ("heard".to_owned(), heard.says.as_str())));
         said.extend(Standing::ALL.map(|standing| ("file".to_owned(), standing.as_str())));
+        said.insert(("file".to_owned(), COME_BACK));
         said
     }
 
@@ -95,16 +120,27 @@ impl Protocol {
             faults.push(Fault::new(place, format!("there is no text '{key}'")));
         }
         for aside in self.asides.iter().filter(|aside| aside.says.is_empty()) {
-            faults.push(Fault::new(format!("aside {}", aside.name), "says nothing"));
+            faults.push(Fault::new(at_aside(aside), "says nothing"));
         }
-        for (step, key) in self.steps.iter().flat_map(|step| statements(step).map(move |key| (step, key))) {
+        for (place, key) in self.statements() {
             if texts.wordings(key).any(|wording| wording.contains('?')) {
-                faults.push(Fault::new(
-                    at(step),
-                    format!("'{key}' is said before a question and asks one itself"),
-                ));
+                let what =
+                    format!("'{key}' is said before a question, or instead of one, and asks one itself");
+                faults.push(Fault::new(place, what));
             }
         }
+    }
+
+    /// The texts that hold no question, with where.
+    fn statements(&self) -> impl Iterator<Item = (String, &str)> {
+        let steps = self.steps.iter().flat_map(|step| statements(step).map(move |key| (at(step), key)));
+        let asides = self.asides.iter().flat_map(|aside| {
+            let before = aside.says.iter().filter(|_| aside.reasks || aside.answer == Answer::Joins);
+            let then = aside.then.iter().filter_map(|then| then.says.as_ref());
+            before.chain(then).map(move |key| (at_aside(aside), key.as_str()))
+        });
+        let heard = self.head.heard.iter().map(|heard| ("heard".to_owned(), heard.says.as_str()));
+        steps.chain(asides).chain(heard)
     }
 
     fn check_guards(&self, lexicon: &Lexicon, faults: &mut Vec<Fault>) {
@@ -138,12 +174,11 @@ impl Protocol {
         let reset: BTreeSet<&String> = rules().flat_map(|(_, rule)| &rule.resets).collect();
         for (step, rule) in rules() {
             if rule.spends.as_ref().is_some_and(|name| reset.contains(name)) {
-                faults
-                    .push(Fault::new(at(step), format!("rule {} spends a counter that is reset", rule.name)));
+                faults.push(Fault::new(at_rule(step, rule), "spends a counter that is reset"));
             }
         }
         if !self.steps.iter().any(|step| step.counts.contains(&self.head.body_counter)) {
-            faults.push(Fault::new("file", "no step counts the body_counter"));
+            faults.push(Fault::new("body_counter", "no step counts it"));
         }
     }
 
@@ -152,7 +187,7 @@ impl Protocol {
         let told: BTreeSet<&str> = lexicon.facts().collect();
         let kept: BTreeSet<&str> = self.keeps().collect();
         let said: BTreeSet<&str> = self.said().into_iter().flat_map(|(_, key)| texts.slots(key)).collect();
-        let mut say = |name: &str, what: &str| faults.push(Fault::new(format!("fact {name}"), what));
+        let mut say = |name: &str, what: &str| faults.push(Fault::new(format!("facts, {name}"), what));
         for name in &declared {
             if !told.contains(name) {
                 say(name, "no rule of the lexicon tells it");
@@ -170,24 +205,22 @@ impl Protocol {
     }
 
     fn check_criteria(&self, faults: &mut Vec<Fault>) {
-        unique(self.head.criteria.iter(), "criterion", faults);
-        if self.head.criteria.len() != CRITERIA {
-            faults.push(Fault::new(
-                "file",
-                format!("names {} criteria, not {CRITERIA}", self.head.criteria.len()),
-            ));
+        unique(self.head.criteria.iter(), "criteria,", faults);
+        let count = self.head.criteria.len();
+        if !(1..=CRITERIA_MAX).contains(&count) {
+            let what = format!("names {count} of them; one to {CRITERIA_MAX} can be shown");
+            faults.push(Fault::new("criteria", what));
         }
         let settable: BTreeSet<&str> = self.settable().collect();
         for name in self.head.criteria.iter().filter(|name| !settable.contains(name.as_str())) {
-            faults.push(Fault::new(format!("criterion {name}"), "can never become true"));
+            faults.push(Fault::new(format!("criteria, {name}"), "can never become true"));
         }
     }
 
     /// A label that is not on the list would find no example.
     fn check_labels(&self, faults: &mut Vec<Fault>) {
-        let unknown: BTreeSet<&str> = self.labels().filter(|label| !labels::is_known(label)).collect();
-        for label in unknown {
-            faults.push(Fault::new(format!("label {label}"), "is not on the list of labels"));
+        for (place, label) in self.labelled().filter(|(_, label)| !labels::is_known(label)) {
+            faults.push(Fault::new(place, format!("the label '{label}' is not on the list of labels")));
         }
     }
 
@@ -214,13 +247,14 @@ impl Protocol {
     fn guards(&self) -> Vec<(String, &Guard)> {
         let mut guards: Vec<(String, &Guard)> = Vec::new();
         for step in &self.steps {
-            guards.extend(
-                step.rules.iter().map(|rule| (format!("{}, rule {}", at(step), rule.name), &rule.when)),
-            );
+            guards.extend(step.rules.iter().map(|rule| (at_rule(step, rule), &rule.when)));
             guards.extend(step.passes.iter().map(|pass| (format!("{}, pass", at(step)), &pass.when)));
             guards.extend(step.marks.iter().map(|mark| (format!("{}, mark", at(step)), &mark.when)));
         }
-        guards.extend(self.asides.iter().map(|aside| (format!("aside {}", aside.name), &aside.when)));
+        guards.extend(self.asides.iter().map(|aside| (at_aside(aside), &aside.when)));
+        let exits = self.asides.iter().filter_map(|aside| Some((aside, aside.then.as_ref()?)));
+        guards.extend(exits.map(|(aside, then)| (at_aside(aside), &then.when)));
+        guards.extend(self.head.affirm.iter().map(|affirm| ("affirm".to_owned(), &affirm.when)));
         guards.extend(self.head.heard.iter().map(|heard| ("heard".to_owned(), &heard.when)));
         guards.extend(self.notices.iter().map(|notice| ("notice".to_owned(), &notice.when)));
         guards
@@ -231,9 +265,20 @@ fn at(step: &Step) -> String {
     format!("step {}", step.name)
 }
 
-fn targets(step: &Step) -> impl Iterator<Item = &String> {
-    let rules = step.rules.iter().map(|rule| &rule.to);
-    rules.chain(step.passes.iter().map(|pass| &pass.to)).chain(step.spent.iter().map(|spent| &spent.to))
+fn at_rule(step: &Step, rule: &Rule) -> String {
+    format!("{}, rule {}", at(step), rule.name)
+}
+
+fn at_aside(aside: &Aside) -> String {
+    format!("aside {}", aside.name)
+}
+
+/// Where a step may lead, each with where that is written.
+fn targets(step: &Step) -> impl Iterator<Item = (String, &String)> {
+    let rules = step.rules.iter().map(|rule| (at_rule(step, rule), &rule.to));
+    let passes = step.passes.iter().map(|pass| (format!("{}, pass", at(step)), &pass.to));
+    let spent = step.spent.iter().map(|spent| (format!("{}, spent", at(step)), &spent.to));
+    rules.chain(passes).chain(spent)
 }
 
 /// The texts that ask.
@@ -242,10 +287,14 @@ fn questions(step: &Step) -> impl Iterator<Item = &str> {
     asks.chain(step.rules.iter().filter_map(|rule| rule.ask.as_deref()))
 }
 
-/// The texts that are said before a question.
+/// The texts that are said before a question, or instead of one.
 fn statements(step: &Step) -> impl Iterator<Item = &str> {
-    let rules = step.rules.iter().filter_map(|rule| rule.says.as_deref());
-    rules.chain(step.spent.iter().filter_map(|spent| spent.says.as_deref()))
+    let rules =
+        step.rules.iter().flat_map(|rule| rule.hears.as_deref().into_iter().chain(rule.says.as_deref()));
+    let spent = step.spent.iter().filter_map(|spent| spent.says.as_deref());
+    let parts =
+        step.parts.iter().flat_map(|part| part.affirms.as_deref().into_iter().chain(part.invites.as_deref()));
+    rules.chain(spent).chain(parts)
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a String>, what: &str, faults: &mut Vec<Fault>) {

@@ -1,7 +1,8 @@
 //! The protocol as a graph: what can be reached, what leads to an end, and that no loop goes on for ever.
 //!
 //! Asking again is capped by the number of a step's texts. Every other loop has to go through a rule that spends a
-//! counter which nothing resets; without those rules the graph must have no circle.
+//! counter which nothing resets, or through an aside's way out, which is taken once; without those the graph must have
+//! no circle.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +41,9 @@ fn all(step: &Step) -> impl Iterator<Item = &str> {
 
 fn reached(protocol: &Protocol) -> BTreeSet<&str> {
     let mut reached = BTreeSet::new();
-    let mut open = vec![protocol.head().start.as_str()];
+    let exits = protocol.asides().iter().filter_map(|aside| aside.then.as_ref());
+    let mut open: Vec<&str> = exits.map(|then| then.to.as_str()).collect();
+    open.push(&protocol.head().start);
     while let Some(step) = open.pop().and_then(|name| protocol.step(name)) {
         if reached.insert(step.name.as_str()) {
             open.extend(all(step));

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::outline::Outline;
 use super::place::ProtocolRef;
 use crate::domain::guard::Guard;
+use crate::domain::texts::Texts;
 
 /// A protocol whose file could be read. Whether it can be walked to its end, [`Protocol::check`] tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +17,9 @@ pub struct Protocol {
     pub(super) steps: Vec<Step>,
     pub(super) asides: Vec<Aside>,
     pub(super) notices: Vec<Notice>,
+    /// Texts of its own, which go before the shared ones of the same key.
+    pub(super) texts: Texts,
+    pub(super) outline: Outline,
 }
 
 /// What stands before the steps.
@@ -36,6 +41,8 @@ pub struct Head {
     pub counters: BTreeMap<String, u32>,
     /// How an answer is met that no rule understood.
     pub heard: Option<Heard>,
+    /// When a client who gives what is looked for is met with an affirmation instead of a question.
+    pub affirm: Option<Affirm>,
 }
 
 /// What is said before the next question, so that nobody is passed over who told something.
@@ -44,6 +51,16 @@ pub struct Head {
 pub struct Heard {
     pub when: Guard,
     pub says: String,
+}
+
+/// Affirming rather than asking: where `when` holds and a rule understood the answer, the next question is replaced by
+/// its part's own [`Part::affirms`], under this decision's name, or [`Part::invites`], under the part's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Affirm {
+    pub when: Guard,
+    pub decision: String,
+    pub label: Option<String>,
 }
 
 /// A place in the protocol: a question, and what may follow its answer.
@@ -78,6 +95,10 @@ pub struct Part {
     pub decision: String,
     pub label: Option<String>,
     pub asks: Vec<String>,
+    /// The text that stands for its first question where the client is affirmed.
+    pub affirms: Option<String>,
+    /// The same for a part whose decision the affirmation does not change.
+    pub invites: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -98,7 +119,9 @@ pub struct Rule {
     /// Go to the step's next part first, and to `to` after the last.
     #[serde(default)]
     pub next_part: bool,
-    /// Said before the question.
+    /// Says that the answer was heard. Left out where something else of the reply says so.
+    pub hears: Option<String>,
+    /// Said before the question in any case.
     pub says: Option<String>,
     /// The question's text, where it is not the step's own first.
     pub ask: Option<String>,
@@ -149,6 +172,24 @@ pub struct Aside {
     /// Whether the step's question is asked again, in other words.
     #[serde(default)]
     pub reasks: bool,
+    /// Whether its words say that the answer was heard, so that nothing else has to.
+    #[serde(default)]
+    pub hears: bool,
+    /// Whether it is said beyond its caps too, where it joins.
+    #[serde(default)]
+    pub always: bool,
+    /// Where it leads, once in a session, when it comes again after its total.
+    pub then: Option<Then>,
+}
+
+/// A way out of an aside that keeps coming.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Then {
+    #[serde(default)]
+    pub when: Guard,
+    pub to: String,
+    pub says: Option<String>,
 }
 
 /// What an aside does with an answer that came along with it.
@@ -159,7 +200,7 @@ pub enum Answer {
     Waits,
     /// The step's rule goes first.
     Wins,
-    /// Both count: the aside's text is always said, also after its caps, and the rule moves on.
+    /// Both count: the aside's text is said, and the rule moves on.
     Joins,
 }
 
@@ -199,17 +240,34 @@ impl Protocol {
         &self.asides
     }
 
+    /// Texts of its own, which go before the shared ones of the same key.
+    #[must_use]
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// Every decision that it may come to.
+    pub fn decisions(&self) -> impl Iterator<Item = &str> {
+        let parts = self.steps.iter().flat_map(|step| &step.parts).map(|part| part.decision.as_str());
+        let affirm = self.head.affirm.iter().map(|affirm| affirm.decision.as_str());
+        parts.chain(self.asides.iter().map(|aside| aside.decision.as_str())).chain(affirm)
+    }
+
     /// Every label under which passages are looked up.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         let parts = self.steps.iter().flat_map(|step| &step.parts).filter_map(|part| part.label.as_deref());
-        parts.chain(self.asides.iter().filter_map(|aside| aside.label.as_deref()))
+        let affirm = self.head.affirm.iter().filter_map(|affirm| affirm.label.as_deref());
+        parts.chain(self.asides.iter().filter_map(|aside| aside.label.as_deref())).chain(affirm)
     }
 
     /// The most turns that a session can take from its start to an end, whatever is said: every turn asks one of a
-    /// step's questions or spends an aside, and a step is entered again only by spending a counter.
+    /// step's questions or spends an aside, and a step is entered again only by spending a counter or an aside's one
+    /// way out.
     #[must_use]
     pub fn turns_max(&self) -> u32 {
-        let again: u32 = self.spent_counters().filter_map(|name| self.head.counters.get(name)).sum();
+        let exits = self.asides.iter().filter(|aside| aside.then.is_some()).count();
+        let spent: u32 = self.spent_counters().filter_map(|name| self.head.counters.get(name)).sum();
+        let again = spent.saturating_add(u32::try_from(exits).unwrap_or(u32::MAX));
         let asks = self.steps.iter().flat_map(|step| &step.parts).map(|part| part.asks.len());
         let asks = asks.fold(0u32, |sum, n| sum.saturating_add(u32::try_from(n).unwrap_or(u32::MAX)));
         let asides: u32 = self.asides.iter().map(|aside| aside.total).sum();

@@ -90,6 +90,9 @@ pub fn navigate(protocol: &Protocol, place: &Place, signals: &Signals) -> Naviga
 }
 
 fn beside(mut walk: Walk<'_>, step: &Step, aside: &Aside, rule: Option<&Rule>) -> Decision {
+    if let Some(then) = walk.leads_out(aside) {
+        return walk.lead_out(aside, then).named(aside);
+    }
     let held = walk.hold(step, aside);
     match (aside.answer, rule, held) {
         (Answer::Joins, Some(rule), _) => walk.follow(step, rule).named(aside),

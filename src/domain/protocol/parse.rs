@@ -5,9 +5,11 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::model::{Aside, Head, Notice, Part, Pass, Protocol, Rule, Spent, Step};
+use super::outline::Outline;
 use super::place::ProtocolRef;
 use crate::domain::digest::version_of;
 use crate::domain::fault::Fault;
+use crate::domain::texts::Texts;
 
 impl Protocol {
     /// Reads a protocol's file. Unknown fields are refused.
@@ -17,7 +19,9 @@ impl Protocol {
     pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
         let mut file: Table =
             toml::from_str(source).map_err(|error| vec![Fault::new("file", error.to_string())])?;
+        let outline = Outline::of(source);
         let mut faults = Vec::new();
+        let texts = own_texts(&mut file, &mut faults);
         let steps = tables(&mut file, "step", "file", &mut faults);
         let steps = steps.into_iter().enumerate().filter_map(|(n, raw)| step(raw, n, &mut faults)).collect();
         let asides = list::<Aside>(&mut file, "aside", "file", &mut faults);
@@ -26,11 +30,20 @@ impl Protocol {
         match head {
             Some(head) if faults.is_empty() => {
                 let reference = ProtocolRef { id: head.id.clone(), hash: version_of(source) };
-                Ok(Self { reference, head, steps, asides, notices })
+                Ok(Self { reference, head, steps, asides, notices, texts, outline })
             }
-            Some(_) | None => Err(faults),
+            Some(_) | None => Err(outline.place(faults)),
         }
     }
+}
+
+/// The texts that the file brings along.
+fn own_texts(file: &mut Table, faults: &mut Vec<Fault>) -> Texts {
+    let Some(value) = file.remove("texts") else { return Texts::default() };
+    Texts::of(value).unwrap_or_else(|own| {
+        faults.extend(own);
+        Texts::default()
+    })
 }
 
 /// A step's table without the tables inside it.
@@ -44,6 +57,8 @@ struct Plain {
     label: Option<String>,
     #[serde(default)]
     asks: Vec<String>,
+    affirms: Option<String>,
+    invites: Option<String>,
     #[serde(default)]
     counts: Vec<String>,
     #[serde(default)]
@@ -65,8 +80,17 @@ fn step(mut raw: Table, index: usize, faults: &mut Vec<Fault>) -> Option<Step> {
         _ => note(faults, &at, "'spent' has to be a table"),
     });
     let plain = read::<Plain>(raw, &at, faults)?;
-    match (plain.decision, parts.is_empty()) {
-        (Some(decision), true) => parts.push(Part { decision, label: plain.label, asks: plain.asks }),
+    match (&plain.decision, parts.is_empty()) {
+        (Some(decision), true) => {
+            let Plain { label, asks, affirms, invites, .. } = &plain;
+            parts.push(Part {
+                decision: decision.clone(),
+                label: label.clone(),
+                asks: asks.clone(),
+                affirms: affirms.clone(),
+                invites: invites.clone(),
+            });
+        }
         (None, false) => {}
         _ => return note(faults, &at, "has either a decision with its asks, or parts"),
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::model::{Protocol, Step};
 use super::navigate::Decision;
 
-/// How many completion criteria a protocol names.
-pub const CRITERIA: usize = 12;
+/// The most completion criteria that a protocol may name. Stage 1 of the therapy names as many.
+pub const CRITERIA_MAX: usize = 12;
 
 /// Which protocol a session follows. An older version stays loaded until its sessions end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]

@@ -1,6 +1,6 @@
 //! The moves that a turn is made of. A walk is used up by the move that ends it.
 
-use super::model::{Answer, Aside, Notice, Part, Protocol, Rule, Step};
+use super::model::{Answer, Aside, Notice, Part, Protocol, Rule, Step, Then};
 use super::navigate::Decision;
 use super::place::{ALL, ASKED, HERE, PART, Place};
 use crate::domain::guard::{Guard, Subject};
@@ -18,13 +18,28 @@ pub(super) struct Walk<'a> {
     place: Place,
     texts: Vec<String>,
     why: Vec<String>,
+    /// Something of the reply says already that the answer was heard.
+    is_heard: bool,
+    /// What says so otherwise, before a question that does not say it itself.
+    hears: Option<String>,
+    /// A rule leads on, so that an affirmation may stand for the next question.
+    affirms: bool,
 }
 
 impl<'a> Walk<'a> {
     /// Takes in what was noticed, whatever the step makes of it.
     pub(super) fn begin(protocol: &'a Protocol, place: &Place, signals: &'a Signals) -> Self {
         let why = vec![format!("read at {}", place.step), noticed(signals)];
-        let mut walk = Self { protocol, signals, place: place.clone(), texts: Vec::new(), why };
+        let mut walk = Self {
+            protocol,
+            signals,
+            place: place.clone(),
+            texts: Vec::new(),
+            why,
+            is_heard: false,
+            hears: None,
+            affirms: false,
+        };
         walk.take_note(&protocol.notices);
         walk
     }
@@ -47,13 +62,28 @@ impl<'a> Walk<'a> {
     /// The aside that goes before the step's rule, if any.
     pub(super) fn aside(&self, rule: Option<&Rule>) -> Option<&'a Aside> {
         self.protocol.asides.iter().find(|aside| {
+            let due = self.is_left(aside) || self.leads_out(aside).is_some();
             let due = match aside.answer {
-                Answer::Waits => self.is_asked() && self.is_left(aside),
-                Answer::Wins => rule.is_none() && self.is_asked() && self.is_left(aside),
-                Answer::Joins => true,
+                Answer::Waits => due && self.is_asked(),
+                Answer::Wins => due && self.is_asked() && rule.is_none(),
+                Answer::Joins => due || aside.always,
             };
             due && self.holds(&aside.when)
         })
+    }
+
+    /// The way out of an aside that has reached its total, while it was not taken.
+    pub(super) fn leads_out<'s>(&self, aside: &'s Aside) -> Option<&'s Then> {
+        let is_spent = self.place.count(&all(aside)) == aside.total;
+        aside.then.as_ref().filter(|then| is_spent && self.holds(&then.when))
+    }
+
+    /// Ends the turn by an aside's way out.
+    pub(super) fn lead_out(mut self, aside: &Aside, then: &Then) -> Decision {
+        self.place.bump(&all(aside));
+        self.why.push(format!("aside {} has come often enough", aside.name));
+        self.texts.extend(then.says.clone());
+        self.enter(&then.to, None)
     }
 
     /// Says an aside's text. True while its caps let it keep the place.
@@ -63,6 +93,7 @@ impl<'a> Walk<'a> {
         let says = aside.says.get(times).or(aside.says.last()).map(String::as_str);
         let says = if says == Some(CHOICES) { step.choices.as_deref() } else { says };
         self.texts.extend(says.map(str::to_owned));
+        self.is_heard |= aside.hears;
         if left {
             self.place.bump(&here(aside));
             self.place.bump(&all(aside));
@@ -92,6 +123,8 @@ impl<'a> Walk<'a> {
         if let Some(counter) = &rule.spends {
             self.place.bump(counter);
         }
+        self.affirms = rule.spends.is_none();
+        self.hears = rule.hears.clone().filter(|_| !self.is_heard);
         self.texts.extend(rule.says.clone());
         if rule.next_part {
             return self.next_part(step, &rule.to);
@@ -105,8 +138,8 @@ impl<'a> Walk<'a> {
     /// Ends the turn by asking the step's next question, or by its way out when there is none.
     pub(super) fn again(mut self, step: &Step) -> Decision {
         self.why.push("no rule held".to_owned());
-        let heard =
-            self.protocol.head.heard.as_ref().filter(|heard| self.is_asked() && self.holds(&heard.when));
+        let heard = self.protocol.head.heard.as_ref();
+        let heard = heard.filter(|heard| !self.is_heard && self.is_asked() && self.holds(&heard.when));
         self.texts.extend(heard.map(|heard| heard.says.clone()));
         self.ask_again(step, None)
     }
@@ -129,8 +162,9 @@ impl<'a> Walk<'a> {
         let Some(spent) = &step.spent else { return self.stay() };
         self.why.push(format!("{} has asked enough", step.name));
         self.place.flags.extend(spent.sets.iter().cloned());
+        self.affirms = false;
         // What a rule has just said answers the client better than the way out's own words.
-        if self.texts.is_empty() {
+        if self.texts.is_empty() && self.hears.is_none() {
             self.texts.extend(spent.says.clone());
         }
         if spent.next_part { self.next_part(step, &spent.to) } else { self.enter(&spent.to, None) }
@@ -166,15 +200,26 @@ impl<'a> Walk<'a> {
 
     fn ask(mut self, step: &Step, ask: Option<&str>) -> Decision {
         let Some(part) = step.parts.get(self.place.part()) else { return self.stay() };
-        let question = ask.or_else(|| self.next_ask(part)).map(str::to_owned);
-        self.texts.extend(question);
+        let affirm =
+            self.protocol.head.affirm.as_ref().filter(|affirm| {
+                ask.is_none() && self.affirms && !self.is_asked() && self.holds(&affirm.when)
+            });
+        let (said, decision, label) = match (affirm, &part.affirms, &part.invites) {
+            (Some(affirm), Some(affirms), _) => (Some(affirms.as_str()), &affirm.decision, &affirm.label),
+            (Some(_), None, Some(invites)) => (Some(invites.as_str()), &part.decision, &part.label),
+            (Some(_), None, None) | (None, _, _) => {
+                self.texts.extend(self.hears.take());
+                (ask.or_else(|| self.next_ask(part)), &part.decision, &part.label)
+            }
+        };
+        self.texts.extend(said.map(str::to_owned));
         self.place.bump(ASKED);
         for counter in &step.counts {
             self.place.bump(counter);
         }
         self.place.flags.extend(step.sets.iter().cloned());
         self.take_note(&step.marks);
-        self.decision(step, part.decision.clone(), part.label.clone())
+        self.decision(step, decision.clone(), label.clone())
     }
 
     fn next_ask<'p>(&self, part: &'p Part) -> Option<&'p str> {

@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::source::{Derived, Emotion, FactRule, Source};
+use super::source::{Derived, Emotion, FactRule, RawRule, Source};
+use super::spread::spread;
 use super::tokens::Vocabulary;
 use crate::domain::fault::Fault;
 use crate::domain::guard::Subject;
 
-/// Signals that follow from a text's length alone.
-pub(super) const WORDS: &str = "words";
-pub(super) const MANY_WORDS: &str = "many_words";
+/// Signals that follow from a text's length alone, each with the words that it takes.
+pub(super) const LENGTHS: [(&str, usize); 3] = [("words", 1), ("many_words", 4), ("long_text", 80)];
+/// The signal of an emotion at its highest intensity.
+pub(super) const STRONG_EMOTION: &str = "strong_emotion";
+/// The signal of a text in a language that these words are not of.
+pub const OTHER_LANGUAGE: &str = "other_language";
+const UNWORDED: [&str; 2] = [STRONG_EMOTION, OTHER_LANGUAGE];
 
 /// A language's words for everything that is noticed.
 #[derive(Debug)]
@@ -86,13 +91,19 @@ impl Lexicon {
     /// The names of all signals that may be found.
     pub fn signals(&self) -> impl Iterator<Item = &str> {
         let said = self.rules.iter().map(|rule| rule.signal.as_str());
-        said.chain(self.derived.iter().map(|derived| derived.signal.as_str())).chain([WORDS, MANY_WORDS])
+        let derived = self.derived.iter().map(|derived| derived.signal.as_str());
+        said.chain(derived).chain(unworded())
     }
 
     /// The names of all facts that may be told.
     pub fn facts(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().filter_map(|rule| rule.fact.as_ref()).map(|fact| fact.name.as_str())
     }
+}
+
+/// Signals that no word shows by itself.
+fn unworded<'a>() -> impl Iterator<Item = &'a str> {
+    LENGTHS.iter().map(|&(signal, _)| signal).chain(UNWORDED)
 }
 
 fn compile(source: Source) -> Lexicon {
@@ -136,10 +147,8 @@ fn compile(source: Source) -> Lexicon {
 fn phrases(source: &Source, vocabulary: &mut Vocabulary) -> Vec<Phrase> {
     let mut phrases = Vec::new();
     for (rule, raw) in source.rules.iter().enumerate() {
-        let kinds =
-            [(&raw.phrases, Anchor::Anywhere), (&raw.starts, Anchor::Start), (&raw.answers, Anchor::Whole)];
-        for (texts, anchor) in kinds {
-            phrases.extend(texts.iter().map(|text| Phrase {
+        for (text, anchor) in written(raw) {
+            phrases.extend(spread(text).unwrap_or_default().iter().map(|text| Phrase {
                 words: text.split(' ').map(|word| vocabulary.learn(word)).collect(),
                 rule,
                 anchor,
@@ -147,6 +156,13 @@ fn phrases(source: &Source, vocabulary: &mut Vocabulary) -> Vec<Phrase> {
         }
     }
     phrases
+}
+
+/// A rule's phrases as they are written, each with where it counts.
+fn written(raw: &RawRule) -> impl Iterator<Item = (&String, Anchor)> {
+    let kinds =
+        [(&raw.phrases, Anchor::Anywhere), (&raw.starts, Anchor::Start), (&raw.answers, Anchor::Whole)];
+    kinds.into_iter().flat_map(|(texts, anchor)| texts.iter().map(move |text| (text, anchor)))
 }
 
 fn by_first_word(phrases: Vec<Phrase>, words: usize) -> Vec<Vec<Phrase>> {
@@ -171,12 +187,16 @@ fn faults(source: &Source) -> Vec<Fault> {
         if !ids.insert(&rule.id) {
             faults.push(Fault::new(&at, "its id stands twice"));
         }
-        let texts: Vec<&String> = rule.phrases.iter().chain(&rule.starts).chain(&rule.answers).collect();
-        if texts.is_empty() {
+        if written(rule).next().is_none() {
             faults.push(Fault::new(&at, "has no words"));
         }
-        faults
-            .extend(texts.into_iter().filter_map(|text| Some(Fault::new(&at, phrase_fault(source, text)?))));
+        for (text, _) in written(rule) {
+            let wrong = match spread(text) {
+                Ok(phrases) => phrases.iter().find_map(|phrase| phrase_fault(source, phrase)),
+                Err(wrong) => Some(wrong),
+            };
+            faults.extend(wrong.map(|wrong| Fault::new(&at, wrong)));
+        }
     }
     faults.extend(unknown_signals(source));
     faults
@@ -195,7 +215,7 @@ fn phrase_fault(source: &Source, text: &str) -> Option<String> {
 fn unknown_signals(source: &Source) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut known: BTreeSet<&str> = source.rules.iter().map(|rule| rule.signal.as_str()).collect();
-    known.extend([WORDS, MANY_WORDS]);
+    known.extend(unworded());
     for derived in &source.derived {
         let at = format!("derived {}", derived.signal);
         for literal in derived.when.literals() {

@@ -7,13 +7,14 @@ mod lexicon;
 mod read;
 mod reflect;
 mod source;
+mod spread;
 mod tokens;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use lexicon::Lexicon;
+pub use lexicon::{Lexicon, OTHER_LANGUAGE};
 
 /// The English words.
 pub const ENGLISH: &str = include_str!("../../../prompts/signals/en.toml");
@@ -74,6 +75,11 @@ impl Signals {
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&str> {
         self.facts.get(name).map(String::as_str)
+    }
+
+    /// Everything that the client told, by name.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.facts.iter().map(|(name, said)| (name.as_str(), said.as_str()))
     }
 
     /// Everything noticed with its rule, in the order of the rules.

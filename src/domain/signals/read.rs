@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::lexicon::{Anchor, Lexicon, MANY_WORDS, Phrase, Rule, WORDS};
+use super::lexicon::{Anchor, LENGTHS, Lexicon, Phrase, Rule, STRONG_EMOTION};
 use super::source::{FactRule, Take};
 use super::tokens::{Token, UNKNOWN, tokens};
 use super::{Detection, EmotionalState, Found, Signals};
@@ -10,8 +10,8 @@ use crate::domain::guard::Subject;
 
 /// How far back a negation reaches within its clause, in words.
 const NEGATION_REACH: usize = 6;
-/// From so many words on a text says something.
-const MANY: usize = 4;
+/// The intensity from which an emotion is a strong one.
+const STRONG: u8 = 3;
 /// How far a clause is looked at, in words to each side; a longer one is not said back anyway.
 const CLAUSE_MAX: usize = 40;
 /// The most phrases that the wire shows of one kind.
@@ -30,8 +30,11 @@ impl Lexicon {
         let page = Page { lexicon: self, text: &corrected, tokens: &tokens };
         page.note_hits(&hits, &mut signals);
         page.note_lengths(&mut signals);
-        self.derive(&mut signals);
         signals.emotional_state = page.emotions(&hits);
+        if signals.emotional_state.intensity >= STRONG {
+            note(&mut signals, STRONG_EMOTION, "intensity");
+        }
+        self.derive(&mut signals);
         signals.input_category = self.category(&signals);
         signals.thinking = page.detection(&hits, "thinking", &signals);
         signals.past = page.detection(&hits, "past", &signals);
@@ -148,11 +151,8 @@ impl Page<'_> {
     }
 
     fn note_lengths(&self, signals: &mut Signals) {
-        if !self.tokens.is_empty() {
-            note(signals, WORDS, "length");
-        }
-        if self.tokens.len() >= MANY {
-            note(signals, MANY_WORDS, "length");
+        for (signal, _) in LENGTHS.iter().filter(|(_, words)| self.tokens.len() >= *words) {
+            note(signals, signal, "length");
         }
     }
 

@@ -5,6 +5,7 @@ mod check;
 mod edges;
 mod general;
 mod place;
+mod redirects;
 
 use super::*;
 use crate::domain::signals::{self, Lexicon};

@@ -1,0 +1,59 @@
+//! `attune signals`: what the words of a language see in a text, and by which rule. For whoever mends the words; it
+//! stores and sends nothing.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::domain::signals::{ENGLISH, Lexicon, Signals};
+
+use super::{Failure, say};
+
+/// How a text is named that comes on standard input.
+const FROM_INPUT: &str = "-";
+
+pub(super) fn explain(text: &str, words: Option<&Path>) -> Result<ExitCode, Failure> {
+    let lexicon = lexicon(words)?;
+    let signals = lexicon.read(&given(text)?);
+    for line in lines(&signals) {
+        say(line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lexicon(words: Option<&Path>) -> Result<Lexicon, Failure> {
+    let source = match words {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|error| Failure::Said(format!("{}: {error}", path.display())))?,
+        None => ENGLISH.to_owned(),
+    };
+    Lexicon::parse(&source).or_else(|faults| {
+        for fault in &faults {
+            say(fault)?;
+        }
+        Err(Failure::Said(format!("{} fault(s)", faults.len())))
+    })
+}
+
+fn given(text: &str) -> Result<String, Failure> {
+    if text != FROM_INPUT {
+        return Ok(text.to_owned());
+    }
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input)?;
+    Ok(input.trim_end_matches('\n').to_owned())
+}
+
+fn lines(signals: &Signals) -> Vec<String> {
+    let mut lines = vec![format!("category   {}", signals.input_category)];
+    let state = &signals.emotional_state;
+    lines.push(format!("emotion    {} ({} of 3)", state.primary_emotion, state.intensity));
+    for (from, to) in &signals.spelling_corrections {
+        lines.push(format!("spelling   {from} -> {to}"));
+    }
+    lines.extend(
+        signals.found().iter().map(|found| format!("signal     {:<18} {}", found.signal, found.rule)),
+    );
+    lines.extend(signals.facts().map(|(name, said)| format!("fact       {name:<18} {said}")));
+    lines
+}
