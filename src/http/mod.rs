@@ -1,6 +1,7 @@
 //! The edge: paths, bodies and problems. Thin: it decodes, asks, and encodes; it decides nothing.
 
 mod address;
+mod alerts;
 mod body;
 mod docs;
 mod edge;

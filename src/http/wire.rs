@@ -1,5 +1,7 @@
 //! Bodies in and out, as `docs/` and the `OpenAPI` page describe them.
 
+pub mod alerts;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -276,6 +278,16 @@ pub struct DayBody {
     /// `YYYY-MM-DD`, UTC.
     pub date: String,
     pub counts: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct YearlyBody {
+    /// `YYYY`, UTC.
+    pub year: String,
+    /// Replies that showed crisis lines, by the level of the session.
+    pub resources_shown: BTreeMap<String, u64>,
+    /// Replies that told the emergency number, by the level of the session.
+    pub emergency_told: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

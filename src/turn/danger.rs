@@ -10,9 +10,10 @@ use tokio::task::JoinHandle;
 use crate::domain::id::SessionKey;
 use crate::store::{Counter, Raise, Raised, StoreError};
 
-use super::compose;
 use super::input::Admitted;
+use super::reply::Reply;
 use super::{Answer, Refused, Turns};
+use super::{commit, compose};
 
 /// The first pause between two tries to raise a level; it doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -24,7 +25,7 @@ const UNRAISED_MAX: usize = 10_000;
 
 /// The stored reply, when it is there in time; else one that holds the same words and says that it is not stored.
 pub(super) async fn answer(
-    turns: &Turns,
+    turns: &Arc<Turns>,
     admitted: &Admitted,
     running: JoinHandle<Result<Answer, Refused>>,
 ) -> Answer {
@@ -32,21 +33,32 @@ pub(super) async fn answer(
         Ok(Ok(Ok(answer))) => answer,
         Ok(Ok(Err(refused))) => {
             tracing::warn!(%refused, "a crisis reply goes out unstored");
-            stateless(turns, admitted)
+            uncommitted(turns, admitted)
         }
         Ok(Err(_panicked)) => {
             tracing::error!("a turn in danger failed; its crisis reply goes out unstored");
-            stateless(turns, admitted)
+            uncommitted(turns, admitted)
         }
-        // The task goes on behind the reply and stores it.
-        Err(_elapsed) => stateless(turns, admitted),
+        // The task goes on behind the reply, stores it, and counts it with the rest of the turn.
+        Err(_elapsed) => stateless(turns, admitted).0,
     }
 }
 
-fn stateless(turns: &Turns, admitted: &Admitted) -> Answer {
+/// No turn follows that would count the referral in it.
+fn uncommitted(turns: &Arc<Turns>, admitted: &Admitted) -> Answer {
+    let (answer, reply) = stateless(turns, admitted);
+    let referrals = commit::referrals(turns, turns.settings.country.as_deref(), &reply);
+    let (turns, org) = (Arc::clone(turns), admitted.key.org.clone());
+    let counting = Arc::clone(&turns);
+    // Behind the answer: a store that is away must not hold it up. Best effort, as all counters are.
+    drop(counting.tasks.spawn(async move { drop(turns.store.count(&org, referrals).await) }));
+    answer
+}
+
+fn stateless(turns: &Turns, admitted: &Admitted) -> (Answer, Reply) {
     let reply = compose::stateless(turns, admitted);
     turns.metrics.crisis_reply_unstored();
-    Answer { body: reply.bytes(), replayed: false, quota: None }
+    (Answer { body: reply.bytes(), replayed: false, quota: None }, reply)
 }
 
 /// Raises the client's level. When the store does not take it, a task of its own goes on trying.

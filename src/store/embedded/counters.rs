@@ -15,13 +15,13 @@ const PAGES_MAX: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Counters {
-    pages: BTreeMap<Vec<u8>, Counts>,
+    pages: BTreeMap<Vec<u8>, Tally>,
     dirty_since: Option<Timestamp>,
 }
 
 /// One organisation's page of one day or year.
 #[derive(Default)]
-struct Counts {
+struct Tally {
     counts: BTreeMap<String, u64>,
     unwritten: BTreeSet<String>,
     /// When the page goes, where it has no entry for that yet.
@@ -55,7 +55,7 @@ impl Counters {
             };
             let key = tables::of_page(org, &page);
             if !self.pages.contains_key(&key) {
-                let Ok(counts) = Counts::load(tables, &key, due) else { continue };
+                let Ok(counts) = Tally::load(tables, &key, due) else { continue };
                 self.pages.insert(key.clone(), counts);
             }
             self.pages.entry(key).or_default().count(event.name());
@@ -89,7 +89,7 @@ impl Counters {
     }
 }
 
-impl Counts {
+impl Tally {
     fn load(tables: &Tables, key: &[u8], due: Option<Timestamp>) -> Result<Self, StoreError> {
         let mut page = Self::default();
         for entry in tables.daily.prefix(key) {

@@ -181,13 +181,18 @@ pub async fn clearing_closes_what_told_of_the_level_seen_or_not<A: Adapter>() {
     assert_eq!(page(&adapter, query(AlertOrder::Danger, 5)).await.open, 1);
 }
 
-/// Clients a to f, in this order: high, crisis, high, crisis, high, and a report at none.
+/// The client of a session that is not the desk's.
+fn of(id: &str) -> String {
+    format!("client of {id}")
+}
+
+/// Sessions a to f, in this order: high, crisis, high, crisis, high, and a report at none.
 async fn six<A: Adapter>(adapter: &A) {
     let desk = Desk::of(adapter);
     for (id, level) in
         ["a", "b", "c", "d", "e"].into_iter().zip([Level::High, Level::Crisis].into_iter().cycle())
     {
-        let raise = Raise { session: key(id), client: client(id), level, why: Vec::new() };
+        let raise = Raise { session: key(id), client: client(&of(id)), level, why: Vec::new() };
         adapter.store().raise(raise).await.expect("the store is there");
         adapter.wind(HOUR).await;
     }
@@ -219,13 +224,13 @@ pub async fn pages_of_alerts_follow_each_other_in_either_order<A: Adapter>() {
     }
     let high = AlertQuery { level: Some(Level::High), ..query(AlertOrder::Newest, 2) };
     assert_eq!(walked(&adapter, high).await.concat(), "eca");
-    let of_b = all(&adapter).await.into_iter().find(|alert| alert.client == client("b"));
+    let of_b = all(&adapter).await.into_iter().find(|alert| alert.client == client(&of("b")));
     acknowledge(&adapter, &of_b.expect("an alert").id).await;
-    let of = |state| AlertQuery { state: Some(state), ..query(AlertOrder::Danger, 2) };
-    assert_eq!(walked(&adapter, of(AlertState::Open)).await.concat(), "decaf");
-    assert_eq!(walked(&adapter, of(AlertState::Acknowledged)).await.concat(), "b");
-    assert_eq!(walked(&adapter, of(AlertState::Cleared)).await.concat(), "");
-    assert_eq!(page(&adapter, of(AlertState::Cleared)).await.open, 5);
+    let in_state = |state| AlertQuery { state: Some(state), ..query(AlertOrder::Danger, 2) };
+    assert_eq!(walked(&adapter, in_state(AlertState::Open)).await.concat(), "decaf");
+    assert_eq!(walked(&adapter, in_state(AlertState::Acknowledged)).await.concat(), "b");
+    assert_eq!(walked(&adapter, in_state(AlertState::Cleared)).await.concat(), "");
+    assert_eq!(page(&adapter, in_state(AlertState::Cleared)).await.open, 5);
 }
 
 pub async fn organisations_see_their_own_alerts_only<A: Adapter>() {
