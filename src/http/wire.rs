@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::disclosure;
+use crate::domain::disclosure::Disclosure;
 use crate::domain::exchange::Exchange;
 use crate::domain::protocol::ProtocolRef;
 use crate::domain::safety::{Level, Resource};
@@ -43,7 +43,8 @@ pub struct CreateBody {
     /// Whose session it is: safety is remembered for a client across its sessions.
     #[schema(max_length = 256)]
     pub client_id: Option<String>,
-    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines.
+    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines; `minor: true` has simpler
+    /// words, and reminds sooner that this is an AI.
     #[schema(value_type = Option<BTreeMap<String, crate::domain::session::MetaValue>>)]
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
@@ -56,21 +57,6 @@ pub struct Created {
     pub status: Status,
     pub message: String,
     pub disclosure: Disclosure,
-}
-
-/// What a person is told before the first word.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Disclosure {
-    pub version: String,
-    /// Always true: nobody here is human.
-    pub ai: bool,
-    pub text: String,
-}
-
-impl Disclosure {
-    pub fn current() -> Self {
-        Self { version: disclosure::VERSION.to_owned(), ai: true, text: disclosure::text().to_owned() }
-    }
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -354,7 +354,7 @@ pub async fn too_many_reports_are_not_kept_and_danger_still_is<A: Adapter>() {
     let mut kept = 0;
     for session in 0..sessions {
         let id = format!("s{session}");
-        for _ in 0..REPORTS_MAX / ReportReason::ALL.len() + 1 {
+        for _ in 0..=REPORTS_MAX / ReportReason::ALL.len() {
             let turn = desk.turn(&id).await;
             for reason in ReportReason::ALL {
                 let reported = report(&adapter, &id, u32::try_from(turn).ok(), *reason).await;
