@@ -59,6 +59,8 @@ pub struct Config {
     /// Whether whoever sits at the terminal wants no escape codes: `NO_COLOR`, or a `TERM` that knows none.
     pub plain: bool,
     pub country: Option<String>,
+    /// How people reach whoever runs this server; public.
+    pub contact: Option<String>,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
     pub log: String,
@@ -165,6 +167,7 @@ fn read(reader: &mut Reader) -> Config {
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
         plain: is_plain(reader),
         country: read_country(reader),
+        contact: read_contact(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),
         log: reader.text("ATTUNE_LOG").unwrap_or_default(),
@@ -227,6 +230,15 @@ fn read_country(reader: &mut Reader) -> Option<String> {
         return Some(country);
     }
     reader.fault("ATTUNE_COUNTRY", "a two-letter country code, like US");
+    None
+}
+
+fn read_contact(reader: &mut Reader) -> Option<String> {
+    let contact = reader.text("ATTUNE_CONTACT")?;
+    if contact.chars().count() <= 200 && !contact.chars().any(char::is_control) {
+        return Some(contact);
+    }
+    reader.fault("ATTUNE_CONTACT", "at most 200 characters, none of them a control character");
     None
 }
 

@@ -15,6 +15,7 @@ mod routes;
 mod session;
 mod sse;
 mod state;
+mod statement;
 mod turns;
 pub mod wire;
 

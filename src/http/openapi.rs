@@ -4,7 +4,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{alerts, health, input, lists, problem, session, turns};
+use super::{alerts, health, input, lists, problem, session, statement, turns};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,7 +16,7 @@ use super::{alerts, health, input, lists, problem, session, turns};
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
         turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge,
-        lists::daily, lists::yearly, lists::resources, health::livez, health::readyz, health::health, health::metrics
+        lists::daily, lists::yearly, lists::resources, statement::crisis_protocol, health::livez, health::readyz, health::health, health::metrics
     ),
     components(schemas(problem::Body)),
     modifiers(&Common)

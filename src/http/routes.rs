@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
-use super::{alerts, docs, health, input, lists, session, turns};
+use super::{alerts, docs, health, input, lists, session, statement, turns};
 
 pub fn routes(config: &mut ServiceConfig) {
     let versioned = |path: &str| format!("/api/v1{path}");
@@ -35,6 +35,7 @@ pub fn routes(config: &mut ServiceConfig) {
         at(config, &at_base("/livez"), vec![get(health::livez)]);
         at(config, &at_base("/readyz"), vec![get(health::readyz)]);
     }
+    at(config, "/.well-known/crisis-protocol", vec![get(statement::crisis_protocol)]);
     at(config, "/metrics", vec![get(health::metrics)]);
     at(config, docs::OPENAPI_PATH, vec![get(docs::description)]);
     at(config, "/docs", vec![get(docs::to_the_page)]);

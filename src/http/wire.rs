@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::domain::disclosure::Disclosure;
 use crate::domain::exchange::Exchange;
 use crate::domain::protocol::ProtocolRef;
-use crate::domain::safety::{Level, Resource};
+use crate::domain::safety::{Level, PublicLevel, Resource};
 use crate::domain::session::{Meta, Session, Status};
 use crate::domain::time::Timestamp;
 use crate::llm::ModelError;
@@ -279,6 +279,34 @@ pub struct YearlyBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResourcesBody {
     pub resources: Vec<Resource>,
+}
+
+/// What the public is told of how Attune deals with danger.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CrisisProtocolBody {
+    /// Counts up with every change of the words.
+    pub version: String,
+    /// The day of the last change, `YYYY-MM-DD`.
+    pub date: String,
+    /// How people reach whoever runs this server, where they say.
+    pub contact: Option<String>,
+    /// From none to crisis.
+    pub levels: Vec<PublicLevel>,
+    pub does: Vec<String>,
+    pub never: Vec<String>,
+    /// What detection cannot do.
+    pub limits: Vec<String>,
+    /// Where the figures of detection stand in this version's documentation.
+    pub figures: String,
+    pub resources: CrisisResources,
+}
+
+/// Where crisis lines are listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CrisisResources {
+    /// By two-letter country.
+    pub by_country: BTreeMap<String, String>,
+    pub everywhere: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

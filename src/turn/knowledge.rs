@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::protocol::{Place, Protocol, Protocols};
-use crate::domain::safety::{self, Safety};
+use crate::domain::safety::{self, Safety, Statement};
 use crate::domain::signals::{self, Lexicon};
 use crate::domain::texts::{self, Texts};
 use crate::domain::{fault::Fault, protocol};
@@ -13,6 +13,8 @@ use crate::store::ProtocolVersion;
 
 pub struct Knowledge {
     pub safety: Safety,
+    /// What the public is told of it.
+    pub statement: Statement,
     pub lexicon: Lexicon,
     pub scripted: Scripted,
     texts: Arc<Texts>,
@@ -52,6 +54,7 @@ impl Knowledge {
         let texts = Arc::new(texts);
         Ok(Self {
             safety: Safety::embedded().map_err(|faults: Vec<safety::Fault>| KnowledgeError::of(&faults))?,
+            statement: Statement::embedded().map_err(|faults| KnowledgeError::of(&faults))?,
             lexicon: Lexicon::parse(signals::ENGLISH).map_err(|faults| KnowledgeError::of(&faults))?,
             scripted: Scripted::new(Arc::clone(&texts)),
             texts,

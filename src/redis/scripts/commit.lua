@@ -19,7 +19,8 @@
 -- reply committed, revision | lost | overtaken | changed | misshapen
 --
 -- A turn slides the expiry of all keys to now + TTL, at most to the greatest age, and never makes it earlier. At high
--- and crisis nothing expires, nor while a report waits for somebody to see it. A little more history stands than is shown, so that not every turn trims.
+-- and crisis nothing expires, nor while a report waits for somebody to see it. A little more history stands than is
+-- shown, so that not every turn trims.
 
 local SLACK = 8
 local held, lane, permit, idem = holder()

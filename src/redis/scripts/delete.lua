@@ -3,7 +3,8 @@
 -- (after seat.lua, unlist.lua and alert.lua; the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1-5 as seat.lua
---       6 state, 7 history, 8 meta, 9 pinned, 10 idems, 11 active_sessions, 12 alerts of the session, then the counters of its latest minutes
+--       6 state, 7 history, 8 meta, 9 pinned, 10 idems, 11 active_sessions, 12 alerts of the session, then the counters
+--       of its latest minutes
 -- ARGV  1-5 as seat.lua; ARGV 1 is nobody's
 --       6 look or remove, 7 session id, 8 prefix of sessions, 9 prefix of the indices, 10 prefix of clients' sessions,
 --       11 prefix of the replies of creates, 12 channel of all servers, 13 what they are told,
