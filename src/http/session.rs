@@ -308,7 +308,8 @@ async fn change(
     }
 }
 
-/// Remove a session and everything in it. What is remembered for the client's safety stays.
+/// Remove a session and everything in it. What is remembered for the client's safety stays, and so do alerts, which
+/// name it no more.
 #[utoipa::path(
     delete, path = "/api/v1/session/{id}", tag = "sessions", params(("id" = String, Path)),
     responses((status = 200, description = "Removed", body = DeletedBody))

@@ -3,7 +3,7 @@
 //! # What a store guarantees
 //!
 //! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::transition`],
-//!   [`Store::extend`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
+//!   [`Store::extend`], [`Store::acknowledge`], [`Store::report`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,

@@ -40,7 +40,7 @@ async fn a_crisis_message_is_one_alert_however_often_it_is_sent() {
     assert_eq!((&alert["level"], &alert["session_id"]), (&json!("crisis"), &json!("s")));
     assert!(alert["why"].as_array().is_some_and(|why| !why.is_empty()));
     let text = alert.to_string();
-    assert!(!text.contains("kill") && !text.contains("someone"), "neither words nor names: {text}");
+    assert!(!text.contains("tonight") && !text.contains("someone"), "neither words nor names: {text}");
 }
 
 #[tokio::test]

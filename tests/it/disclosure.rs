@@ -102,17 +102,20 @@ async fn time_away_is_no_use_and_a_week_of_it_is_told() {
 
 #[tokio::test]
 async fn a_successor_is_a_start_and_one_after_a_week_is_reminded() {
-    let server = Server::start().await;
-    for (id, away) in [("soon", 25), ("late", 8 * 24)] {
+    let server =
+        Server::with(&[("SESSION_TTL", "20d"), ("SESSION_IDLE", "1d"), ("INDEX_SWEEP_MS", "20")]).await;
+    for (id, hours, reminded) in [("soon", 25, false), ("late", 8 * 24, true)] {
         server.create(&json!({"session_id": id})).await.ok();
-        server.input(id, GOAL).await.ok();
-        // Kept for longer than a day of idle time, so that a successor follows it.
-        server.post(&format!("/session/{id}/extend"), &json!({"ttl": 10 * 86_400})).await.ok();
-        server.clock.advance(Duration::from_hours(away));
-        server.post(&format!("/session/{id}/complete"), &json!({})).await.ok();
+        assert!(!is_told(&server.input(id, GOAL).await.ok()));
+        server.clock.advance(Duration::from_hours(hours));
+        while server.session(id).await["status"] != "expired" {
+            tokio::task::yield_now().await;
+        }
         let back = server.input(id, "hello again").await.ok();
-        assert_eq!(back["navigation"]["decision"], "closing");
-        assert_eq!(is_told(&back), away > 7 * 24, "{id}");
+        assert_eq!(back["navigation"]["decision"], "welcome_back");
+        assert!(is_told(&back), "{id}");
+        assert_eq!(reminder(&back, REMINDERS).is_some(), reminded, "{id}");
+        assert!(!is_told(&server.input(id, GOAL).await.ok()));
     }
 }
 
