@@ -380,9 +380,11 @@ pub async fn a_report_holds_its_session_until_somebody_has_seen_it<A: Adapter>()
     }
     let remaining = || async { desk.read("s").await.map(|read| read.remaining) };
     assert_eq!(remaining().await, Some(Remaining::Held));
-    adapter.wind(DAY * 3).await;
-    adapter.store().sweep().await.expect("it is there");
-    assert_eq!(desk.session("s").await.status, Status::Active, "nor does it count as idle");
+    for _ in 0..2 {
+        adapter.wind(DAY * 3).await;
+        adapter.store().sweep().await.expect("it is there");
+        assert_eq!(desk.session("s").await.status, Status::Active, "nor does it count as idle");
+    }
     desk.turn("s").await;
     adapter.wind(DAY * 3).await;
     assert_eq!(remaining().await, Some(Remaining::Held), "its turns leave it held");
