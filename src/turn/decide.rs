@@ -165,9 +165,7 @@ impl Plan {
             reply,
         }
     }
-}
 
-impl Plan {
     /// What the reply tells of the AI, where that is due or was asked for.
     fn disclose(&mut self, words: &Words) -> Option<Disclosure> {
         if self.due.is_none() && words.decision != disclosure::ASKED {
