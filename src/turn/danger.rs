@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::domain::id::SessionKey;
 use crate::store::{Counter, Raise, Raised, StoreError};
@@ -25,33 +26,31 @@ const UNRAISED_MAX: usize = 10_000;
 
 /// The stored reply, when it is there in time; else one that holds the same words and says that it is not stored.
 pub(super) async fn answer(
-    turns: &Arc<Turns>,
+    turns: &Turns,
     admitted: &Admitted,
     running: JoinHandle<Result<Answer, Refused>>,
 ) -> Answer {
-    match tokio::time::timeout(turns.settings.crisis_wait, running).await {
+    let deadline = Instant::now() + turns.settings.crisis_wait;
+    match tokio::time::timeout_at(deadline, running).await {
         Ok(Ok(Ok(answer))) => answer,
         Ok(Ok(Err(refused))) => {
             tracing::warn!(%refused, "a crisis reply goes out unstored");
-            uncommitted(turns, admitted)
+            uncommitted(turns, admitted, deadline).await
         }
         Ok(Err(_panicked)) => {
             tracing::error!("a turn in danger failed; its crisis reply goes out unstored");
-            uncommitted(turns, admitted)
+            uncommitted(turns, admitted, deadline).await
         }
         // The task goes on behind the reply, stores it, and counts it with the rest of the turn.
         Err(_elapsed) => stateless(turns, admitted).0,
     }
 }
 
-/// No turn follows that would count the referral in it.
-fn uncommitted(turns: &Arc<Turns>, admitted: &Admitted) -> Answer {
+/// No turn follows that would count the referral in it. Best effort, as all counters are, and in the time that is left.
+async fn uncommitted(turns: &Turns, admitted: &Admitted, deadline: Instant) -> Answer {
     let (answer, reply) = stateless(turns, admitted);
     let referrals = commit::referrals(turns, turns.settings.country.as_deref(), &reply);
-    let (turns, org) = (Arc::clone(turns), admitted.key.org.clone());
-    let counting = Arc::clone(&turns);
-    // Behind the answer: a store that is away must not hold it up. Best effort, as all counters are.
-    drop(counting.tasks.spawn(async move { drop(turns.store.count(&org, referrals).await) }));
+    let _lost = tokio::time::timeout_at(deadline, turns.store.count(&admitted.key.org, referrals)).await;
     answer
 }
 
