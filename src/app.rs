@@ -6,6 +6,7 @@ mod protocol;
 mod retrieval;
 mod stores;
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,12 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Auth, Config};
+use crate::domain::id::{OrgId, SessionKey};
 use crate::http::{self, State};
 use crate::llm::ClientFault;
 use crate::llm::ModelError;
 use crate::retrieval::file::CorpusError;
-use crate::store::{Store, StoreError};
+use crate::store::{Counter, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
@@ -265,6 +267,7 @@ async fn sweep_once(turns: &Turns) -> bool {
     match turns.store.sweep().await {
         Ok(swept) => {
             turns.metrics.sessions_expired(swept.expired.len());
+            count_expired(turns, &swept.expired).await;
             swept.has_more
         }
         Err(StoreError::Closed) => false,
@@ -272,6 +275,17 @@ async fn sweep_once(turns: &Turns) -> bool {
             tracing::warn!(%error, "a sweep failed");
             false
         }
+    }
+}
+
+/// Best effort, as all counters are.
+async fn count_expired(turns: &Turns, expired: &[SessionKey]) {
+    let mut by_org: BTreeMap<&OrgId, usize> = BTreeMap::new();
+    for key in expired {
+        *by_org.entry(&key.org).or_default() += 1;
+    }
+    for (org, count) in by_org {
+        let _lost = turns.store.count(org, vec![Counter::Expired; count]).await;
     }
 }
 

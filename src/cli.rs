@@ -2,6 +2,7 @@
 //!
 //! Commands speak HTTP to a running server and open the embedded store only when no server holds it.
 
+mod alerts;
 mod chat;
 mod corpus;
 mod doctor;
@@ -11,14 +12,17 @@ mod protocol;
 mod serve;
 mod sessions;
 mod signals;
+mod source;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
+use crate::domain::alert::AlertNote;
 use crate::llm::trusting;
 
 /// A therapy conversation server.
@@ -41,6 +45,9 @@ enum Command {
     /// Look at sessions, or delete one.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Look at alerts, or note that one was seen.
+    #[command(subcommand)]
+    Alerts(Alerts),
     /// Say what is wrong with configuration, store, disk, clock and key file, and what to do.
     Doctor,
     /// Work on protocols.
@@ -88,6 +95,32 @@ enum Sessions {
 }
 
 #[derive(Debug, Subcommand)]
+enum Alerts {
+    /// The most danger first.
+    List {
+        /// open, acknowledged or cleared.
+        #[arg(long)]
+        state: Option<String>,
+        /// none, elevated, high or crisis.
+        #[arg(long)]
+        level: Option<String>,
+        /// How many rows, 1 to 500.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Note that an alert was seen. The level stays until it is cleared.
+    Acknowledge {
+        id: String,
+        /// Who has seen it, up to 80 characters.
+        #[arg(long)]
+        by: Option<String>,
+        /// What there is to say about it.
+        #[arg(long, value_parser = notes())]
+        note: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Protocol {
     /// Prove that a protocol can be walked: every step reachable, every loop capped, every text there.
     Check {
@@ -125,6 +158,10 @@ enum Corpus {
         /// A file of JSON Lines. It takes the place of the one imported before.
         file: PathBuf,
     },
+}
+
+fn notes() -> PossibleValuesParser {
+    AlertNote::ALL.iter().copied().map(AlertNote::as_str).into()
 }
 
 /// Why a command did not do its work, in a line for the operator.
@@ -175,6 +212,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Alerts(alerts) => runtime()?.block_on(alerts::run(&config, alerts)),
         Command::Corpus(Corpus::Import { file }) => corpus::import(&config, &file),
         Command::Doctor
         | Command::Protocol(_)

@@ -61,6 +61,8 @@ pub struct Config {
     /// The protocol that new sessions follow, by its id or its file. `None`: stage 1.
     pub protocol: Option<String>,
     pub country: Option<String>,
+    /// How people reach whoever runs this server; public.
+    pub contact: Option<String>,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
     pub log: String,
@@ -168,6 +170,7 @@ fn read(reader: &mut Reader) -> Config {
         plain: is_plain(reader),
         protocol: reader.text("ATTUNE_PROTOCOL"),
         country: read_country(reader),
+        contact: read_contact(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),
         log: reader.text("ATTUNE_LOG").unwrap_or_default(),
@@ -230,6 +233,15 @@ fn read_country(reader: &mut Reader) -> Option<String> {
         return Some(country);
     }
     reader.fault("ATTUNE_COUNTRY", "a two-letter country code, like US");
+    None
+}
+
+fn read_contact(reader: &mut Reader) -> Option<String> {
+    let contact = reader.text("ATTUNE_CONTACT")?;
+    if contact.chars().count() <= 200 && !contact.chars().any(char::is_control) {
+        return Some(contact);
+    }
+    reader.fault("ATTUNE_CONTACT", "at most 200 characters, none of them a control character");
     None
 }
 

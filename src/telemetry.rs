@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 pub use words::Words;
 
 use crate::config::{Config, LogFormat};
+use crate::domain::alert::ReportReason;
 use crate::domain::exchange::Responder;
 use crate::domain::safety::Level;
 
@@ -69,6 +70,11 @@ struct LevelLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     error: &'static str,
 }
@@ -82,6 +88,10 @@ pub struct Metrics {
     turns: Family<TurnLabels, Counter>,
     crisis_replies_unstored: Counter,
     levels: Family<LevelLabels, Counter>,
+    alerts: Family<LevelLabels, Counter>,
+    reports: Family<ReasonLabels, Counter>,
+    alerts_acknowledged: Counter,
+    alerts_open: Gauge,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
     words: Words,
@@ -98,6 +108,10 @@ impl Default for Metrics {
             turns: Family::default(),
             crisis_replies_unstored: Counter::default(),
             levels: Family::default(),
+            alerts: Family::default(),
+            reports: Family::default(),
+            alerts_acknowledged: Counter::default(),
+            alerts_open: Gauge::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
             words: Words::default(),
@@ -121,6 +135,14 @@ impl Metrics {
             self.crisis_replies_unstored.clone(),
         );
         registry.register("safety_level_rises", "Rises of a client's level", self.levels.clone());
+        registry.register("alerts", "Alerts that a level rose, by level", self.alerts.clone());
+        registry.register("reports", "What clients reported, by reason", self.reports.clone());
+        registry.register(
+            "alerts_acknowledged",
+            "Alerts that somebody has acknowledged here",
+            self.alerts_acknowledged.clone(),
+        );
+        registry.register("alerts_open", "Alerts that nobody has dealt with", self.alerts_open.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
             "sessions_expired",
@@ -155,6 +177,22 @@ impl Metrics {
 
     pub fn level_rose(&self, level: Level) {
         self.levels.get_or_create(&LevelLabels { level: level.as_str() }).inc();
+    }
+
+    pub fn alert(&self, level: Level) {
+        self.alerts.get_or_create(&LevelLabels { level: level.as_str() }).inc();
+    }
+
+    pub fn report(&self, reason: ReportReason) {
+        self.reports.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
+    }
+
+    pub fn alert_acknowledged(&self) {
+        self.alerts_acknowledged.inc();
+    }
+
+    pub fn alerts_open(&self, open: u64) {
+        self.alerts_open.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     pub fn problem(&self, error: &'static str) {

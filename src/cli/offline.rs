@@ -8,11 +8,13 @@ use crate::access::Caller;
 use crate::app;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::Config;
+use crate::domain::alert::{AlertId, AlertNote, AlertState};
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
+use crate::http::wire::alerts::{AlertBody, BY_MAX_CHARS};
 use crate::http::wire::{SessionBody, SessionRow};
-use crate::store::{ListQuery, Store};
+use crate::store::{Acknowledge, Acknowledged, AlertOrder, AlertQuery, ListQuery, Store};
 use crate::turn::{Knowledge, Storage};
 
 use super::Failure;
@@ -66,6 +68,45 @@ impl Offline {
     pub async fn delete(&self, id: &str) -> Result<Option<Value>, Failure> {
         let receipt = self.store.delete(&key(id)?).await.map_err(Failure::of)?;
         Ok(receipt.map(|receipt| json!({ "message": format!("Session {id} deleted"), "receipt": receipt })))
+    }
+
+    pub async fn alerts(
+        &self,
+        state: Option<&str>,
+        level: Option<&str>,
+        limit: usize,
+    ) -> Result<Value, Failure> {
+        let query = AlertQuery {
+            org: Caller::open().org,
+            state: named("state", state, AlertState::parse)?,
+            level: named("level", level, Level::parse)?,
+            order: AlertOrder::Danger,
+            limit,
+            cursor: None,
+        };
+        let page = self.store.alerts(query).await.map_err(Failure::of)?;
+        let alerts: Vec<AlertBody> = page.rows.iter().map(AlertBody::of).collect();
+        Ok(json!({ "alerts": alerts, "open_alerts": page.open }))
+    }
+
+    pub async fn acknowledge(
+        &self,
+        id: &str,
+        by: Option<&str>,
+        note: Option<&str>,
+    ) -> Result<Option<Value>, Failure> {
+        let Some(id) = AlertId::parse(id) else { return Ok(None) };
+        let note = named("note", note, AlertNote::parse)?;
+        if by.is_some_and(|by| by.chars().count() > BY_MAX_CHARS) {
+            return Err(Failure::Said(format!("--by has at most {BY_MAX_CHARS} characters")));
+        }
+        let acknowledge = Acknowledge { org: Caller::open().org, id, by: by.map(str::to_owned), note };
+        let (already, alert) = match self.store.acknowledge(acknowledge).await.map_err(Failure::of)? {
+            Acknowledged::Done(alert) => (false, alert),
+            Acknowledged::Already(alert) => (true, alert),
+            Acknowledged::Absent => return Ok(None),
+        };
+        Ok(Some(json!({ "alert": AlertBody::of(&alert), "already": already })))
     }
 
     pub async fn close(self) -> Result<(), Failure> {

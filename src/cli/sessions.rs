@@ -1,16 +1,13 @@
 //! `attune sessions list|show|delete`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::config::Config;
 
-use super::offline::Offline;
-use super::{Failure, Sessions, say, to_server};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::source::{Source, answer, page_url, unknown_path};
+use super::{Failure, Sessions, say};
 
 pub(super) async fn run(config: &Config, command: Sessions) -> Result<ExitCode, Failure> {
     let source = Source::find(config).await?;
@@ -26,37 +23,14 @@ pub(super) async fn run(config: &Config, command: Sessions) -> Result<ExitCode, 
     outcome
 }
 
-/// Where sessions are asked for.
-enum Source {
-    Server { client: reqwest::Client, url: String },
-    Store(Box<Offline>),
-}
-
 impl Source {
-    /// A running server, else the store itself.
-    async fn find(config: &Config) -> Result<Self, Failure> {
-        let client = to_server(reqwest::Client::builder().timeout(PATIENCE), &config.url);
-        let client = client.build().map_err(Failure::of)?;
-        let url = config.url.trim_end_matches('/').to_owned();
-        match client.get(format!("{url}/livez")).send().await {
-            Ok(_answers) => Ok(Self::Server { client, url }),
-            Err(error) if error.is_connect() => Ok(Self::Store(Box::new(Offline::open(config).await?))),
-            Err(error) => Err(Failure::of(error)),
-        }
-    }
-
     async fn list(&self, status: Option<&str>, level: Option<&str>, limit: usize) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.list(status, level, limit).await,
             Self::Server { client, url } => {
-                let mut url = reqwest::Url::parse(&format!("{url}/api/v1/sessions")).map_err(Failure::of)?;
-                url.query_pairs_mut().append_pair("limit", &limit.to_string());
                 let filters = [("status", status), ("safety_level", level)];
-                for (name, value) in filters.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-                    url.query_pairs_mut().append_pair(name, value);
-                }
-                let found = answer(client.get(url)).await?;
-                found.ok_or_else(|| Failure::Said("the server does not know this path".to_owned()))
+                let url = page_url(&format!("{url}/api/v1/sessions"), limit, &filters)?;
+                answer(client.get(url)).await?.ok_or_else(unknown_path)
             }
         }
     }
@@ -74,29 +48,6 @@ impl Source {
             Self::Server { client, url } => answer(client.delete(format!("{url}/api/v1/session/{id}"))).await,
         }
     }
-
-    async fn close(self) -> Result<(), Failure> {
-        match self {
-            Self::Store(offline) => offline.close().await,
-            Self::Server { .. } => Ok(()),
-        }
-    }
-}
-
-/// The JSON of an answer; `None` for a 404.
-async fn answer(request: reqwest::RequestBuilder) -> Result<Option<Value>, Failure> {
-    let response = request.send().await.map_err(Failure::of)?;
-    let status = response.status();
-    let body: Value = serde_json::from_slice(&response.bytes().await.map_err(Failure::of)?)
-        .map_err(|_| Failure::Said(format!("the server answered {status} without JSON")))?;
-    if status.as_u16() == 404 {
-        return Ok(None);
-    }
-    if !status.is_success() {
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        return Err(Failure::Said(format!("the server answered {status}: {detail}")));
-    }
-    Ok(Some(body))
 }
 
 fn print_found(found: Option<Value>, id: &str) -> Result<ExitCode, Failure> {

@@ -33,8 +33,9 @@ fn every_wrong_value_is_reported_at_once() {
         ("ATTUNE_CORS_ORIGINS", "*"),
         ("ATTUNE_LOG_FORMAT", "xml"),
         ("ATTUNE_COUNTRY", "England"),
+        ("ATTUNE_CONTACT", "two\nlines"),
     ]);
-    assert_eq!(faults.len(), 9, "{faults:?}");
+    assert_eq!(faults.len(), 10, "{faults:?}");
     assert!(!faults.iter().any(|fault| fault.contains("c2hvcnQ=")), "a secret is never repeated");
 }
 

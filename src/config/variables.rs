@@ -129,6 +129,11 @@ pub const VARIABLES: &[Variable] = &[
         "Two-letter country whose crisis lines are shown where a session names none. Unset: the international finder.",
     ),
     variable(
+        "ATTUNE_CONTACT",
+        "",
+        "How people reach whoever runs this server, such as an address or a page: told to the public at `/.well-known/crisis-protocol`.",
+    ),
+    variable(
         "ATTUNE_CORS_ORIGINS",
         "",
         "Origins, comma-separated, whose pages may call the server from a browser.",

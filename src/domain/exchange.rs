@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::disclosure::Disclosure;
 use super::safety::Level;
 use super::session::Status;
 use super::time::Timestamp;
@@ -51,6 +52,9 @@ pub struct Told {
     /// Whether crisis lines were shown.
     #[serde(default, skip_serializing_if = "is_false")]
     pub resources: bool,
+    /// What was told of the AI, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disclosure: Option<Disclosure>,
     /// Whether only the beginning of the input was taken.
     #[serde(default, skip_serializing_if = "is_false")]
     pub cut: bool,

@@ -86,7 +86,8 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 14] = [
+const RESERVED_ORGS: [&str; 15] = [
+    "alerts",
     "session",
     "sessions",
     "lock",

@@ -1,5 +1,6 @@
 //! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
 
+pub mod alert;
 pub mod digest;
 pub mod disclosure;
 pub mod exchange;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::disclosure::Telling;
 use super::id::{ClientKey, SessionId};
 use super::protocol::Place;
 use super::safety::{CrisisPlace, Level, SafetyMemory};
@@ -166,6 +167,9 @@ pub struct Session {
     pub ttl: Duration,
     pub place: Place,
     pub crisis: CrisisPlace,
+    /// When it was told that it talks with an AI.
+    #[serde(default)]
+    pub telling: Telling,
     pub transitions: Vec<Transition>,
     pub meta: Meta,
     /// The first session of this one's line, where this is a successor.
@@ -205,6 +209,7 @@ impl Session {
             ttl: opening.ttl,
             place: opening.place,
             crisis: CrisisPlace::default(),
+            telling: Telling::default(),
             transitions: Vec::new(),
             meta: opening.meta,
             successor_of: None,

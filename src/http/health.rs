@@ -6,6 +6,10 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
+use crate::domain::alert::AlertState;
+use crate::domain::safety::Level;
+use crate::store::{AlertOrder, AlertQuery};
+
 use super::state::State;
 use super::wire::{HealthBody, ModelsBody, ProbeBody};
 
@@ -76,6 +80,9 @@ pub async fn health(state: Data<State>) -> HttpResponse {
 pub async fn metrics(state: Data<State>) -> HttpResponse {
     let metrics = &state.turns.metrics;
     metrics.store_is_up(is_well(&state).await);
+    if let Some(open) = open_alerts(&state).await {
+        metrics.alerts_open(open);
+    }
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
     if let Some(author) = &state.turns.author {
         author.measure();
@@ -83,6 +90,20 @@ pub async fn metrics(state: Data<State>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(metrics.render())
+}
+
+/// `None` where the store does not tell in time: the figure stays what it was.
+async fn open_alerts(state: &State) -> Option<u64> {
+    let query = AlertQuery {
+        org: state.caller().org,
+        state: Some(AlertState::Open),
+        level: Some(Level::Crisis),
+        order: AlertOrder::Danger,
+        limit: 1,
+        cursor: None,
+    };
+    let page = tokio::time::timeout(PATIENCE, state.store().alerts(query)).await.ok()?.ok()?;
+    Some(page.open)
 }
 
 /// Whether the store does its work, and in time: on a disk that hangs a probe must not hang too.

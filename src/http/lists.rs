@@ -10,13 +10,13 @@ use crate::domain::id::SessionId;
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
-use crate::store::{Cursor, ListPage, ListQuery};
+use crate::store::{Counter, Cursor, ListPage, ListQuery};
 use crate::turn::Storage;
 
 use super::problem::Problem;
 use super::query::Query;
 use super::state::State;
-use super::wire::{DailyBody, DayBody, ResourcesBody, SessionRow, SessionsBody};
+use super::wire::{DailyBody, DayBody, ResourcesBody, SessionRow, SessionsBody, YearlyBody};
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 500;
@@ -106,6 +106,30 @@ pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpRespo
     let days = state.store().daily(&state.caller().org, &from.to_string(), &to.to_string()).await?;
     let days = days.into_iter().map(|day| DayBody { date: day.date, counts: day.counts }).collect();
     Ok(HttpResponse::Ok().json(DailyBody { days }))
+}
+
+/// How often people were referred to crisis services in a year. Nothing tells whom.
+#[utoipa::path(
+    get, path = "/api/v1/analytics/yearly", tag = "operations",
+    params(("year" = Option<String>, Query, description = "YYYY, by default this year (UTC)")),
+    responses((status = 200, description = "The year", body = YearlyBody))
+)]
+pub async fn yearly(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let is_year = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let year = query.parse("year", "a year like 2026", |text| is_year(text).then(|| text.to_owned()));
+    let year = year.unwrap_or_else(|| state.turns.clock.now().date().chars().take(4).collect());
+    query.finish()?;
+    let counted = state.store().yearly(&state.caller().org, &year).await?.counts;
+    let of = |name: fn(Level) -> Counter| {
+        let count = |level: Level| counted.get(&name(level).name()).copied().unwrap_or_default();
+        Level::ALL.into_iter().map(|level| (level.as_str().to_owned(), count(level))).collect()
+    };
+    Ok(HttpResponse::Ok().json(YearlyBody {
+        resources_shown: of(Counter::ResourcesShown),
+        emergency_told: of(Counter::EmergencyTold),
+        year,
+    }))
 }
 
 /// A day that can be written as `YYYY-MM-DD`. The calendar knows years far beyond, at whose ends days cannot be counted.

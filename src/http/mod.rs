@@ -1,6 +1,7 @@
 //! The edge: paths, bodies and problems. Thin: it decodes, asks, and encodes; it decides nothing.
 
 mod address;
+mod alerts;
 mod body;
 mod docs;
 mod edge;
@@ -14,6 +15,7 @@ mod routes;
 mod session;
 mod sse;
 mod state;
+mod statement;
 mod turns;
 pub mod wire;
 

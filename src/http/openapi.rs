@@ -4,18 +4,19 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, input, lists, problem, session, turns};
+use super::{alerts, health, input, lists, problem, session, statement, turns};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Attune",
-        description = "A therapy conversation server. Every path of `/session`, `/sessions`, `/health`, `/livez`, `/readyz` and `/resources` is served without `/api/v1` too."
+        description = "A therapy conversation server. Every path but `/input` is served without `/api/v1` too."
     ),
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
-        turns::read, turns::stop, lists::daily, lists::resources, health::livez, health::readyz, health::health, health::metrics
+        turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge,
+        lists::daily, lists::yearly, lists::resources, statement::crisis_protocol, health::livez, health::readyz, health::health, health::metrics
     ),
     components(schemas(problem::Body)),
     modifiers(&Common)

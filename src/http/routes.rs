@@ -6,12 +6,11 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
-use super::{docs, health, input, lists, session, turns};
+use super::{alerts, docs, health, input, lists, session, statement, turns};
 
 pub fn routes(config: &mut ServiceConfig) {
     let versioned = |path: &str| format!("/api/v1{path}");
     at(config, &versioned("/input"), vec![post(input::input)]);
-    at(config, &versioned("/analytics/daily"), vec![get(lists::daily)]);
     for base in ["/api/v1", ""] {
         let at_base = |path: &str| format!("{base}{path}");
         at(config, &at_base("/session/create"), vec![post(session::create)]);
@@ -25,12 +24,18 @@ pub fn routes(config: &mut ServiceConfig) {
         at(config, &at_base("/session/{id}/pause"), vec![post(session::pause)]);
         at(config, &at_base("/session/{id}/resume"), vec![post(session::resume)]);
         at(config, &at_base("/session/{id}/complete"), vec![post(session::complete)]);
+        at(config, &at_base("/session/{id}/report"), vec![post(alerts::report)]);
         at(config, &at_base("/sessions"), vec![get(lists::sessions)]);
+        at(config, &at_base("/alerts"), vec![get(alerts::list)]);
+        at(config, &at_base("/alerts/{id}/acknowledge"), vec![post(alerts::acknowledge)]);
+        at(config, &at_base("/analytics/daily"), vec![get(lists::daily)]);
+        at(config, &at_base("/analytics/yearly"), vec![get(lists::yearly)]);
         at(config, &at_base("/resources"), vec![get(lists::resources)]);
         at(config, &at_base("/health"), vec![get(health::health)]);
         at(config, &at_base("/livez"), vec![get(health::livez)]);
         at(config, &at_base("/readyz"), vec![get(health::readyz)]);
     }
+    at(config, "/.well-known/crisis-protocol", vec![get(statement::crisis_protocol)]);
     at(config, "/metrics", vec![get(health::metrics)]);
     at(config, docs::OPENAPI_PATH, vec![get(docs::description)]);
     at(config, "/docs", vec![get(docs::to_the_page)]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::domain::disclosure::Audience;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::{Event, Meta, MetaValue, Opening, Session};
 use crate::store::{Counter, Create, Created, StoredReply, Transition, Transitioned};
@@ -15,8 +16,8 @@ use super::problem::{Body, Code, FieldError, Problem};
 use super::query::Query;
 use super::state::State;
 use super::wire::{
-    self, ChangedBody, CreateBody, DeletedBody, Disclosure, ExtendBody, ExtendedBody, HistoryBody,
-    ReasonBody, SessionBody, StatusBody,
+    self, ChangedBody, CreateBody, DeletedBody, ExtendBody, ExtendedBody, HistoryBody, ReasonBody,
+    SessionBody, StatusBody,
 };
 
 const CLIENT_ID_MAX_CHARS: usize = 256;
@@ -64,7 +65,7 @@ pub async fn create(
     let idempotency = key.map(|key| secret.idempotency(&caller, "create", "", &key, &bytes));
     let id = session_id(&state, create.session_id, idempotency.as_ref().map(|idempotency| &idempotency.key))?;
     let client_id = client_id(create.client_id)?;
-    let session = Session::open(Opening {
+    let mut session = Session::open(Opening {
         client: secret.client_key(&caller.org, client_id.as_deref(), &id),
         id: id.clone(),
         client_id,
@@ -73,6 +74,8 @@ pub async fn create(
         meta: meta(create.metadata, "create_endpoint")?,
         now: state.turns.clock.now(),
     });
+    // The answer tells it.
+    session.telling.tell(session.created_at);
     let request = Create { key: SessionKey::new(caller.org, id), session, idempotency, reply: created_reply };
     created(&state, request).await
 }
@@ -105,7 +108,7 @@ fn created_reply(session: &Session) -> StoredReply {
         created_at: session.created_at,
         status: session.status,
         message: "Session created".to_owned(),
-        disclosure: Disclosure::current(),
+        disclosure: Audience::of(&session.meta).disclosure(),
     };
     StoredReply::from(serde_json::to_vec(&body).unwrap_or_default())
 }
@@ -305,7 +308,8 @@ async fn change(
     }
 }
 
-/// Remove a session and everything in it. What is remembered for the client's safety stays.
+/// Remove a session and everything in it. What is remembered for the client's safety stays, and so do alerts, which
+/// name it no more.
 #[utoipa::path(
     delete, path = "/api/v1/session/{id}", tag = "sessions", params(("id" = String, Path)),
     responses((status = 200, description = "Removed", body = DeletedBody))

@@ -21,6 +21,8 @@ pub struct State {
     /// How long a stream is silent before it says that it is still there.
     pub heartbeat: Duration,
     pub cors_origins: Vec<String>,
+    /// How people reach whoever runs this server.
+    pub contact: Option<String>,
     pub started: Timestamp,
     draining: AtomicBool,
 }
@@ -34,6 +36,7 @@ impl State {
             patience: config.slow_sender,
             heartbeat: config.heartbeat,
             cors_origins: config.cors_origins.clone(),
+            contact: config.contact.clone(),
             started,
             draining: AtomicBool::new(false),
         }

@@ -1,14 +1,16 @@
 //! Bodies in and out, as `docs/` and the `OpenAPI` page describe them.
 
+pub mod alerts;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::disclosure;
+use crate::domain::disclosure::Disclosure;
 use crate::domain::exchange::Exchange;
 use crate::domain::protocol::ProtocolRef;
-use crate::domain::safety::{Level, Resource};
+use crate::domain::safety::{Level, PublicLevel, Resource};
 use crate::domain::session::{Meta, Session, Status};
 use crate::domain::time::Timestamp;
 use crate::llm::ModelError;
@@ -41,7 +43,8 @@ pub struct CreateBody {
     /// Whose session it is: safety is remembered for a client across its sessions.
     #[schema(max_length = 256)]
     pub client_id: Option<String>,
-    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines.
+    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines; `minor: true` has simpler
+    /// words, and reminds sooner that this is an AI.
     #[schema(value_type = Option<BTreeMap<String, crate::domain::session::MetaValue>>)]
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
@@ -54,21 +57,6 @@ pub struct Created {
     pub status: Status,
     pub message: String,
     pub disclosure: Disclosure,
-}
-
-/// What a person is told before the first word.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Disclosure {
-    pub version: String,
-    /// Always true: nobody here is human.
-    pub ai: bool,
-    pub text: String,
-}
-
-impl Disclosure {
-    pub fn current() -> Self {
-        Self { version: disclosure::VERSION.to_owned(), ai: true, text: disclosure::text().to_owned() }
-    }
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -279,8 +267,46 @@ pub struct DayBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+pub struct YearlyBody {
+    /// `YYYY`, UTC.
+    pub year: String,
+    /// Replies that showed crisis lines, by the level of the session.
+    pub resources_shown: BTreeMap<String, u64>,
+    /// Replies that told the emergency number, by the level of the session.
+    pub emergency_told: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ResourcesBody {
     pub resources: Vec<Resource>,
+}
+
+/// What the public is told of how Attune deals with danger.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CrisisProtocolBody {
+    /// Counts up with every change of the words.
+    pub version: String,
+    /// The day of the last change, `YYYY-MM-DD`.
+    pub date: String,
+    /// How people reach whoever runs this server, where they say.
+    pub contact: Option<String>,
+    /// From none to crisis.
+    pub levels: Vec<PublicLevel>,
+    pub does: Vec<String>,
+    pub never: Vec<String>,
+    /// What detection cannot do.
+    pub limits: Vec<String>,
+    /// Where the figures of detection stand in this version's documentation.
+    pub figures: String,
+    pub resources: CrisisResources,
+}
+
+/// Where crisis lines are listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CrisisResources {
+    /// By two-letter country.
+    pub by_country: BTreeMap<String, String>,
+    pub everywhere: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

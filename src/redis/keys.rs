@@ -3,7 +3,9 @@
 //! An organisation other than the default has `{prefix}{org}:` in the place of `{prefix}`. What is shared by all
 //! servers and organisations of a deployment stands under the bare prefix.
 
+use crate::domain::alert::{AlertId, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
+use crate::domain::safety::Level;
 
 /// The prefix of all keys, as configured; `trt:` by default.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub const IDEM: &str = "idem:";
 /// The order of those who wait, and what is known of each.
 pub const QUEUE: &str = "queue";
 pub const TICKETS: &str = "tickets";
+/// The alerts that tell of it.
+pub const ALERTS: &str = "alerts";
 /// The number of the newest successor.
 pub const NEWEST: &str = "newest";
 
@@ -172,6 +176,35 @@ impl Keys {
         format!("{}analytics:daily:{date}", self.of_org(org))
     }
 
+    /// Counted over a year.
+    #[must_use]
+    pub fn yearly(&self, org: &OrgId, year: &str) -> String {
+        format!("{}analytics:yearly:{year}", self.of_org(org))
+    }
+
+    /// What stands before an alert's id, and before the names of the sets of alerts.
+    #[must_use]
+    pub fn alerts_prefix(&self, org: &OrgId) -> String {
+        format!("{}alerts:", self.of_org(org))
+    }
+
+    #[must_use]
+    pub fn alert(&self, org: &OrgId, id: &AlertId) -> String {
+        format!("{}{id}", self.alerts_prefix(org))
+    }
+
+    /// The alerts of one state and level.
+    #[must_use]
+    pub fn alerts(&self, org: &OrgId, state: AlertState, level: Level) -> String {
+        format!("{}{}:{}", self.alerts_prefix(org), state.as_str(), level.as_str())
+    }
+
+    /// Alerts that were dealt with, by the millisecond in which they go.
+    #[must_use]
+    pub fn alerts_due(&self, org: &OrgId) -> String {
+        format!("{}due", self.alerts_prefix(org))
+    }
+
     /// The name of the last batch of counts that a server has written.
     #[must_use]
     pub fn counted_by(&self, server: &str) -> String {
@@ -260,6 +293,7 @@ pub fn lua_names() -> String {
         ("QUEUE_OF", QUEUE),
         ("TICKETS_OF", TICKETS),
         ("NEWEST", NEWEST),
+        ("ALERTS", ALERTS),
     ];
     names.map(|(name, key)| format!("local {name} = ':{key}'\n")).concat()
 }
@@ -293,6 +327,8 @@ mod tests {
         assert_eq!(keys.minute(&session, 29_833_333), "trt:ratelimit:user_1234:29833333");
         assert_eq!(keys.lock(&session), "trt:lock:user_1234");
         assert_eq!(keys.daily(&org, "2026-01-01"), "trt:analytics:daily:2026-01-01");
+        assert_eq!(keys.yearly(&org, "2026"), "trt:analytics:yearly:2026");
+        assert_eq!(keys.alerts(&org, AlertState::Open, Level::High), "trt:alerts:open:high");
         assert_eq!(keys.safety(&org, &client), "trt:safety:ab");
         assert_eq!(keys.index(&org, "paused"), "trt:sessions:paused");
         assert_eq!(keys.create(&org, &[1; 16]), format!("trt:idem:{}", "01".repeat(16)));

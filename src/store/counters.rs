@@ -1,10 +1,12 @@
-//! The daily counters and their names.
+//! The daily and the yearly counters and their names.
 
 use std::collections::BTreeMap;
 
+use crate::domain::alert::ReportReason;
 use crate::domain::safety::Level;
+use crate::domain::time::Timestamp;
 
-/// What the daily counters count. The wire names are [`Counter::name`]'s.
+/// What is counted. The wire names are [`Counter::name`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counter {
     Input,
@@ -18,10 +20,25 @@ pub enum Counter {
     Completed,
     Expired,
     Erased,
+    /// A client reported a reply.
+    Report(ReportReason),
+    /// A reply at this level showed crisis lines. Counted by the year.
+    ResourcesShown(Level),
+    /// A reply at this level told the emergency number. Counted by the year.
+    EmergencyTold(Level),
+}
+
+/// The page on which something is counted. A day's page goes in its time, a year's never.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Page {
+    /// `YYYY-MM-DD`.
+    Day(String),
+    /// `YYYY`.
+    Year(String),
 }
 
 impl Counter {
-    /// The field in the day's hash.
+    /// The field in the page's hash.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -36,6 +53,30 @@ impl Counter {
             Self::Completed => "event:completed".to_owned(),
             Self::Expired => "event:expired".to_owned(),
             Self::Erased => "event:erased".to_owned(),
+            Self::Report(reason) => format!("event:report:{}", reason.as_str()),
+            Self::ResourcesShown(level) => format!("resources_shown:{}", level.as_str()),
+            Self::EmergencyTold(level) => format!("emergency_told:{}", level.as_str()),
+        }
+    }
+
+    pub(super) fn page(&self, now: Timestamp) -> Page {
+        let date = now.date();
+        match self {
+            Self::ResourcesShown(_) | Self::EmergencyTold(_) => {
+                Page::Year(date.split('-').next().unwrap_or_default().to_owned())
+            }
+            Self::Input
+            | Self::SessionCreated
+            | Self::Turn
+            | Self::Decision(_)
+            | Self::Level(_)
+            | Self::Limited
+            | Self::Busy
+            | Self::Scripted
+            | Self::Completed
+            | Self::Expired
+            | Self::Erased
+            | Self::Report(_) => Page::Day(date),
         }
     }
 }
@@ -43,5 +84,11 @@ impl Counter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DailyCounters {
     pub date: String,
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// Names no client, no session and no organisation: numbers alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct YearlyCounters {
     pub counts: BTreeMap<String, u64>,
 }

@@ -3,7 +3,7 @@
 //! # What a store guarantees
 //!
 //! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::transition`],
-//!   [`Store::extend`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
+//!   [`Store::extend`], [`Store::acknowledge`], [`Store::report`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,
@@ -11,6 +11,8 @@
 //! - **All or nothing**: a session's state, exchanges, stored reply and indices change together or not at all.
 //! - **A ratchet**: a level rises at any time without a lease and falls only by [`Event::Clear`](crate::domain::session::Event::Clear). No read shows a
 //!   session that goes on at level high or crisis: every read and the gate align the session with its client's memory.
+//! - **One alert for each rise** of a client's level to high or crisis, written in the change that raises it,
+//!   whichever call that is, and closed in the one that clears it.
 //! - **Own time**: expiry, windows and leases are judged by the store's clock.
 //!
 //! Every method is safe to call again after a lost answer.
@@ -20,6 +22,7 @@
 //! Everything that the caller can act on is a value of the result. [`StoreError`] alone means that the store did not
 //! do its work, or that nobody knows whether it did.
 
+mod alerts;
 mod counters;
 pub mod embedded;
 mod limits;
@@ -34,7 +37,11 @@ use tokio::sync::broadcast;
 
 use crate::domain::id::{OrgId, SessionKey};
 
-pub use counters::{Counter, DailyCounters};
+pub use alerts::{
+    ALERT_KEPT, Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertPlace, AlertQuery, OPEN_MAX,
+    REPORTS_MAX, Report, Reported,
+};
+pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use limits::Limits;
 pub use sessions::{
     Create, Created, Cursor, HistoryPage, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt,
@@ -102,7 +109,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sets the TTL and starts it anew; later turns keep it. `None`: no such session.
     async fn extend(&self, session: &SessionKey, ttl: Duration) -> Result<Option<Remaining>, StoreError>;
 
-    /// Removes everything of the session but its client's safety memory, and verifies it. `None`: no such session.
+    /// Removes everything of the session but its client's safety memory, and verifies it. Its alerts stay and name it
+    /// no more. `None`: no such session.
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError>;
 
     /// Counts events on today's page of the daily counters. Best effort: a crash may lose the last second.
@@ -110,6 +118,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Daily counters from `from` to `to`, both `YYYY-MM-DD` and included, oldest first; days without any are left out.
     async fn daily(&self, org: &OrgId, from: &str, to: &str) -> Result<Vec<DailyCounters>, StoreError>;
+
+    /// The counters of a year, `YYYY`. They stand for good.
+    async fn yearly(&self, org: &OrgId, year: &str) -> Result<YearlyCounters, StoreError>;
+
+    /// A page of an organisation's alerts.
+    async fn alerts(&self, query: AlertQuery) -> Result<AlertPage, StoreError>;
+
+    /// Notes who has seen an alert. A session that a report held goes on as if its TTL began now.
+    async fn acknowledge(&self, acknowledge: Acknowledge) -> Result<Acknowledged, StoreError>;
+
+    /// Keeps what a client reports as an alert, which holds the session until somebody has acknowledged it.
+    async fn report(&self, report: Report) -> Result<Reported, StoreError>;
 
     /// Expires idle sessions (each is told once, in the report) and removes what has outlived its TTL.
     async fn sweep(&self) -> Result<Swept, StoreError>;

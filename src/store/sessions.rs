@@ -75,7 +75,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remaining {
     For(Duration),
-    /// Until its level is cleared.
+    /// Until its level is cleared, and what was reported of it acknowledged.
     Held,
 }
 

@@ -4,8 +4,10 @@ use crate::domain::exchange::{Exchange, Responder};
 use crate::store::{Commit, Committed, Counter, StoreError};
 
 use super::begin::Working;
+use super::compose;
 use super::decide::Decided;
 use super::input::Admitted;
+use super::reply::Reply;
 use super::{Answer, Refused, Turns};
 
 /// How often a turn is decided on what others wrote meanwhile; one in danger has been answered by then, and only its
@@ -39,7 +41,7 @@ pub(super) async fn commit(
     decided: Decided,
 ) -> Result<Outcome, Refused> {
     let body = decided.reply.bytes();
-    let counters = counters(&decided, working);
+    let counters = counters(turns, &decided, working);
     let rose = decided.rose.then_some(decided.session.level);
     let commit = Commit {
         key: working.key.clone(),
@@ -84,7 +86,17 @@ async fn write(turns: &Turns, commit: &Commit) -> Result<Committed, StoreError> 
     }
 }
 
-fn counters(decided: &Decided, working: &Working) -> Vec<Counter> {
+/// What a reply counts for in the yearly count of referrals to crisis services.
+pub(super) fn referrals(turns: &Turns, country: Option<&str>, reply: &Reply) -> Vec<Counter> {
+    let level = reply.safety.level;
+    let shows = !reply.safety.resources.is_empty();
+    let emergency = turns.knowledge.safety.resources.emergency(country);
+    let tells = reply.responder == Responder::Crisis && reply.therapist_response.contains(emergency);
+    let shown = shows.then_some(Counter::ResourcesShown(level));
+    shown.into_iter().chain(tells.then_some(Counter::EmergencyTold(level))).collect()
+}
+
+fn counters(turns: &Turns, decided: &Decided, working: &Working) -> Vec<Counter> {
     let decision = decided.exchange.navigation_decision.clone();
     let mut counters = vec![Counter::Input, Counter::Turn, Counter::Decision(decision)];
     if working.session().is_none() {
@@ -99,5 +111,7 @@ fn counters(decided: &Decided, working: &Working) -> Vec<Counter> {
     if decided.rose {
         counters.push(Counter::Level(decided.session.level));
     }
+    let country = compose::country_of(turns, &decided.session);
+    counters.extend(referrals(turns, country.as_deref(), &decided.reply));
     counters
 }

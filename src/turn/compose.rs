@@ -60,6 +60,7 @@ fn told(turns: &Turns, status: Status, place: &Place, cut: bool, words: &Words) 
         exchanges_seen: words.exchanges_seen,
         written: words.written.clone(),
         resources: words.resources,
+        disclosure: None,
         cut,
         processing_ms: 0.0,
     }
@@ -179,6 +180,7 @@ fn framed(turns: &Turns, frame: &Frame<'_>, exchange: &Exchange, noticed: &Notic
         safety: SafetyReport { level: exchange.safety_level, resources },
         responder: exchange.responder,
         context: context(exchange, told),
+        disclosure: told.disclosure.clone(),
         storage: Storage::None,
         truncated: told.cut,
         processing_ms: told.processing_ms,
@@ -196,6 +198,7 @@ fn nothing_told(exchange: &Exchange) -> Told {
         exchanges_seen: 0,
         written: None,
         resources: exchange.safety_level.pauses(),
+        disclosure: None,
         cut: false,
         processing_ms: 0.0,
     }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::domain::id::SessionKey;
 use crate::store::{Counter, Raise, Raised, StoreError};
 
-use super::compose;
 use super::input::Admitted;
+use super::reply::Reply;
 use super::{Answer, Refused, Turns};
+use super::{commit, compose};
 
 /// The first pause between two tries to raise a level; it doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -28,25 +30,34 @@ pub(super) async fn answer(
     admitted: &Admitted,
     running: JoinHandle<Result<Answer, Refused>>,
 ) -> Answer {
-    match tokio::time::timeout(turns.settings.crisis_wait, running).await {
+    let deadline = Instant::now() + turns.settings.crisis_wait;
+    match tokio::time::timeout_at(deadline, running).await {
         Ok(Ok(Ok(answer))) => answer,
         Ok(Ok(Err(refused))) => {
             tracing::warn!(%refused, "a crisis reply goes out unstored");
-            stateless(turns, admitted)
+            uncommitted(turns, admitted, deadline).await
         }
         Ok(Err(_panicked)) => {
             tracing::error!("a turn in danger failed; its crisis reply goes out unstored");
-            stateless(turns, admitted)
+            uncommitted(turns, admitted, deadline).await
         }
-        // The task goes on behind the reply and stores it.
-        Err(_elapsed) => stateless(turns, admitted),
+        // The task goes on behind the reply, stores it, and counts it with the rest of the turn.
+        Err(_elapsed) => stateless(turns, admitted).0,
     }
 }
 
-fn stateless(turns: &Turns, admitted: &Admitted) -> Answer {
+/// No turn follows that would count the referral in it. Best effort, as all counters are, and in the time that is left.
+async fn uncommitted(turns: &Turns, admitted: &Admitted, deadline: Instant) -> Answer {
+    let (answer, reply) = stateless(turns, admitted);
+    let referrals = commit::referrals(turns, turns.settings.country.as_deref(), &reply);
+    let _lost = tokio::time::timeout_at(deadline, turns.store.count(&admitted.key.org, referrals)).await;
+    answer
+}
+
+fn stateless(turns: &Turns, admitted: &Admitted) -> (Answer, Reply) {
     let reply = compose::stateless(turns, admitted);
     turns.metrics.crisis_reply_unstored();
-    Answer { body: reply.bytes(), replayed: false, quota: None }
+    (Answer { body: reply.bytes(), replayed: false, quota: None }, reply)
 }
 
 /// Raises the client's level. When the store does not take it, a task of its own goes on trying.

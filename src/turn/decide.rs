@@ -3,6 +3,7 @@
 //!
 //! Pure but for the time and the seed that it draws: it touches no store and no model.
 
+use crate::domain::disclosure::{self, Audience, Disclosure, Due};
 use crate::domain::exchange::{Exchange, Responder, Written};
 use crate::domain::protocol::{Decision, Navigation, Options, Standing, navigate};
 use crate::domain::safety::{Action, Assessment, Level, Said};
@@ -25,6 +26,10 @@ pub(super) struct Plan {
     /// Rules by which it raises the level.
     why: Vec<String>,
     now: Timestamp,
+    /// Why the session has to be told of the AI, where it has.
+    due: Option<Due>,
+    /// The words that remind it; none in danger, where the crisis dialogue says it in its own.
+    pub reminder: Option<&'static str>,
 }
 
 /// What is to be said.
@@ -78,12 +83,21 @@ struct Before {
     turn_count: u32,
     level: Level,
     status: Status,
+    /// When it was last talked in; of a successor, in the session before it.
+    last: Timestamp,
 }
 
 pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Plan, Says) {
     let now = turns.clock.now();
     let mut session = session_before(turns, working, now);
-    let before = Before { turn_count: session.turn_count, level: session.level, status: session.status };
+    let last =
+        working.begun.predecessor.as_deref().filter(|_| working.session().is_none()).unwrap_or(&session);
+    let before = Before {
+        turn_count: session.turn_count,
+        level: session.level,
+        status: session.status,
+        last: last.last_interaction,
+    };
     let assessment = turns.knowledge.safety.assess(
         &mut session.crisis,
         &admitted.text,
@@ -92,12 +106,23 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Pl
     );
     let signals = turns.knowledge.lexicon.read(&admitted.text);
     take_level(&mut session, assessment.level, now);
-    let says = match course(&session, &assessment) {
+    let (due, course) = (due(&session, before.last, now), course(&session, &assessment));
+    let audience = Audience::of(&session.meta);
+    let reminder = due.filter(|_| !matches!(course, Course::Danger));
+    let reminder = reminder.and_then(|due| session.telling.reminder(due, audience));
+    let says = match course {
         Course::Danger => Says::Words(speak_of_danger(turns, admitted, &mut session, working.seen(), now)),
         Course::Stand(standing) => Says::Words(stand(turns, &mut session, standing, working.seen())),
         Course::Step => step(turns, &session, &signals),
     };
-    (Plan { session, signals, before, why: assessment.why, now }, says)
+    (Plan { session, signals, before, why: assessment.why, now, due, reminder }, says)
+}
+
+/// Whether the session has to be told of the AI in this turn. A successor is always a start.
+fn due(session: &Session, last: Timestamp, now: Timestamp) -> Option<Due> {
+    let due = session.telling.due(Audience::of(&session.meta), last, now);
+    let starts = session.turn_count == 0 && session.successor_of.is_some();
+    due.or_else(|| starts.then_some(Due::Start))
 }
 
 impl Plan {
@@ -131,9 +156,11 @@ impl Plan {
         words.resources |= self.signals.has(OTHER_LANGUAGE);
         self.session.turn_count = self.turn();
         self.session.last_interaction = self.now;
+        let disclosure = self.disclose(&words);
         let mut exchange = compose::exchange(turns, admitted, &self.session, words);
         if let Some(told) = &mut exchange.told {
             told.processing_ms = millis(turns.clock.now().since(arrived));
+            told.disclosure = disclosure;
         }
         let noticed = Noticed { signals: &self.signals, screening: &admitted.screening };
         let reply = compose::reply(turns, &self.session, &exchange, &noticed);
@@ -146,6 +173,16 @@ impl Plan {
             exchange,
             reply,
         }
+    }
+
+    /// What the reply tells of the AI, where that is due or was asked for.
+    fn disclose(&mut self, words: &Words) -> Option<Disclosure> {
+        if self.due.is_none() && words.decision != disclosure::ASKED {
+            self.session.telling.go_on(self.before.last, self.now);
+            return None;
+        }
+        self.session.telling.tell(self.now);
+        Some(Audience::of(&self.session.meta).disclosure())
     }
 }
 
@@ -170,6 +207,7 @@ fn session_before(turns: &Turns, working: &Working, now: Timestamp) -> Session {
     });
     session.successor_of = predecessor
         .map(|predecessor| predecessor.successor_of.clone().unwrap_or_else(|| predecessor.id.clone()));
+    session.telling = predecessor.map(|predecessor| predecessor.telling.clone()).unwrap_or_default();
     session.align(working.memory(), now);
     session
 }

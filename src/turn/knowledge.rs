@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::protocol::{Place, Protocol, Protocols};
-use crate::domain::safety::{self, Safety};
+use crate::domain::safety::{self, Safety, Statement};
 use crate::domain::signals::{self, Lexicon};
 use crate::domain::texts::{self, Texts};
 use crate::domain::{fault::Fault, protocol};
@@ -14,6 +14,8 @@ use crate::store::ProtocolVersion;
 
 pub struct Knowledge {
     pub safety: Safety,
+    /// What the public is told of it.
+    pub statement: Statement,
     pub lexicon: Lexicon,
     pub scripted: Scripted,
     texts: Arc<Texts>,
@@ -69,6 +71,7 @@ impl Knowledge {
         }
         Ok(Self {
             safety: Safety::embedded().map_err(|faults: Vec<safety::Fault>| KnowledgeError::of(&faults))?,
+            statement: Statement::embedded().map_err(|faults| KnowledgeError::of(&faults))?,
             lexicon,
             scripted: Scripted::new(Arc::clone(&texts)),
             texts,

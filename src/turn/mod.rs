@@ -38,7 +38,7 @@ use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
 use crate::domain::safety::Level;
 use crate::domain::time::Timestamp;
-use crate::store::{Abandon, Counter, Nudge, Store, StoreError, StoredReply};
+use crate::store::{Abandon, Counter, Nudge, Report, Reported, Store, StoreError, StoredReply};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 
@@ -198,6 +198,22 @@ impl Turns {
     fn level_rose(&self, session: &SessionKey, level: Level) {
         tracing::warn!(session = %session.id, level = level.as_str(), "the safety level rose");
         self.metrics.level_rose(level);
+        if level.pauses() {
+            self.metrics.alert(level);
+        }
+    }
+
+    /// Keeps what a client reports, for the people who look after it.
+    pub async fn report(&self, report: Report) -> Result<Reported, StoreError> {
+        let (session, reason) = (report.session.clone(), report.reason);
+        let reported = self.store.report(report).await?;
+        if let Reported::Kept { is_new: true, .. } = &reported {
+            tracing::warn!(session = %session.id, reason = reason.as_str(), "a client reports a reply");
+            self.metrics.report(reason);
+            // Best effort, as all counters are.
+            let _lost = self.store.count(&session.org, vec![Counter::Report(reason)]).await;
+        }
+        Ok(reported)
     }
 
     async fn count_refusal(&self, admitted: &Admitted, refused: &Refused) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::disclosure::Disclosure;
 use crate::domain::exchange::{Responder, Used};
 use crate::domain::safety::{Level, Resource, SelfHarmDetected};
 use crate::domain::session::Status;
@@ -33,6 +34,8 @@ pub struct Reply {
     pub safety: SafetyReport,
     pub responder: Responder,
     pub context: Context,
+    /// That this is an AI, where it is due: at the start, after a week away, after hours of use, and when asked.
+    pub disclosure: Option<Disclosure>,
     pub storage: Storage,
     /// Whether only the first 8,000 characters of the input were taken.
     pub truncated: bool,

@@ -8,6 +8,8 @@ pub(super) struct Speech {
     feed: OpenFeed,
     turn: u32,
     out: String,
+    /// What stands before the first word, where nothing is out yet.
+    head: Option<&'static str>,
     /// Whitespace behind the last word: it goes out with the next one, so that no reply ends in it.
     held: String,
     /// What a model made of which decision, once it is done.
@@ -28,7 +30,7 @@ pub(super) struct Done {
 
 impl Speech {
     pub fn new(feed: OpenFeed, turn: u32) -> Self {
-        Self { feed, turn, out: String::new(), held: String::new(), done: None, choice: None }
+        Self { feed, turn, out: String::new(), head: None, held: String::new(), done: None, choice: None }
     }
 
     /// Says more. It cannot be taken back.
@@ -39,7 +41,8 @@ impl Speech {
             self.held.push_str(text);
             return;
         }
-        let delta = std::mem::take(&mut self.held) + words;
+        let held = std::mem::take(&mut self.held);
+        let delta = if self.out.is_empty() { self.followed_by(words) } else { held + words };
         self.held.push_str(&text[words.len()..]);
         self.out.push_str(&delta);
         self.feed.say(self.turn, &delta);
@@ -53,9 +56,18 @@ impl Speech {
         &self.out
     }
 
-    /// What is out with something behind it.
+    /// Has these words stand before the first one, unless something is out.
+    pub fn lead(&mut self, head: Option<&'static str>) {
+        self.head = head;
+    }
+
+    /// What is out, else its head, with something behind it.
     pub fn followed_by(&self, text: &str) -> String {
-        if self.out.is_empty() { text.to_owned() } else { format!("{} {text}", self.out) }
+        match self.head {
+            _ if !self.out.is_empty() => format!("{} {text}", self.out),
+            Some(head) => format!("{head} {text}"),
+            None => text.to_owned(),
+        }
     }
 
     /// Whether the caller ended it before its last word.
@@ -98,6 +110,21 @@ mod tests {
             .collect();
         let deltas = [(1, "I hear you."), (2, " \nWhat now?"), (3, " One more.")];
         assert_eq!(heard, deltas.map(|(seq, text)| (seq, text.to_owned())));
+    }
+
+    #[test]
+    fn a_head_goes_out_with_the_first_words_and_not_alone() {
+        let line = Line::default();
+        let mut speech = speech(&line);
+        speech.lead(Some("Head."));
+        assert_eq!((speech.is_silent(), speech.followed_by("Script.").as_str()), (true, "Head. Script."));
+        speech.say(" \n");
+        assert!(speech.is_silent());
+        speech.say("One.");
+        speech.lead(Some("Late."));
+        speech.say(" Two.");
+        assert_eq!(speech.text(), "Head. One. Two.");
+        assert_eq!(speech.followed_by("Three."), "Head. One. Two. Three.");
     }
 
     #[test]

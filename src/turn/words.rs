@@ -10,6 +10,7 @@ use super::input::Admitted;
 use super::live::Line;
 use super::speech::{Done, Speech};
 use super::{Refused, Turns};
+use crate::domain::disclosure;
 use crate::domain::exchange::{Responder, Written};
 use crate::domain::protocol::{Decision, Options};
 use crate::llm::scripted::Script;
@@ -37,18 +38,26 @@ impl Finding<'_> {
     ) -> Result<Words, Refused> {
         let author = self.turns.author.as_deref();
         let decision = match (says, author) {
-            (Says::Words(words), _) => return Ok(behind(speech, words)),
+            (Says::Words(words), _) => {
+                speech.lead(plan.reminder);
+                return Ok(behind(speech, words));
+            }
             (Says::Decision(decision), _) => decision,
             (Says::Open(options), None) => options.by_rule(),
             (Says::Open(options), Some(author)) => self.read(author, working, options, speech).await?,
         };
+        // Who asks is answered, and needs no reminder.
+        speech.lead(plan.reminder.filter(|_| decision.decision != disclosure::ASKED));
         let script = plan.take(self.turns, &decision);
         match (author, speech.done.clone()) {
             (_, Some(done)) => Ok(again(speech, decision, &script, done, working.seen())),
-            (None, None) => Ok(Words::scripted(decision, script.whole(), working.seen())),
+            (None, None) => {
+                Ok(Words::scripted(decision, speech.followed_by(&script.whole()), working.seen()))
+            }
             (Some(_), None) if self.line.hurry.is_cancelled() => {
                 let written = Written { fallback: Some(Fell::Hurried.cause()), ..Written::default() };
-                Ok(by_model(speech, Words::scripted(decision, script.whole(), working.seen()), written))
+                let words = speech.followed_by(&script.whole());
+                Ok(by_model(speech, Words::scripted(decision, words, working.seen()), written))
             }
             (Some(author), None) => self.written(author, working, decision, &script, speech).await,
         }
@@ -93,14 +102,16 @@ impl Finding<'_> {
         };
         let written = kept(self.turns, working, author.write(brief, self.line, speech)).await?;
         let Some(Draft { exchanges_seen, written, fell }) = written else {
-            return Ok(Words::scripted(decision, script.whole(), working.seen()));
+            return Ok(Words::scripted(decision, speech.followed_by(&script.whole()), working.seen()));
         };
         if fell == Some(Fell::Stopped) && speech.is_silent() {
             return Err(Refused::Stopped);
         }
         let text = match fell {
             None | Some(Fell::Stopped) => speech.text().to_owned(),
-            Some(Fell::Model(_) | Fell::Forbidden(_) | Fell::Hurried) if speech.is_silent() => script.whole(),
+            Some(Fell::Model(_) | Fell::Forbidden(_) | Fell::Hurried) if speech.is_silent() => {
+                speech.followed_by(&script.whole())
+            }
             Some(Fell::Model(_) | Fell::Forbidden(_) | Fell::Hurried) => speech.followed_by(script.last()),
         };
         speech.done = Some(Done {

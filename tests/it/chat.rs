@@ -84,8 +84,9 @@ impl Chat {
                 self.seen = to;
                 return shown.text[from..to].to_owned();
             }
+            assert!(!shown.has_ended, "{text:?} was not shown behind:\n{}", shown.text);
             let is_late = self.shown.1.wait_for(&mut shown, PATIENCE).timed_out();
-            assert!(!is_late && !shown.has_ended, "{text:?} was not shown behind:\n{}", shown.text);
+            assert!(!is_late, "{text:?} was not shown in time behind:\n{}", shown.text);
         }
     }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
-    Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
+    Create, Created, DailyCounters, Gate, HistoryPage, Lease, ListPage, ListQuery, Nudge, ProtocolVersion,
+    Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket,
+    Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
@@ -161,6 +162,22 @@ impl Store for Faulty {
 
     async fn daily(&self, org: &OrgId, from: &str, to: &str) -> Result<Vec<DailyCounters>, StoreError> {
         self.inner.daily(org, from, to).await
+    }
+
+    async fn yearly(&self, org: &OrgId, year: &str) -> Result<YearlyCounters, StoreError> {
+        self.inner.yearly(org, year).await
+    }
+
+    async fn alerts(&self, query: AlertQuery) -> Result<AlertPage, StoreError> {
+        self.inner.alerts(query).await
+    }
+
+    async fn acknowledge(&self, acknowledge: Acknowledge) -> Result<Acknowledged, StoreError> {
+        self.inner.acknowledge(acknowledge).await
+    }
+
+    async fn report(&self, report: Report) -> Result<Reported, StoreError> {
+        self.inner.report(report).await
     }
 
     async fn sweep(&self) -> Result<Swept, StoreError> {

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on should say so by its panic; and says things in its own way"
 )]
 
+mod alerts;
 mod bad_input;
 mod carried;
 mod chat;
@@ -19,6 +20,7 @@ mod concurrency;
 mod conversation;
 mod corpus;
 mod danger;
+mod disclosure;
 mod events;
 #[allow(dead_code, unused_imports, reason = "people who start it by hand use more than the tests")]
 #[path = "../../examples/fake-model/fake/mod.rs"]

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use attune::domain::alert::{Alert, AlertState};
+use attune::domain::id::OrgId;
 use attune::domain::safety::Level;
 use attune::domain::session::Event;
 use attune::domain::time::Timestamp;
 use attune::store::{
-    Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Limits, Raised, Ticket, Transitioned,
+    Abandon, Acknowledge, Acknowledged, AlertOrder, AlertQuery, Begin, BeginId, Begun, Claim, Commit,
+    Committed, Gate, Limits, Raised, Ticket, Transitioned,
 };
 use proptest::prelude::*;
 
@@ -32,6 +35,7 @@ enum Step {
     Wind { millis: u64 },
     Sweep,
     Delete { session: usize },
+    Acknowledge { which: usize },
     Crash,
 }
 
@@ -57,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => millis.prop_map(|millis| Step::Wind { millis }),
         1 => Just(Step::Sweep),
         1 => session.prop_map(|session| Step::Delete { session }),
+        1 => (0..4_usize).prop_map(|which| Step::Acknowledge { which }),
         1 => Just(Step::Crash),
     ]
 }
@@ -86,6 +91,8 @@ struct Known {
     stand: BTreeMap<usize, u32>,
     expires_at: BTreeMap<usize, Timestamp>,
     level: Level,
+    /// The levels of the rises that nobody has acknowledged or cleared.
+    open: Vec<Level>,
     /// When the permits of committed ordinary turns were taken.
     admitted: BTreeMap<usize, Vec<Timestamp>>,
 }
@@ -116,6 +123,7 @@ impl<A: Adapter> Run<A> {
                 self.adapter.store().sweep().await.expect("it is there");
             }
             Step::Delete { session } => self.delete(session).await,
+            Step::Acknowledge { which } => self.acknowledge(which).await,
             Step::Crash => {
                 self.adapter.reopen().await;
                 self.known.tickets.clear();
@@ -236,13 +244,13 @@ impl<A: Adapter> Run<A> {
         let stand = self.known.stand.entry(session).or_default();
         *stand += 1;
         assert_eq!(commit.exchange.turn, *stand, "a gap or a repeat");
-        if !commit.why.is_empty() {
-            self.known.level = self.known.level.max(commit.session.level);
-        }
         if turn.begun.quota.limit as usize == RATE {
             self.known.admitted.entry(session).or_default().push(turn.permit_at);
         }
         self.known.expires_at.insert(session, now.plus(DAY));
+        if !commit.why.is_empty() {
+            self.rose_to(commit.session.level);
+        }
     }
 
     async fn commit_again(&mut self, which: usize) {
@@ -274,7 +282,32 @@ impl<A: Adapter> Run<A> {
         let raised = Desk::of(&self.adapter).raise(SESSIONS[session], level).await;
         let expected = self.known.level.max(level);
         assert_eq!(raised, Raised { level: expected, rose: level > self.known.level });
-        self.known.level = expected;
+        self.rose_to(level);
+    }
+
+    /// Each rise that pauses is one alert.
+    fn rose_to(&mut self, level: Level) {
+        if level > self.known.level && level.pauses() {
+            self.known.open.push(level);
+        }
+        self.known.level = self.known.level.max(level);
+    }
+
+    async fn open_alerts(&self) -> Vec<Alert> {
+        let (org, state) = (OrgId::default(), Some(AlertState::Open));
+        let (order, limit) = (AlertOrder::Danger, 100);
+        let query = AlertQuery { org, state, level: None, order, limit, cursor: None };
+        self.adapter.store().alerts(query).await.expect("it is there").rows
+    }
+
+    async fn acknowledge(&mut self, which: usize) {
+        let open = self.open_alerts().await;
+        let Some(alert) = open.get(which % open.len().max(1)) else { return };
+        let acknowledge = Acknowledge { org: OrgId::default(), id: alert.id.clone(), by: None, note: None };
+        let done = self.adapter.store().acknowledge(acknowledge).await.expect("it is there");
+        assert!(matches!(done, Acknowledged::Done(_)), "{done:?}");
+        let place = self.known.open.iter().position(|level| *level == alert.level);
+        self.known.open.remove(place.expect("it is known"));
     }
 
     async fn transition(&mut self, session: usize, event: Event) {
@@ -285,6 +318,7 @@ impl<A: Adapter> Run<A> {
                 self.known.expires_at.values_mut().for_each(|at| *at = end);
             }
             self.known.level = Level::None;
+            self.known.open.clear();
         }
     }
 
@@ -314,6 +348,10 @@ impl<A: Adapter> Run<A> {
             }
             self.check_limit(at);
         }
+        let mut open: Vec<Level> = self.open_alerts().await.iter().map(|alert| alert.level).collect();
+        self.known.open.sort();
+        open.sort();
+        assert_eq!(open, self.known.open, "each rise is one alert");
         let page = self.adapter.store().list(everything()).await.expect("it is there");
         assert!(page.rows.iter().all(|row| !(row.level.pauses() && row.status.is_going_on())));
     }

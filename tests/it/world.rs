@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attune::clock::{Clock, Entropy, ManualClock};
+use attune::domain::disclosure::{Audience, Telling};
 use attune::domain::exchange::{Exchange, Responder, Told, Used, Written};
 use attune::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use attune::domain::protocol::{Place, ProtocolRef};
@@ -160,7 +161,7 @@ pub fn opening(key: &SessionKey, client: &ClientKey, now: Timestamp) -> Session 
         facts: BTreeMap::from([("goal".to_owned(), "calm, \u{1f33f} \"quoted\"".to_owned())]),
         said: BTreeMap::from([("goal".to_owned(), vec![1, 2])]),
     };
-    Session::open(Opening {
+    let mut session = Session::open(Opening {
         id: key.id.clone(),
         client_id: Some("someone".to_owned()),
         client: client.clone(),
@@ -168,7 +169,9 @@ pub fn opening(key: &SessionKey, client: &ClientKey, now: Timestamp) -> Session 
         ttl: DAY,
         meta: BTreeMap::new(),
         now,
-    })
+    });
+    session.telling = Telling { version: "1".to_owned(), count: 3, told_at: Some(now), used_ms: 1_234 };
+    session
 }
 
 pub fn exchange(turn: u32, now: Timestamp) -> Exchange {
@@ -203,6 +206,7 @@ fn told(turn: u32) -> Told {
             ms: 200.25,
         }),
         resources: true,
+        disclosure: Some(Audience::Adult.disclosure()),
         cut: true,
         processing_ms: 201.5,
     }

@@ -16,6 +16,7 @@ mod rail;
 mod resources;
 mod rules;
 mod screen;
+mod statement;
 mod texts;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
 pub use rules::{Rules, Tier};
 pub use screen::{Hit, Screening, SelfHarmDetected};
+pub use statement::{PublicLevel, Statement};
 pub use texts::CrisisTexts;
 
 const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");

@@ -12,11 +12,29 @@ local function pointer_to(id, root, sessions)
   return nil
 end
 
+-- The hold on a session ends: a whole TTL from now, whatever the age. `at` holds the prefixes `sessions` and `creates`,
+-- the keys `expires` and `idle`, and `ttl_ms` for a hash without one.
+local function end_hold(id, at, now_ms)
+  local state = at.sessions .. id .. STATE
+  if redis.call('PTTL', state) ~= -1 then
+    return
+  end
+  local was = redis.call('HMGET', state, 'ttl_ms', 'successor_of', 'created_by', 'created_reply_ms')
+  local keys = { state, at.sessions .. id .. HISTORY, at.sessions .. id .. META, at.sessions .. id .. PINNED }
+  keys[5] = pointer_to(id, was[2], at.sessions)
+  local ends = now_ms + (tonumber(was[1]) or at.ttl_ms)
+  end_at(keys, at.expires, id, ends)
+  end_replies(at.sessions .. id .. IDEMS, at.sessions .. id .. IDEM_OF, ends)
+  end_created(state, at.creates, was[3], was[4], ends)
+  -- The sweep finds out when it is idle.
+  redis.call('ZADD', at.idle, string.format('%.0f', now_ms), id)
+end
+
 -- Aligns one session. `at` holds the keys and prefixes below, and `ttl_ms` for a hash without one. True where it stands.
 local function align(id, memory, at, now_ms)
   local state = at.sessions .. id .. STATE
-  local was = redis.call('HMGET', state, 'session_id', 'status', 'safety_level', 'safety_epoch', 'paused_by', 'ttl_ms',
-    'successor_of', 'created_by', 'created_reply_ms')
+  local was = redis.call('HMGET', state, 'session_id', 'status', 'safety_level', 'safety_epoch', 'paused_by',
+    'successor_of', 'open_reports')
   if not was[1] then
     redis.call('ZREM', at.client, id)
     return false
@@ -40,25 +58,18 @@ local function align(id, memory, at, now_ms)
     redis.call('ZADD', at.index .. pair[2], score, id)
   end
 
-  local keys = { state, at.sessions .. id .. HISTORY, at.sessions .. id .. META }
-  keys[4] = pointer_to(id, was[7], at.sessions)
   local pinned = at.sessions .. id .. PINNED
   if rank >= 2 then
-    keys[#keys + 1] = pinned
+    local keys = { state, at.sessions .. id .. HISTORY, at.sessions .. id .. META, pinned }
+    keys[5] = pointer_to(id, was[6], at.sessions)
     hold(keys, at.expires, id)
   else
     if is_cleared then
       redis.call('HSET', state, 'awaiting', '')
       redis.call('DEL', pinned)
     end
-    -- The hold of danger ends: a whole TTL from now, whatever the age.
-    if redis.call('PTTL', state) == -1 then
-      local ends = now_ms + (tonumber(was[6]) or at.ttl_ms)
-      end_at(keys, at.expires, id, ends)
-      end_replies(at.sessions .. id .. IDEMS, at.sessions .. id .. IDEM_OF, ends)
-      end_created(state, at.creates, was[8], was[9], ends)
-      -- The sweep finds out when it is idle.
-      redis.call('ZADD', at.idle, string.format('%.0f', now_ms), id)
+    if (tonumber(was[7]) or 0) <= 0 then
+      end_hold(id, at, now_ms)
     end
   end
   return true

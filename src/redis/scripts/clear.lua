@@ -1,11 +1,11 @@
 -- clear: the client's level falls to none, and its sessions go on where safety had paused them. Safe to repeat.
--- (after the names of keys.rs, levels.lua, write.lua and align.lua)
+-- (after the names of keys.rs, levels.lua, write.lua, align.lua and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 active_sessions, 4 sessions:expires, 5 sessions:idle,
 --       6 sessions:forgettable
 -- ARGV  1 client, 2 what names this call, 3 prefix of sessions, 4 prefix of the indices, 5 the first of the client's
 --       sessions to align, 6 how many, 7 TTL ms where a hash has none, 8 ms that a cleared memory stands,
---       9 prefix of the replies of creates
+--       9 prefix of the replies of creates, 10 prefix of the alerts, 11 ms that a closed alert stands
 -- reply the place to go on from or -1
 --
 -- A cleared memory goes by the sweep: sessions:forgettable tells when, and no session may remember an epoch of it.
@@ -20,6 +20,7 @@ if known[2] ~= ARGV[2] then
   redis.call('HSET', KEYS[1], 'level', 'none', 'epoch', epoch, 'cleared_epoch', epoch, 'cleared_by', ARGV[2],
     'cleared_at', time[1] .. string.format('%06d', time[2]))
   redis.call('ZADD', KEYS[6], string.format('%.0f', now_ms + ARGV[8]), ARGV[1])
+  clear_alerts(ARGV[10], ARGV[1], time, now_ms, ARGV[11])
 end
 local memory = { level = 'none', epoch = epoch, cleared_epoch = epoch }
 local at = { sessions = ARGV[3], index = ARGV[4], active = KEYS[3], expires = KEYS[4], idle = KEYS[5], client = KEYS[2],

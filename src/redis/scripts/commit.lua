@@ -1,10 +1,10 @@
 -- commit: writes a turn whole and hands the lease on, or says what has changed. Safe to repeat under the same lease.
--- (after levels.lua, seat.lua and write.lua)
+-- (after levels.lua, seat.lua, write.lua and alert.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 history, 8 meta, 9 idems, 10 pinned, 11 active_sessions, 12 sessions:expires, 13 sessions:idle,
 --       14 the client's sessions, 15 the client's safety memory, 16 organisations, 17 sessions:forgettable
---       18 newest of the line, where this session succeeds another
+--       18 alerts of the session, 19 newest of the line, where this session succeeds another
 -- ARGV  1-5 as seat.lua; the lease is ARGV 1
 --       6 revision, 7 turn_count, 8 last_interaction on which the turn was decided, as they are spelled
 --       9 rank of the level under which it was decided, 10 status and 11 level after it, 12 session id,
@@ -14,16 +14,18 @@
 --       26 number of this successor or -, 27 organisation, 28 1 where it is the first write of Attune,
 --       29 level to which the turn raises the client's memory or -, 30 ids of the rules, separated by spaces,
 --       31 client, 32 1 where the turn follows the one on which it was decided, 33 epoch of the client's memory on which
---       it was decided, 34 how many arguments are fields of the hash, then these, then the fields of meta
+--       it was decided, 34 prefix of the alerts, 35 how many arguments are fields of the hash, then these, then the
+--       fields of meta
 -- reply committed, revision | lost | overtaken | changed | misshapen
 --
 -- A turn slides the expiry of all keys to now + TTL, at most to the greatest age, and never makes it earlier. At high
--- and crisis nothing expires. A little more history stands than is shown, so that not every turn trims.
+-- and crisis nothing expires, nor while a report waits for somebody to see it. A little more history stands than is
+-- shown, so that not every turn trims.
 
 local SLACK = 8
 local held, lane, permit, idem = holder()
 local state = redis.call('HMGET', KEYS[6], 'status', 'safety_level', 'safety_epoch', 'revision', 'turn_count',
-  'last_interaction', 'last_commit', 'ttl_ms')
+  'last_interaction', 'last_commit', 'ttl_ms', 'open_reports')
 if held ~= ME then
   local revision = committed(state[7], ME)
   if revision then
@@ -58,8 +60,12 @@ if ARGV[29] ~= '-' then
     'epoch', epoch + 1, 'raised_by', ME)
   redis.call('PERSIST', KEYS[15])
   redis.call('ZREM', KEYS[17], ARGV[31])
+  if RANK[ARGV[29]] >= 2 then
+    local new = { kind = 'level_rose', level = ARGV[29], session = id, client = ARGV[31], why = ARGV[30], name = ME }
+    open_alert(ARGV[34], KEYS[18], new, time)
+  end
 end
-local fields = 34 + ARGV[34]
+local fields = 35 + ARGV[35]
 local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }
 local to = { lease = ME, status = ARGV[10], level = ARGV[11], id = id, score = ARGV[13] }
 -- Whatever may be refused comes first, or is passed over: a script that is cut off keeps what it has done.
@@ -70,7 +76,7 @@ end
 if redis.call('LPUSH', KEYS[7], ARGV[14]) > ARGV[15] + SLACK then
   redis.call('LTRIM', KEYS[7], 0, ARGV[15] - 1)
 end
-local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 35, fields)
+local revision = write(KEYS[6], KEYS[11], ARGV[25], was, to, 36, fields)
 local ttl = tonumber(state[8]) or tonumber(ARGV[18])
 if ARGV[28] == '1' then
   if fields < #ARGV then
@@ -90,14 +96,14 @@ if to.level ~= 'none' or (was.level and was.level ~= 'none') then
   keys[#keys + 1] = KEYS[10]
 end
 if ARGV[26] ~= '-' then
-  local newest = redis.call('GET', KEYS[18])
+  local newest = redis.call('GET', KEYS[19])
   if not newest or tonumber(newest) <= tonumber(ARGV[26]) then
-    redis.call('SET', KEYS[18], ARGV[26], 'KEEPTTL')
-    keys[#keys + 1] = KEYS[18]
+    redis.call('SET', KEYS[19], ARGV[26], 'KEEPTTL')
+    keys[#keys + 1] = KEYS[19]
   end
 end
 -- The level that the turn leaves counts its client's memory in.
-local is_held = RANK[to.level] >= 2
+local is_held = RANK[to.level] >= 2 or (tonumber(state[9]) or 0) > 0
 local at = math.min(now_ms + ttl, ARGV[16] + ARGV[17])
 if is_held then
   keys[#keys + 1] = KEYS[6]

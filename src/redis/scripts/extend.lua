@@ -7,10 +7,11 @@
 --       7 prefix of the replies of creates, 8 number of this successor or -
 -- reply ms that it stands now | -1 held | -2 there is none
 --
--- At most to the greatest age: where that has passed, the expiry stays as it was. Danger holds a session whatever its
--- TTL. Stored replies go with the session at the latest.
+-- At most to the greatest age: where that has passed, the expiry stays as it was. Danger, and a report that
+-- nobody has seen, hold a session whatever its TTL. Stored replies go with the session at the latest.
 
-local state = redis.call('HMGET', KEYS[1], 'session_id', 'safety_level', 'safety_epoch', 'created_by', 'created_reply_ms')
+local state = redis.call('HMGET', KEYS[1], 'session_id', 'safety_level', 'safety_epoch', 'created_by', 'created_reply_ms',
+  'open_reports')
 if not state[1] then
   return -2
 end
@@ -22,7 +23,7 @@ if redis.call('ZSCORE', KEYS[6], ARGV[1]) then
   redis.call('ZADD', KEYS[6], 'LT', idle, ARGV[1])
 end
 local memory = redis.call('HMGET', KEYS[8], 'level', 'cleared_epoch')
-if counting(state[2], state[3], memory[1], memory[2]) >= 2 then
+if counting(state[2], state[3], memory[1], memory[2]) >= 2 or (tonumber(state[6]) or 0) > 0 then
   return -1
 end
 local at = math.min(now_ms + ARGV[2], ARGV[3] + ARGV[4])

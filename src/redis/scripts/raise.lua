@@ -1,5 +1,5 @@
 -- raise: the client's level rises to at least this one, and its sessions pause at high and crisis. Safe to repeat.
--- (after the names of keys.rs, levels.lua, write.lua and align.lua)
+-- (after the names of keys.rs, levels.lua, write.lua, align.lua and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 state of the session in which danger showed, 4 its newest successor,
 --       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable
@@ -7,7 +7,8 @@
 --       6 prefix of the indices, 7 that session's id, 8 the first of the client's sessions to align, 9 how many,
 --       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty,
 --       12 1 where the client was looked for in the metadata, as a session of another program tells it,
---       13 prefix of the replies of creates, 14 how many of the client's sessions are aligned at most
+--       13 prefix of the replies of creates, 14 how many of the client's sessions are aligned at most,
+--       15 prefix of the alerts
 -- reply client, client of the session: nothing was done, ask with that one
 --       strange: nothing was done, look for the client of a session that another program made
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
@@ -45,6 +46,11 @@ if not rose and RANK[ARGV[2]] > (RANK[memory.level] or 0) then
     'epoch', memory.epoch, 'raised_by', ARGV[4])
   redis.call('PERSIST', KEYS[1])
   redis.call('ZREM', KEYS[8], ARGV[1])
+  if RANK[memory.level] >= 2 then
+    local new = { kind = 'level_rose', level = memory.level, session = ARGV[7], client = ARGV[1], why = ARGV[3],
+      name = ARGV[4] }
+    open_alert(ARGV[15], ARGV[5] .. ARGV[7] .. ALERTS, new, time)
+  end
 end
 if is_aligned or memory.level == 'none' then
   return { 'raised', LEVEL[counting(state[3], state[4], memory.level, memory.cleared_epoch)],

@@ -1,10 +1,11 @@
 -- sweep: clears an organisation's indices of what is gone, and tells which sessions are idle. Safe to repeat.
--- (after levels.lua and unlist.lua; the names of the keys behind a session's prefix come from keys.rs)
+-- (after levels.lua, unlist.lua and alert.lua; the names of the keys behind a session's prefix come from keys.rs)
 --
--- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable
+-- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable, 5 alerts that go
 -- ARGV  1 prefix of sessions, 2 prefix of the indices, 3 prefix of safety memories, 4 prefix of clients' sessions,
 --       5 TTL ms where the hash has none, 6 ms of idle time or -, 7 ms that a cleared memory stands,
---       8 any number: where the look at the oldest begins, 9 most entries of each kind
+--       8 any number: where the look at the oldest begins, 9 most entries of each kind,
+--       10 prefix of the alerts
 -- reply how many sessions were taken out of the indices, 1 where there is more to do, then the ids of idle sessions
 --
 -- An idle session is told again a minute later, unless it is taken out of sessions:idle meanwhile.
@@ -30,6 +31,9 @@ end
 
 local function remove(ids)
   unlist(ACTIVE, INDEX, CLIENTS, ids)
+  for _, id in ipairs(ids) do
+    forget_in_alerts(ARGV[10], SESSIONS .. id .. ALERTS)
+  end
   removed = removed + #ids
 end
 
@@ -66,7 +70,7 @@ local function let_go(id, ends)
   set_due(IDLE, id, now_ms)
 end
 
--- A session in danger that its client's raise has not reached: nothing of it ends by itself.
+-- A session in danger that its client's raise has not reached, or with a report: nothing of it ends by itself.
 local function keep(id)
   for _, name in ipairs({ STATE, HISTORY, META, PINNED }) do
     redis.call('PERSIST', SESSIONS .. id .. name)
@@ -76,14 +80,14 @@ end
 
 local function look_whether_idle(id)
   local state = redis.call('HMGET', SESSIONS .. id .. STATE, 'status', 'safety_level', 'safety_epoch', 'client', 'ttl_ms',
-    'slid_ms')
+    'slid_ms', 'open_reports')
   local memory = state[4] and redis.call('HMGET', SAFETY .. state[4], 'level', 'cleared_epoch', 'cleared_at')
     or {}
   local ttl = tonumber(state[5]) or tonumber(ARGV[5])
   local at = idle_at(id, state, memory, ttl)
   if redis.call('EXISTS', SESSIONS .. id .. STATE) == 0 then
     redis.call('ZREM', IDLE, id)
-  elseif counting(state[2], state[3], memory[1], memory[2]) >= 2 then
+  elseif counting(state[2], state[3], memory[1], memory[2]) >= 2 or (tonumber(state[7]) or 0) > 0 then
     keep(id)
     set_due(IDLE, id, now_ms + ttl)
   elseif redis.call('PTTL', SESSIONS .. id .. STATE) == -1 then
@@ -150,6 +154,20 @@ local function sweep_memory(client)
   end
 end
 
+-- What was dealt with long ago.
+local function sweep_alert(id)
+  local was = redis.call('HMGET', ARGV[10] .. id, 'state', 'level', 'client', 'session')
+  if was[1] then
+    redis.call('ZREM', place_of(ARGV[10], was[1], was[2]), id)
+    redis.call('ZREM', ARGV[10] .. 'client:' .. was[3], id)
+    if was[4] ~= '' then
+      redis.call('ZREM', SESSIONS .. was[4] .. ALERTS, id)
+    end
+    redis.call('DEL', ARGV[10] .. id)
+  end
+  redis.call('ZREM', KEYS[5], id)
+end
+
 sweep_ended()
 for _, id in ipairs(due(IDLE, MOST)) do
   -- One that another program spoilt must not keep the rest from being swept.
@@ -160,5 +178,8 @@ end
 sweep_oldest()
 for _, client in ipairs(due(FORGETTABLE, OLDEST_MOST)) do
   sweep_memory(client)
+end
+for _, id in ipairs(due(KEYS[5], OLDEST_MOST)) do
+  sweep_alert(id)
 end
 return { removed, has_more, unpack(idle) }

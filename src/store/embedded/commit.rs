@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alerts::Rise;
 use super::draft::Draft;
 use super::record::{LastCommit, Record, ReplyRecord, encode};
 use super::tables::{self, Due};
@@ -52,10 +53,13 @@ impl Writer {
         let seat = self.seat(&commit.key);
         let permits = seat.permits().into_iter().map(Timestamp::micros).collect();
         seat.unsaved = false;
-        let revision = commit.base_revision + 1;
+        let (revision, random) = (commit.base_revision + 1, self.entropy.u128());
         self.change(|draft| {
             let raised = commit.raised(memory, now);
-            draft.remember(&commit.session.client, memory, &raised, Some(&commit.key), now)?;
+            let client = &commit.session.client;
+            draft.remember(client, memory, &raised, Some(&commit.key), now)?;
+            let (session, why) = (&commit.key, commit.why.as_slice());
+            draft.alert_of(&Rise { session, client, before: memory, after: &raised, why, random }, now)?;
             let mut record = record_of(&commit, stored, &raised, draft.limits(), now);
             record.permits = permits;
             draft.trim(&commit.key, &mut record);

@@ -1,4 +1,4 @@
-//! Daily counters: added up in memory, written at least each second. A crash may lose that second.
+//! Counters of days and years: added up in memory, written at least each second. A crash may lose that second.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,23 +7,24 @@ use super::tables::{self, Due, Tables, pair_of};
 use super::writer::Writer;
 use crate::domain::id::OrgId;
 use crate::domain::time::Timestamp;
+use crate::store::counters::Page;
 use crate::store::{Counter, Limits, StoreError};
 
-/// Days that stay in memory.
-const DAYS_MAX: usize = 64;
+/// Pages that stay in memory.
+const PAGES_MAX: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Counters {
-    days: BTreeMap<Vec<u8>, Day>,
+    pages: BTreeMap<Vec<u8>, Tally>,
     dirty_since: Option<Timestamp>,
 }
 
-/// One organisation's page of one day.
+/// One organisation's page of one day or year.
 #[derive(Default)]
-struct Day {
+struct Tally {
     counts: BTreeMap<String, u64>,
     unwritten: BTreeSet<String>,
-    /// When the day goes, where it has no entry for that yet.
+    /// When the page goes, where it has no entry for that yet.
     due: Option<Timestamp>,
 }
 
@@ -36,7 +37,7 @@ impl Counters {
         self.dirty_since
     }
 
-    /// Best effort: where the day cannot be read, nothing is counted, and nothing written over.
+    /// Best effort: where a page cannot be read, nothing is counted on it, and nothing written over.
     pub fn add(
         &mut self,
         tables: &Tables,
@@ -45,36 +46,36 @@ impl Counters {
         events: Vec<Counter>,
         now: Timestamp,
     ) {
-        if events.is_empty() {
-            return;
-        }
-        self.forget_days();
-        let key = tables::of_day(org, &now.date());
-        let loaded = self.days.contains_key(&key);
-        if !loaded {
-            let Ok(day) = Day::load(tables, &key, now.plus(limits.daily_ttl)) else { return };
-            self.days.insert(key.clone(), day);
-        }
-        let day = self.days.entry(key).or_default();
+        self.forget_pages();
         for event in events {
-            day.count(event.name());
+            let page = event.page(now);
+            let due = match &page {
+                Page::Day(_) => Some(now.plus(limits.daily_ttl)),
+                Page::Year(_) => None,
+            };
+            let key = tables::of_page(org, &page);
+            if !self.pages.contains_key(&key) {
+                let Ok(counts) = Tally::load(tables, &key, due) else { continue };
+                self.pages.insert(key.clone(), counts);
+            }
+            self.pages.entry(key).or_default().count(event.name());
+            self.dirty_since.get_or_insert(now);
         }
-        self.dirty_since.get_or_insert(now);
     }
 
-    fn forget_days(&mut self) {
-        if self.days.len() >= DAYS_MAX && !self.is_dirty() {
-            self.days.clear();
+    fn forget_pages(&mut self) {
+        if self.pages.len() >= PAGES_MAX && !self.is_dirty() {
+            self.pages.clear();
         }
     }
 
     fn write(&mut self, change: &mut Change<'_>) {
-        for (key, day) in &mut self.days {
-            if let Some(due) = day.due.take() {
+        for (key, page) in &mut self.pages {
+            if let Some(due) = page.due.take() {
                 change.insert_due(due, &Due::Daily(key.clone()));
             }
-            for name in std::mem::take(&mut day.unwritten) {
-                let count = day.counts.get(&name).copied().unwrap_or_default();
+            for name in std::mem::take(&mut page.unwritten) {
+                let count = page.counts.get(&name).copied().unwrap_or_default();
                 let table = &change.tables.daily;
                 change.batch.insert(table, tables::counter(key, &name), count.to_be_bytes());
             }
@@ -84,19 +85,19 @@ impl Counters {
 
     /// The page is gone from the disk.
     pub fn forget(&mut self, key: &[u8]) {
-        self.days.remove(key);
+        self.pages.remove(key);
     }
 }
 
-impl Day {
-    fn load(tables: &Tables, key: &[u8], due: Timestamp) -> Result<Self, StoreError> {
-        let mut day = Self::default();
+impl Tally {
+    fn load(tables: &Tables, key: &[u8], due: Option<Timestamp>) -> Result<Self, StoreError> {
+        let mut page = Self::default();
         for entry in tables.daily.prefix(key) {
             let (key, value) = pair_of(entry)?;
-            day.counts.insert(tables::parse_counter(&key)?.1, parse_count(&value)?);
+            page.counts.insert(tables::parse_counter(&key)?.1, parse_count(&value)?);
         }
-        day.due = day.counts.is_empty().then_some(due);
-        Ok(day)
+        page.due = due.filter(|_| page.counts.is_empty());
+        Ok(page)
     }
 
     fn count(&mut self, name: String) {
@@ -107,7 +108,7 @@ impl Day {
 
 pub(super) fn parse_count(bytes: &[u8]) -> Result<u64, StoreError> {
     let number = bytes.try_into().map(u64::from_be_bytes);
-    number.map_err(|_| StoreError::Corrupt("a daily counter".to_owned()))
+    number.map_err(|_| StoreError::Corrupt("a counter".to_owned()))
 }
 
 impl Writer {

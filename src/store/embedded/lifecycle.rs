@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alerts::Rise;
 use super::draft::Draft;
 use super::record::{CreateKey, Record, ReplyRecord, align, encode};
 use super::tables::{self, Due, key_of, value_of};
@@ -81,7 +82,14 @@ impl Writer {
         let rose = after.raise(raise.level, &raise.why, now);
         let level = live.as_ref().map_or(after.level, |(record, _)| record.session.level_under(&after));
         if rose {
-            self.change(|draft| draft.remember(client, &before, &after, None, now))?;
+            let (random, session) =
+                (self.entropy.u128(), live.as_ref().map(|(record, _)| &record.session.id));
+            let session = raise.session.with_id(session.unwrap_or(&raise.session.id).clone());
+            let (before, after, why) = (&before, &after, raise.why.as_slice());
+            self.change(|draft| {
+                draft.remember(client, before, after, None, now)?;
+                draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)
+            })?;
         }
         Ok(Raised { level, rose })
     }
@@ -152,6 +160,9 @@ impl Draft<'_> {
     ) -> Result<(), StoreError> {
         if before == after {
             return Ok(());
+        }
+        if before.level.pauses() && !after.level.pauses() {
+            self.clear_alerts(client, now)?;
         }
         let table = &self.change.tables.memories;
         self.change.batch.insert(table, tables::memory(client), encode(after)?);

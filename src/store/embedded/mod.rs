@@ -7,6 +7,7 @@
 //!
 //! Leases, queues and running turns live in memory only: a crash ends all turns.
 
+mod alerts;
 mod command;
 mod commit;
 mod counters;
@@ -39,9 +40,10 @@ use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
-    Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
-    Store, StoreError, Swept, Ticket, Transition, Transitioned,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
+    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Nudge,
+    ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept,
+    Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::clock::Clock;
 use crate::domain::id::{OrgId, SessionKey};
@@ -229,6 +231,24 @@ impl Store for EmbeddedStore {
         self.channel()?.ask(writer::Writer::flush_counters).await?;
         let (org, from, to) = (org.clone(), from.to_owned(), to.to_owned());
         self.read_off_thread(move |view| view.daily(&org, &from, &to)).await
+    }
+
+    async fn yearly(&self, org: &OrgId, year: &str) -> Result<YearlyCounters, StoreError> {
+        self.channel()?.ask(writer::Writer::flush_counters).await?;
+        let (org, year) = (org.clone(), year.to_owned());
+        self.read_off_thread(move |view| view.yearly(&org, &year)).await
+    }
+
+    async fn alerts(&self, query: AlertQuery) -> Result<AlertPage, StoreError> {
+        self.read_off_thread(move |view| view.alerts(&query)).await
+    }
+
+    async fn acknowledge(&self, acknowledge: Acknowledge) -> Result<Acknowledged, StoreError> {
+        self.channel()?.ask(move |writer| writer.acknowledge(&acknowledge)).await
+    }
+
+    async fn report(&self, report: Report) -> Result<Reported, StoreError> {
+        self.channel()?.ask(move |writer| writer.report(&report)).await
     }
 
     async fn sweep(&self) -> Result<Swept, StoreError> {

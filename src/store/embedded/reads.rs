@@ -17,8 +17,10 @@ use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
+use crate::store::counters::Page;
 use crate::store::{
     Cursor, DailyCounters, HistoryPage, Limits, ListPage, ListQuery, ProtocolVersion, Snapshot, StoreError,
+    YearlyCounters,
 };
 
 /// Index entries that one page looks at.
@@ -53,8 +55,8 @@ impl Published {
 }
 
 pub(super) struct View {
-    tables: Tables,
-    disk: DiskSnapshot,
+    pub tables: Tables,
+    pub disk: DiskSnapshot,
 }
 
 impl View {
@@ -84,7 +86,7 @@ impl View {
         Ok(bytes.map(|bytes| decode_memory(&bytes)).transpose()?.unwrap_or_default())
     }
 
-    fn value(&self, table: &fjall::Keyspace, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
+    pub fn value(&self, table: &fjall::Keyspace, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
         self.disk.get(table, key).map_err(|error| away(&error))
     }
 
@@ -220,7 +222,7 @@ impl View {
     }
 
     pub fn daily(&self, org: &OrgId, from: &str, to: &str) -> Result<Vec<DailyCounters>, StoreError> {
-        let range = tables::of_day(org, from)..tables::after_day(org, to);
+        let range = tables::of_page(org, &Page::Day(from.to_owned()))..tables::after_day(org, to);
         let mut days: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for entry in self.disk.range(&self.tables.daily, range) {
             let (key, value) = pair_of(entry)?;
@@ -228,6 +230,16 @@ impl View {
             days.entry(date).or_default().insert(name, parse_count(&value)?);
         }
         Ok(days.into_iter().map(|(date, counts)| DailyCounters { date, counts }).collect())
+    }
+
+    pub fn yearly(&self, org: &OrgId, year: &str) -> Result<YearlyCounters, StoreError> {
+        let page = tables::of_page(org, &Page::Year(year.to_owned()));
+        let mut counts = BTreeMap::new();
+        for entry in self.disk.prefix(&self.tables.daily, page) {
+            let (key, value) = pair_of(entry)?;
+            counts.insert(tables::parse_counter(&key)?.1, parse_count(&value)?);
+        }
+        Ok(YearlyCounters { counts })
     }
 }
 

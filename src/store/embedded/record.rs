@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::alert::{AlertId, ReportReason};
 use crate::domain::exchange::Exchange;
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
@@ -63,6 +64,19 @@ pub(super) struct Record {
     pub substate: String,
     /// Under which a repeated create finds its reply.
     pub created_by: Option<CreateKey>,
+    /// What was reported of it, so that a repeated report is known again.
+    #[serde(default)]
+    pub reports: Vec<Reported>,
+}
+
+/// A report of the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reported {
+    pub turn: Option<u32>,
+    pub reason: ReportReason,
+    pub alert: AlertId,
+    /// Whether nobody has acknowledged it yet.
+    pub is_open: bool,
 }
 
 /// A create's idempotency key. Once its reply has gone, another session may be created by the same key.
@@ -107,6 +121,7 @@ impl Record {
             earlier_commits: Vec::new(),
             substate: String::new(),
             created_by: None,
+            reports: Vec::new(),
         };
         record.slide(limits, now);
         record.due_at = record.next_due(limits);
@@ -151,8 +166,9 @@ impl Record {
         now.plus(self.session.ttl).min(self.session.created_at.plus(limits.session_max_age))
     }
 
+    /// In danger, or with a report that nobody has seen: nothing of it ends by itself.
     pub fn is_held(&self, memory: &SafetyMemory) -> bool {
-        self.session.level_under(memory).pauses()
+        self.session.level_under(memory).pauses() || self.reports.iter().any(|report| report.is_open)
     }
 
     /// Past its deadline: absent for everybody, removed or not.

@@ -45,7 +45,8 @@ impl Writer {
             && value_of(&tables.index, &listed)?.is_none()
             && stored_create(tables, record)?.is_none()
             && count_under(&tables.exchanges, key)? == 0
-            && count_under(&tables.replies, key)? == 0)
+            && count_under(&tables.replies, key)? == 0
+            && tables.alert_index.prefix(tables::of_sessions_alerts(key)).next().is_none())
     }
 
     pub fn sweep(&mut self) -> Result<Swept, StoreError> {
@@ -140,6 +141,7 @@ impl Draft<'_> {
             self.change.batch.remove(&tables.creates, used.key);
         }
         self.unpoint(key, &record.session)?;
+        self.forget_in_alerts(key)?;
         self.remove(key, record);
         Ok(())
     }
@@ -153,6 +155,7 @@ impl Draft<'_> {
             Due::Create(key) => self.sweep_reply(&tables.creates, key, now),
             Due::Memory(key) => self.sweep_memory(key, now),
             Due::Daily(day) => self.sweep_day(tables, day),
+            Due::Alert(key) => self.sweep_alert(key, now),
         }
     }
 

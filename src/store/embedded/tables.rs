@@ -5,11 +5,13 @@
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, UserValue};
 
+use crate::domain::alert::{AlertId, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
+use crate::store::counters::Page;
 
 /// Small, so that little has to be read again from the journal at the start.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -33,7 +35,11 @@ pub(super) struct Tables {
     pub index: Keyspace,
     pub totals: Keyspace,
     pub expiry: Keyspace,
+    /// Pages of counters: a day's or a year's.
     pub daily: Keyspace,
+    pub alerts: Keyspace,
+    /// Alerts by state and level, by client and by session.
+    pub alert_index: Keyspace,
     /// Sources of protocol versions by hash.
     pub protocols: Keyspace,
 }
@@ -55,6 +61,8 @@ impl Tables {
             totals: table("totals")?,
             expiry: table("expiry")?,
             daily: table("daily")?,
+            alerts: table("alerts")?,
+            alert_index: table("alert_index")?,
             protocols: table("protocols")?,
             db,
         })
@@ -229,6 +237,8 @@ pub(super) enum Due {
     Memory(Vec<u8>),
     /// The prefix of a day's counters.
     Daily(Vec<u8>),
+    /// The key in its table.
+    Alert(Vec<u8>),
 }
 
 pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
@@ -238,6 +248,7 @@ pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
         Due::Create(key) => (b'c', key),
         Due::Memory(key) => (b'm', key),
         Due::Daily(key) => (b'd', key),
+        Due::Alert(key) => (b'a', key),
     };
     joined(&[&ordered(at).to_be_bytes(), &[tag], key])
 }
@@ -257,13 +268,19 @@ pub(super) fn parse_due(key: &[u8]) -> Result<(Timestamp, Due), StoreError> {
         b'c' => Due::Create(rest.try_into().map_err(|_| unreadable())?),
         b'm' => Due::Memory(rest.to_vec()),
         b'd' => Due::Daily(rest.to_vec()),
+        b'a' => Due::Alert(rest.to_vec()),
         _ => return Err(unreadable()),
     };
     Ok((from_ordered(u64::from_be_bytes(*time)), what))
 }
 
-pub(super) fn of_day(org: &OrgId, date: &str) -> Vec<u8> {
-    joined(&[org.as_str().as_bytes(), b"\0", date.as_bytes(), b"\0"])
+/// Stands before every counter of the page. A year's begins with a letter, so that no span of days meets it.
+pub(super) fn of_page(org: &OrgId, page: &Page) -> Vec<u8> {
+    let (letter, name): (&[u8], _) = match page {
+        Page::Day(date) => (b"", date),
+        Page::Year(year) => (b"y", year),
+    };
+    joined(&[org.as_str().as_bytes(), b"\0", letter, name.as_bytes(), b"\0"])
 }
 
 /// Behind every counter of the day.
@@ -282,6 +299,35 @@ pub(super) fn parse_counter(key: &[u8]) -> Result<(String, String), StoreError> 
     let mut parts = text.splitn(3, '\0');
     let (_org, date, name) = (parts.next(), parts.next(), parts.next());
     Ok((date.ok_or_else(unreadable)?.to_owned(), name.ok_or_else(unreadable)?.to_owned()))
+}
+
+pub(super) fn alert(org: &OrgId, id: &str) -> Vec<u8> {
+    joined(&[org.as_str().as_bytes(), b"\0", id.as_bytes()])
+}
+
+/// Stands before the alerts of one state and level, the oldest of which comes first.
+pub(super) fn of_alerts(org: &OrgId, state: AlertState, level: Level) -> Vec<u8> {
+    let state = match state {
+        AlertState::Open => 0,
+        AlertState::Acknowledged => 1,
+        AlertState::Cleared => 2,
+    };
+    joined(&[b"i", org.as_str().as_bytes(), b"\0", &[state, level_number(level)]])
+}
+
+/// Stands before the alerts of a client that its clearing closes, and the open ones.
+pub(super) fn of_clients_alerts(client: &ClientKey) -> Vec<u8> {
+    joined(&[b"c", &of_client(memory(client))])
+}
+
+pub(super) fn of_sessions_alerts(key: &SessionKey) -> Vec<u8> {
+    joined(&[b"s", &of_session(key)])
+}
+
+/// The id behind the prefix of an entry in the alerts' index.
+pub(super) fn alert_behind(prefix: &[u8], entry: &[u8]) -> Result<AlertId, StoreError> {
+    let id = entry.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok());
+    id.and_then(AlertId::parse).ok_or_else(|| StoreError::Corrupt("an alert's index entry".to_owned()))
 }
 
 const SIGN: u64 = 1 << 63;
@@ -311,7 +357,8 @@ mod tests {
             Due::Reply(reply(&key("s"), &[0; 16])),
             Due::Create([255; 16]),
             Due::Memory(b"ab".to_vec()),
-            Due::Daily(of_day(&OrgId::default(), "2026-01-02")),
+            Due::Daily(of_page(&OrgId::default(), &Page::Day("2026-01-02".to_owned()))),
+            Due::Alert(alert(&OrgId::default(), "an id")),
         ] {
             assert_eq!(parse_due(&due(at, &what)), Ok((at, what)));
         }

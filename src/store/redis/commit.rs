@@ -104,7 +104,8 @@ impl Inner {
             .arg(commit.why.join(" "))
             .arg(session.client.as_str())
             .arg(flag(commit.check_shape(ground.session.as_deref()).is_ok()))
-            .arg(epoch_of(commit, ground));
+            .arg(epoch_of(commit, ground))
+            .arg(self.keys.alerts_prefix(&key.org));
         let shown = ground.session.as_deref().filter(|_| ground.is_shown);
         let substate = Some(commit.exchange.current_substate.as_str());
         let mut fields = changing_fields(session, shown, substate, &self.protocols)?;
@@ -135,6 +136,7 @@ impl Inner {
             self.keys.safety(org, &session.client),
             self.keys.orgs(),
             self.keys.forgettable(org),
+            self.keys.session(key, keys::ALERTS),
         ]);
         names.extend(root.map(|root| self.keys.session(&root, keys::NEWEST)));
         names

@@ -1,5 +1,5 @@
-//! Daily counters: added up in memory, written each second. A crash may lose that second. And the sources of protocol
-//! versions.
+//! Counters of days and years: added up in memory, written each second. A crash may lose that second. And the sources of
+//! protocol versions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,20 +12,22 @@ use tokio::time::sleep;
 use super::Inner;
 use super::value::{Fields, Parts, millis};
 use crate::domain::id::OrgId;
-use crate::store::{Counter, DailyCounters, ProtocolVersion, StoreError};
+use crate::store::counters::Page;
+use crate::store::{Counter, DailyCounters, ProtocolVersion, StoreError, YearlyCounters};
 
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// How long Redis knows the last batch of a server.
 const REMEMBERED: Duration = Duration::from_hours(24);
-/// Pages of a day that wait to be written while Redis is away, and the names on each.
+/// Pages that wait to be written while Redis is away, and the names on each.
 const PAGES_MAX: usize = 64;
 const NAMES_MAX: usize = 1_000;
 /// Days that one call reads.
 const DAYS_MAX: u64 = 400;
 const DATE: &str = "%Y-%m-%d";
 
-type Page = BTreeMap<String, u64>;
-type Pages = BTreeMap<(OrgId, String), Page>;
+type Counts = BTreeMap<String, u64>;
+/// Days stand before years.
+type Pages = BTreeMap<(Page, OrgId), Counts>;
 
 /// What has been counted and is not written yet.
 #[derive(Default)]
@@ -44,17 +46,15 @@ struct Batch {
 }
 
 impl Counters {
-    fn add(&self, org: &OrgId, date: String, counts: impl IntoIterator<Item = (String, u64)>) {
+    fn add(&self, org: &OrgId, page: Page, name: String) {
         let mut pages = self.unwritten.lock();
-        let key = (org.clone(), date);
+        let key = (page, org.clone());
         if pages.len() >= PAGES_MAX && !pages.contains_key(&key) {
             return;
         }
-        let page = pages.entry(key).or_default();
-        for (name, count) in counts {
-            if page.len() < NAMES_MAX || page.contains_key(&name) {
-                *page.entry(name).or_default() += count;
-            }
+        let counts = pages.entry(key).or_default();
+        if counts.len() < NAMES_MAX || counts.contains_key(&name) {
+            *counts.entry(name).or_default() += 1;
         }
     }
 
@@ -65,9 +65,9 @@ impl Counters {
 
 impl Inner {
     pub(super) fn count(&self, org: &OrgId, events: &[Counter]) {
-        if !events.is_empty() {
-            let counts = events.iter().map(|event| (event.name(), 1));
-            self.counters.add(org, self.clock.now().date(), counts);
+        let now = self.clock.now();
+        for event in events {
+            self.counters.add(org, event.page(now), event.name());
         }
     }
 
@@ -105,15 +105,31 @@ impl Inner {
     /// A day's page runs out in its time, counted from when it was begun.
     fn additions(&self, batch: &Batch) -> Cmd {
         let mut names = vec![self.keys.counted_by(&self.server)];
-        names.extend(batch.pages.keys().map(|(org, date)| self.keys.daily(org, date)));
+        names.extend(batch.pages.keys().map(|(page, org)| self.page_key(page, org)));
+        let days = batch.pages.keys().filter(|(page, _)| matches!(page, Page::Day(_))).count();
         let mut additions = self.scripts.count.call(&names);
-        additions.arg(&batch.call).arg(millis(self.limits.daily_ttl)).arg(millis(REMEMBERED));
+        additions.arg(&batch.call).arg(millis(self.limits.daily_ttl)).arg(millis(REMEMBERED)).arg(days);
         for (place, page) in (2_usize..).zip(batch.pages.values()) {
             for (name, count) in page {
                 additions.arg(place).arg(name).arg(count);
             }
         }
         additions
+    }
+
+    fn page_key(&self, page: &Page, org: &OrgId) -> String {
+        match page {
+            Page::Day(date) => self.keys.daily(org, date),
+            Page::Year(year) => self.keys.yearly(org, year),
+        }
+    }
+
+    pub(super) async fn yearly(&self, org: &OrgId, year: &str) -> Result<YearlyCounters, StoreError> {
+        self.flush_counters().await?;
+        let mut calls = Pipeline::with_capacity(1);
+        calls.cmd("HGETALL").arg(self.keys.yearly(org, year));
+        let fields = Parts::of(Value::Array(self.ask(&calls, &[]).await?))?.fields()?;
+        Ok(YearlyCounters { counts: counts_of(&fields) })
     }
 
     pub(super) async fn daily(
@@ -159,7 +175,7 @@ impl Inner {
 }
 
 /// Other programs may write here too; what is no number is theirs.
-fn counts_of(fields: &Fields) -> Page {
+fn counts_of(fields: &Fields) -> Counts {
     fields.iter().filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?))).collect()
 }
 
@@ -195,14 +211,15 @@ mod tests {
     #[test]
     fn what_waits_to_be_written_is_bounded() {
         let (counters, org) = (Counters::default(), OrgId::default());
+        let page = |day: usize| Page::Day(format!("day {day}"));
         for day in 0..PAGES_MAX + 9 {
-            counters.add(&org, format!("day {day}"), [("a".to_owned(), 1)]);
+            counters.add(&org, page(day), "a".to_owned());
         }
         for name in 0..NAMES_MAX + 9 {
-            counters.add(&org, "day 0".to_owned(), [(format!("name {name}"), 1)]);
+            counters.add(&org, page(0), format!("name {name}"));
         }
         let pages = counters.take();
         assert_eq!(pages.len(), PAGES_MAX);
-        assert_eq!(pages[&(org, "day 0".to_owned())].len(), NAMES_MAX);
+        assert_eq!(pages[&(page(0), org)].len(), NAMES_MAX);
     }
 }

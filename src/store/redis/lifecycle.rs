@@ -18,7 +18,8 @@ use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Event, Party, Session, Status};
 use crate::redis::keys;
 use crate::store::{
-    Commit, Create, Created, Idempotency, Raise, Raised, Remaining, StoreError, Transition, Transitioned,
+    ALERT_KEPT, Commit, Create, Created, Idempotency, Raise, Raised, Remaining, StoreError, Transition,
+    Transitioned,
 };
 
 /// Sessions of a client that one script aligns.
@@ -208,7 +209,8 @@ impl Inner {
             .arg(rise.except)
             .arg(u8::from(rise.is_looked_up))
             .arg(self.keys.creates_prefix(org))
-            .arg(ALIGNED_MAX);
+            .arg(ALIGNED_MAX)
+            .arg(self.keys.alerts_prefix(org));
         let mut parts = Parts::of(self.run(&self.scripts.raise, call).await?)?;
         match parts.text()?.as_str() {
             "client" => {
@@ -318,7 +320,9 @@ impl Inner {
                 .arg(ALIGNED_AT_ONCE)
                 .arg(millis(self.limits.session_ttl))
                 .arg(millis(self.limits.memory_ttl))
-                .arg(self.keys.creates_prefix(org));
+                .arg(self.keys.creates_prefix(org))
+                .arg(self.keys.alerts_prefix(org))
+                .arg(millis(ALERT_KEPT));
             next = u64::try_from(value::number(&self.run(&self.scripts.clear, call).await?)?).ok();
         }
         let snapshot = self.snapshot(key).await?;

@@ -7,6 +7,7 @@
 mod scripts;
 mod value;
 
+mod alerts;
 mod claim;
 mod commit;
 mod counters;
@@ -35,9 +36,10 @@ use self::held::Held;
 use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
-    Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
-    Store, StoreError, Swept, Ticket, Transition, Transitioned,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
+    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Nudge,
+    ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept,
+    Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
@@ -291,6 +293,22 @@ impl Store for RedisStore {
 
     async fn daily(&self, org: &OrgId, from: &str, to: &str) -> Result<Vec<DailyCounters>, StoreError> {
         self.0.daily(org, from, to).await
+    }
+
+    async fn yearly(&self, org: &OrgId, year: &str) -> Result<YearlyCounters, StoreError> {
+        self.0.yearly(org, year).await
+    }
+
+    async fn alerts(&self, query: AlertQuery) -> Result<AlertPage, StoreError> {
+        self.0.alerts(&query).await
+    }
+
+    async fn acknowledge(&self, acknowledge: Acknowledge) -> Result<Acknowledged, StoreError> {
+        self.0.acknowledge(&acknowledge).await
+    }
+
+    async fn report(&self, report: Report) -> Result<Reported, StoreError> {
+        self.0.report(&report).await
     }
 
     async fn sweep(&self) -> Result<Swept, StoreError> {

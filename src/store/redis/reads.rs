@@ -23,6 +23,8 @@ pub(super) struct Standing {
     pub memory: SafetyMemory,
     /// `None` where it has no end.
     pub remaining: Option<Duration>,
+    /// Whether a report of it waits for somebody to see it.
+    pub is_reported: bool,
 }
 
 impl Standing {
@@ -31,9 +33,9 @@ impl Standing {
         Snapshot { remaining: self.remaining_of(&session), session: session.into() }
     }
 
-    /// Where another program took the end away, and no danger did, a whole TTL is as good as any.
+    /// Where another program took the end away, and no danger or report did, a whole TTL is as good as any.
     fn remaining_of(&self, session: &Session) -> Remaining {
-        if session.level.pauses() {
+        if session.level.pauses() || self.is_reported {
             return Remaining::Held;
         }
         Remaining::For(self.remaining.unwrap_or(session.ttl))
@@ -59,7 +61,8 @@ impl Inner {
         } else {
             self.memory_of(&key.org, &record.session.client).await?
         };
-        Ok(Some(Standing { record, memory, remaining }))
+        let is_reported = state.number("open_reports").is_some_and(|open: i64| open > 0);
+        Ok(Some(Standing { record, memory, remaining, is_reported }))
     }
 
     pub(super) async fn memory_of(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{Fields, client_key};
 use crate::access::Secret;
+use crate::domain::disclosure::Telling;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::protocol::{Place, Protocols, Written};
 use crate::domain::safety::{CrisisPlace, Level, SafetyMemory};
@@ -58,6 +59,8 @@ struct Memory<'a> {
     completed_at: Option<Timestamp>,
     place: std::borrow::Cow<'a, Place>,
     crisis: std::borrow::Cow<'a, CrisisPlace>,
+    #[serde(default)]
+    telling: std::borrow::Cow<'a, Telling>,
     meta: std::borrow::Cow<'a, Meta>,
     successor_of: Option<SessionId>,
 }
@@ -181,6 +184,7 @@ fn remembered(
         ttl: ttl_of(fields, reader),
         place: memory.place.into_owned(),
         crisis: memory.crisis.into_owned(),
+        telling: memory.telling.into_owned(),
         transitions,
         meta: memory.meta.into_owned(),
         successor_of: memory.successor_of,
@@ -209,6 +213,7 @@ fn strange(key: &SessionKey, fields: &Fields, meta: Option<&Fields>, reader: &Re
         ttl: ttl_of(fields, reader),
         place: reader.protocols.newest().start(),
         crisis: CrisisPlace::default(),
+        telling: Telling::default(),
         transitions: Vec::new(),
         meta: Meta::new(),
         successor_of: None,
@@ -328,6 +333,7 @@ pub(super) fn changing_fields(
         completed_at: session.completed_at,
         place: std::borrow::Cow::Borrowed(&session.place),
         crisis: std::borrow::Cow::Borrowed(&session.crisis),
+        telling: std::borrow::Cow::Borrowed(&session.telling),
         meta: std::borrow::Cow::Borrowed(&session.meta),
         successor_of: session.successor_of.clone(),
     };

@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::Inner;
 use super::value::{Parts, millis};
 use crate::domain::id::{OrgId, SessionId, SessionKey};
-use crate::redis::keys::{HISTORY, IDEMS, META, PINNED, STATE};
+use crate::redis::keys::{ALERTS, HISTORY, IDEMS, META, PINNED, STATE};
 use crate::store::{Receipt, StoreError, Swept};
 
 /// Entries of each kind that one sweep of an organisation looks at.
@@ -64,7 +64,7 @@ impl Inner {
     fn delete_call(&self, key: &SessionKey, what: &str) -> Cmd {
         let mut keys = self.seat_keys(key).to_vec();
         keys.extend([STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)));
-        keys.push(self.keys.active(&key.org));
+        keys.extend([self.keys.active(&key.org), self.keys.session(key, ALERTS)]);
         keys.extend(self.minutes(key));
         let mut call = self.seat_call(&self.scripts.delete, &keys, key, NOBODY);
         call.arg(what)
@@ -74,14 +74,15 @@ impl Inner {
             .arg(self.keys.clients_prefix(&key.org))
             .arg(self.keys.creates_prefix(&key.org))
             .arg(self.keys.wake_all())
-            .arg(format!("forget {}:{}", key.org.as_str(), key.id));
+            .arg(format!("forget {}:{}", key.org.as_str(), key.id))
+            .arg(self.keys.alerts_prefix(&key.org));
         call
     }
 
     /// What must not be there any more. The lock and the queue may be: those in danger keep their places.
     fn own_keys(&self, key: &SessionKey) -> Vec<String> {
         let mut keys =
-            [STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)).to_vec();
+            [STATE, HISTORY, META, PINNED, IDEMS, ALERTS].map(|name| self.keys.session(key, name)).to_vec();
         keys.extend([self.keys.recent(key), self.keys.danger(key)]);
         keys
     }
@@ -135,8 +136,13 @@ impl Inner {
     }
 
     fn sweep_call(&self, org: &OrgId) -> Cmd {
-        let keys =
-            [self.keys.active(org), self.keys.expires(org), self.keys.idle(org), self.keys.forgettable(org)];
+        let keys = [
+            self.keys.active(org),
+            self.keys.expires(org),
+            self.keys.idle(org),
+            self.keys.forgettable(org),
+            self.keys.alerts_due(org),
+        ];
         let idle_ms = self.limits.session_idle.map_or("-".to_owned(), |idle| millis(idle).to_string());
         let mut call = self.scripts.sweep.call(&keys);
         call.arg(self.keys.sessions_prefix(org))
@@ -147,7 +153,8 @@ impl Inner {
             .arg(idle_ms)
             .arg(millis(self.limits.memory_ttl))
             .arg(self.entropy.u64() >> 32)
-            .arg(SWEEP_MAX);
+            .arg(SWEEP_MAX)
+            .arg(self.keys.alerts_prefix(org));
         call
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Scripts {
     pub sweep: Script,
     pub unpoint: Script,
     pub count: Script,
+    pub report: Script,
+    pub acknowledge: Script,
 }
 
 impl Scripts {
@@ -33,7 +35,7 @@ impl Scripts {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
         let unlist = source!("unlist");
-        let facts = source!("facts");
+        let (facts, alert) = (source!("facts"), source!("alert"));
         let names = keys::lua_names();
         Self {
             gate: Script::of("gate", &[levels, seat, facts, source!("gate")]),
@@ -41,18 +43,23 @@ impl Scripts {
             withdraw: Script::of("withdraw", &[seat, source!("withdraw")]),
             abandon: Script::of("abandon", &[seat, source!("abandon")]),
             renew: Script::of("renew", &[source!("renew")]),
-            commit: Script::of("commit", &[levels, seat, write, source!("commit")]),
+            commit: Script::of("commit", &[levels, seat, write, alert, source!("commit")]),
             create: Script::of("create", &[levels, write, source!("create")]),
             rewrite: Script::of("rewrite", &[levels, write, source!("rewrite")]),
-            raise: Script::of("raise", &[&names, levels, write, align, source!("raise")]),
-            clear: Script::of("clear", &[&names, levels, write, align, source!("clear")]),
+            raise: Script::of("raise", &[&names, levels, write, align, alert, source!("raise")]),
+            clear: Script::of("clear", &[&names, levels, write, align, alert, source!("clear")]),
             extend: Script::of("extend", &[levels, write, source!("extend")]),
             read: Script::of("read", &[source!("read")]),
             list: Script::of("list", &[&names, levels, unlist, source!("list")]),
-            delete: Script::of("delete", &[&names, seat, unlist, source!("delete")]),
+            delete: Script::of("delete", &[&names, seat, unlist, alert, source!("delete")]),
             count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
-            sweep: Script::of("sweep", &[&names, levels, unlist, source!("sweep")]),
+            sweep: Script::of("sweep", &[&names, levels, unlist, alert, source!("sweep")]),
+            report: Script::of("report", &[&names, levels, write, align, alert, source!("report")]),
+            acknowledge: Script::of(
+                "acknowledge",
+                &[&names, levels, write, align, alert, source!("acknowledge")],
+            ),
         }
     }
 }

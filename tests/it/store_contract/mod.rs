@@ -1,5 +1,6 @@
 //! The list of behaviours that every adapter keeps to. One line per behaviour at the end; an adapter runs them all.
 
+mod alerts;
 mod expiry;
 mod gate;
 mod limits;
@@ -131,6 +132,28 @@ macro_rules! behaviours {
                 counters_are_read_as_soon_as_counted,
                 counters_outlive_a_close_and_go_in_their_time,
                 protocol_versions_are_kept,
+            }
+            alerts {
+                each_rise_that_pauses_is_one_alert,
+                a_turn_that_raises_the_level_is_one_alert_however_often_it_is_repeated,
+                a_raise_and_the_turn_behind_it_are_one_alert,
+                a_session_under_a_remembered_level_raises_no_alert,
+                danger_after_a_clearing_is_a_new_alert,
+                alerts_outlive_a_crash_with_what_was_said_of_them,
+                an_alert_is_acknowledged_once,
+                clearing_closes_what_told_of_the_level_seen_or_not,
+                pages_of_alerts_follow_each_other_in_either_order,
+                organisations_see_their_own_alerts_only,
+                a_delete_leaves_the_alert_and_takes_the_session_out_of_it,
+                a_session_that_has_ended_is_named_by_no_alert,
+                what_was_dealt_with_goes_in_its_time_and_an_open_alert_never,
+                the_same_turn_and_reason_are_one_report,
+                what_is_not_there_cannot_be_reported,
+                too_many_reports_are_not_kept_and_danger_still_is,
+                a_report_holds_its_session_until_somebody_has_seen_it,
+                a_report_that_is_seen_in_danger_lets_nothing_go,
+                a_session_can_be_reported_in_every_status,
+                a_years_counters_outlive_those_of_its_days,
             }
         }
     };

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use attune::clock::{Clock as _, SystemClock};
+use attune::domain::alert::{AlertId, ReportReason};
+use attune::domain::id::OrgId;
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Party};
 use attune::store::{
-    Claim, Committed, Counter, Create, Created, Gate, Limits, Raise, Store, StoreError, Transition,
-    Transitioned,
+    Acknowledge, Acknowledged, AlertOrder, AlertQuery, Claim, Committed, Counter, Create, Created, Gate,
+    Limits, Raise, Report, Reported, Store, StoreError, Transition, Transitioned,
 };
 
 use crate::redis_server::RedisServer;
@@ -95,6 +97,60 @@ async fn what_is_asked_outside_of_turns_is_done_once_too_when_its_answer_is_lost
     wire.cut_next(Cut::AfterRequest, "remove");
     let receipt = store.delete(&key("a")).await.expect("done").expect("it stood");
     assert!(receipt.verified);
+    assert_eq!(wire.cuts(), 4);
+}
+
+#[tokio::test]
+async fn an_alert_is_written_and_acknowledged_once_too_when_the_answer_is_lost() {
+    let server = RedisServer::start();
+    let wire = Wire::to(server.port());
+    let clock = wall_clock();
+    let store = server_on(&wire.url(), &limits(), &clock);
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let org = OrgId::default();
+    let query = || AlertQuery {
+        org: org.clone(),
+        state: None,
+        level: None,
+        order: AlertOrder::Newest,
+        limit: 100,
+        cursor: None,
+    };
+    let acknowledge = |id: &AlertId| Acknowledge {
+        org: org.clone(),
+        id: id.clone(),
+        by: Some("an operator".to_owned()),
+        note: None,
+    };
+    let report = |id: &str, reason| Report { session: key(id), turn: None, reason };
+    // Every script is known before its answer is lost.
+    let known = desk.request("known");
+    let Ok(Gate::Begun(first)) = store.begin(known.clone()).await else { panic!("not begun") };
+    store.commit(commit_of(&known, &first, clock.now())).await.expect("committed");
+    store.report(report("known", ReportReason::Other)).await.expect("done");
+    let known = store.alerts(query()).await.expect("read").rows[0].id.clone();
+    store.acknowledge(acknowledge(&known)).await.expect("done");
+
+    let request = desk.request("s");
+    let begun = begun(store.begin(request.clone()).await.expect("begun"));
+    let mut commit = commit_of(&request, &begun, clock.now());
+    commit.session.level = Level::High;
+    commit.why = vec!["rule.1".to_owned()];
+    wire.cut_next(Cut::AfterRequest, "therapist_response");
+    assert!(matches!(store.commit(commit).await, Ok(Committed::Committed { .. })));
+    let raise = Raise { session: key("s"), client: client("c"), level: Level::Crisis, why: Vec::new() };
+    store.raise(Raise { level: Level::None, ..raise.clone() }).await.expect("done");
+    wire.cut_next(Cut::AfterRequest, "crisis");
+    assert!(store.raise(raise).await.expect("done").rose);
+    wire.cut_next(Cut::AfterRequest, "privacy");
+    let reported = store.report(report("s", ReportReason::Privacy)).await.expect("done");
+    assert!(matches!(reported, Reported::Kept { is_new: true, .. }), "told once, and told: {reported:?}");
+    let alerts = store.alerts(query()).await.expect("read").rows;
+    assert_eq!(alerts.len(), 4, "{alerts:?}");
+    wire.cut_next(Cut::AfterRequest, "an operator");
+    let done = store.acknowledge(acknowledge(&alerts[0].id)).await.expect("done");
+    assert!(matches!(done, Acknowledged::Done(_)), "{done:?}");
     assert_eq!(wire.cuts(), 4);
 }
 

@@ -1,0 +1,82 @@
+//! Where a command finds what it asks for: a running server, else the store itself.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::Config;
+
+use super::offline::Offline;
+use super::{Failure, to_server};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) enum Source {
+    Server { client: reqwest::Client, url: String },
+    Store(Box<Offline>),
+}
+
+impl Source {
+    pub async fn find(config: &Config) -> Result<Self, Failure> {
+        let client = to_server(reqwest::Client::builder().timeout(PATIENCE), &config.url);
+        let client = client.build().map_err(Failure::of)?;
+        let url = config.url.trim_end_matches('/').to_owned();
+        match client.get(format!("{url}/livez")).send().await {
+            Ok(_answers) => Ok(Self::Server { client, url }),
+            Err(error) if error.is_connect() => Ok(Self::Store(Box::new(Offline::open(config).await?))),
+            Err(error) => Err(Failure::of(error)),
+        }
+    }
+
+    pub async fn close(self) -> Result<(), Failure> {
+        match self {
+            Self::Store(offline) => offline.close().await,
+            Self::Server { .. } => Ok(()),
+        }
+    }
+}
+
+/// The address of a list's first page.
+pub(super) fn page_url(
+    path: &str,
+    limit: usize,
+    filters: &[(&str, Option<&str>)],
+) -> Result<reqwest::Url, Failure> {
+    let mut url = reqwest::Url::parse(path).map_err(Failure::of)?;
+    url.query_pairs_mut().append_pair("limit", &limit.to_string());
+    for (name, value) in filters.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+    Ok(url)
+}
+
+pub(super) fn unknown_path() -> Failure {
+    Failure::Said("the server does not know this path".to_owned())
+}
+
+/// The JSON of an answer; `None` for a 404.
+pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<Option<Value>, Failure> {
+    let response = request.send().await.map_err(Failure::of)?;
+    let status = response.status();
+    let body: Value = serde_json::from_slice(&response.bytes().await.map_err(Failure::of)?)
+        .map_err(|_| Failure::Said(format!("the server answered {status} without JSON")))?;
+    if status.as_u16() == 404 {
+        return Ok(None);
+    }
+    if !status.is_success() {
+        return Err(Failure::Said(format!("the server answered {status}: {}", detail(&body))));
+    }
+    Ok(Some(body))
+}
+
+/// What a problem says, field by field where it does.
+fn detail(body: &Value) -> String {
+    let errors = body["errors"].as_array().into_iter().flatten();
+    let fields: Vec<String> = errors
+        .filter_map(|error| Some(format!("{} {}", error["field"].as_str()?, error["message"].as_str()?)))
+        .collect();
+    if fields.is_empty() {
+        return body["detail"].as_str().unwrap_or("no detail").to_owned();
+    }
+    fields.join("; ")
+}
