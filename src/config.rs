@@ -16,6 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
+use crate::domain::safety::{DutyHours, Mode};
 use crate::store::Limits;
 
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
@@ -59,6 +60,8 @@ pub struct Config {
     /// Whether whoever sits at the terminal wants no escape codes: `NO_COLOR`, or a `TERM` that knows none.
     pub plain: bool,
     pub country: Option<String>,
+    pub mode: Mode,
+    pub duty: DutyHours,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
     pub log: String,
@@ -165,6 +168,10 @@ fn read(reader: &mut Reader) -> Config {
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
         plain: is_plain(reader),
         country: read_country(reader),
+        mode: reader
+            .choice("ATTUNE_MODE", &[("supervised", Mode::Supervised), ("self_help", Mode::SelfHelp)])
+            .unwrap_or_default(),
+        duty: read_duty(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),
         log: reader.text("ATTUNE_LOG").unwrap_or_default(),
@@ -228,6 +235,14 @@ fn read_country(reader: &mut Reader) -> Option<String> {
     }
     reader.fault("ATTUNE_COUNTRY", "a two-letter country code, like US");
     None
+}
+
+fn read_duty(reader: &mut Reader) -> DutyHours {
+    let Some(text) = reader.text("DUTY_HOURS") else { return DutyHours::default() };
+    DutyHours::parse(&text).unwrap_or_else(|problem| {
+        reader.faults.push(format!("DUTY_HOURS: {problem}"));
+        DutyHours::default()
+    })
 }
 
 fn read_origins(reader: &mut Reader) -> Vec<String> {

@@ -82,6 +82,7 @@ pub struct Metrics {
     turns: Family<TurnLabels, Counter>,
     crisis_replies_unstored: Counter,
     levels: Family<LevelLabels, Counter>,
+    falls: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
     words: Words,
@@ -98,6 +99,7 @@ impl Default for Metrics {
             turns: Family::default(),
             crisis_replies_unstored: Counter::default(),
             levels: Family::default(),
+            falls: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
             words: Words::default(),
@@ -121,6 +123,7 @@ impl Metrics {
             self.crisis_replies_unstored.clone(),
         );
         registry.register("safety_level_rises", "Rises of a client's level", self.levels.clone());
+        registry.register("safety_level_falls", "Levels that re-screens ended", self.falls.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
             "sessions_expired",
@@ -155,6 +158,10 @@ impl Metrics {
 
     pub fn level_rose(&self, level: Level) {
         self.levels.get_or_create(&LevelLabels { level: level.as_str() }).inc();
+    }
+
+    pub fn level_fell(&self, level: Level) {
+        self.falls.get_or_create(&LevelLabels { level: level.as_str() }).inc();
     }
 
     pub fn problem(&self, error: &'static str) {

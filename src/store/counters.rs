@@ -12,6 +12,8 @@ pub enum Counter {
     Turn,
     Decision(String),
     Level(Level),
+    /// Re-screens ended this level.
+    Fell(Level),
     Limited,
     Busy,
     Scripted,
@@ -30,6 +32,7 @@ impl Counter {
             Self::Turn => "event:turn".to_owned(),
             Self::Decision(decision) => format!("event:decision:{decision}"),
             Self::Level(level) => format!("event:level:{}", level.as_str()),
+            Self::Fell(level) => format!("event:fell:{}", level.as_str()),
             Self::Limited => "event:limited".to_owned(),
             Self::Busy => "event:busy".to_owned(),
             Self::Scripted => "event:scripted".to_owned(),

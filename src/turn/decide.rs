@@ -5,7 +5,7 @@
 
 use crate::domain::exchange::{Exchange, Responder, Written};
 use crate::domain::protocol::{Decision, Navigation, Options, Standing, navigate};
-use crate::domain::safety::{Action, Assessment, Level, Said};
+use crate::domain::safety::{Action, Assessment, Level, Moment, Said};
 use crate::domain::session::{Event, MetaValue, Opening, Party, Session, Status};
 use crate::domain::signals::Signals;
 use crate::domain::time::Timestamp;
@@ -16,6 +16,9 @@ use super::begin::Working;
 use super::compose::{self, Noticed, millis};
 use super::input::Admitted;
 use super::reply::Reply;
+
+/// From this intensity on an emotion is plain.
+const PLAIN_EMOTION: u8 = 2;
 
 /// What a turn will do, before its words are found.
 pub(super) struct Plan {
@@ -84,13 +87,18 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Pl
     let now = turns.clock.now();
     let mut session = session_before(turns, working, now);
     let before = Before { turn_count: session.turn_count, level: session.level, status: session.status };
-    let assessment = turns.knowledge.safety.assess(
-        &mut session.crisis,
-        &admitted.text,
-        &admitted.screening,
-        session.level,
-    );
     let signals = turns.knowledge.lexicon.read(&admitted.text);
+    let moment = Moment {
+        counted: session.level,
+        memory: working.memory(),
+        mode: turns.settings.mode,
+        now,
+        is_going_on: session.status.is_going_on(),
+        is_hard: is_hard(&signals),
+        nonce: turns.entropy.u64(),
+    };
+    let safety = &turns.knowledge.safety;
+    let assessment = safety.assess(&mut session.crisis, &admitted.text, &admitted.screening, &moment);
     take_level(&mut session, assessment.level, now);
     let says = match course(&session, &assessment) {
         Course::Danger => Says::Words(speak_of_danger(turns, admitted, &mut session, working.seen(), now)),
@@ -171,7 +179,7 @@ fn created_by_input() -> crate::domain::session::Meta {
 
 fn course(session: &Session, assessment: &Assessment) -> Course {
     match (assessment.action, session.status) {
-        (Action::Crisis | Action::SafetyQuestion, _) => Course::Danger,
+        (Action::Crisis | Action::SafetyQuestion | Action::Rescreen, _) => Course::Danger,
         (Action::Continue, Status::Completed) => Course::Stand(Standing::Closing),
         (Action::Continue, Status::Paused) => Course::Stand(Standing::Hold),
         (
@@ -189,6 +197,11 @@ fn course(session: &Session, assessment: &Assessment) -> Course {
             Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
         ) => Course::Step,
     }
+}
+
+/// A moment in which nobody is asked how they are by a form.
+fn is_hard(signals: &Signals) -> bool {
+    signals.emotional_state.intensity >= PLAIN_EMOTION || signals.has("cries")
 }
 
 /// The ratchet in the session: it only rises here, and pauses what goes on.
@@ -213,6 +226,7 @@ fn speak_of_danger(
         screening: &admitted.screening,
         level: session.level,
         country: country.as_deref(),
+        is_on_duty: turns.settings.duty.covers(now),
     };
     let own = turns.knowledge.safety.reply(&session.crisis, &said, turns.entropy.u64());
     let spoken = admitted.spoken.choose(own);

@@ -15,6 +15,8 @@ pub enum Action {
     Continue,
     /// The reply holds one direct, kind question; resources once.
     SafetyQuestion,
+    /// The protocol waits for the next question of a re-screen.
+    Rescreen,
     /// The crisis dialogue answers.
     Crisis,
 }

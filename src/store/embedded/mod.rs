@@ -40,7 +40,7 @@ use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
+    Lease, Limits, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
     Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::clock::Clock;
@@ -179,6 +179,10 @@ impl Store for EmbeddedStore {
 
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
         self.channel()?.ask(move |writer| writer.raise(&raise)).await
+    }
+
+    async fn lower(&self, lower: Lower) -> Result<Lowered, StoreError> {
+        self.channel()?.ask(move |writer| writer.lower(&lower)).await
     }
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {

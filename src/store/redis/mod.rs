@@ -11,6 +11,7 @@ mod claim;
 mod commit;
 mod counters;
 mod exchanges;
+mod fall;
 mod gate;
 mod ground;
 mod held;
@@ -36,7 +37,7 @@ use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
+    Lease, Limits, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
     Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::access::Secret;
@@ -253,6 +254,10 @@ impl Store for RedisStore {
 
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
         self.0.raise(&raise).await
+    }
+
+    async fn lower(&self, lower: Lower) -> Result<Lowered, StoreError> {
+        self.0.lower(&lower).await
     }
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
