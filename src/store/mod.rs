@@ -38,8 +38,8 @@ use crate::domain::id::{OrgId, SessionKey};
 pub use counters::{Counter, DailyCounters};
 pub use limits::Limits;
 pub use sessions::{
-    Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise, Raised,
-    Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
+    Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise,
+    Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
 };
 pub use turn::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Idempotency, Lane, Lease, Nudge,

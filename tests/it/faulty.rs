@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned,
+    Lease, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining,
+    Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};

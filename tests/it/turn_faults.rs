@@ -7,7 +7,7 @@ use attune::access::{Caller, Secret};
 use attune::clock::{Entropy, ManualClock};
 use attune::domain::exchange::Exchange;
 use attune::domain::id::SessionId;
-use attune::domain::safety::Level;
+use attune::domain::safety::{DutyHours, Level, Mode};
 use attune::domain::session::{Event, Party, Session, Status};
 use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
@@ -55,6 +55,8 @@ impl Scene {
                 crisis_wait,
                 session_ttl: limits().session_ttl,
                 country: None,
+                duty: DutyHours::default(),
+                mode: Mode::Supervised,
             },
             unraised: Unraised::default(),
             live: Arc::default(),

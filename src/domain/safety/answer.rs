@@ -187,7 +187,8 @@ impl Answers {
     /// Whether there are numbers in a text, and none of them is for emergencies.
     fn names_only_lines(&self, folded: &str) -> bool {
         let numbers = || folded.split(|c: char| !c.is_ascii_digit()).filter(|number| number.len() > 1);
-        numbers().count() > 0 && !numbers().any(|number| self.emergency_numbers.iter().any(|own| own == number))
+        numbers().count() > 0
+            && !numbers().any(|number| self.emergency_numbers.iter().any(|own| own == number))
     }
 
     pub(super) fn barrier(&self, text: &str) -> Option<Barrier> {
@@ -231,7 +232,8 @@ impl Answers {
             return true;
         }
         let folded = fold(&head);
-        let words = || folded.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+        let words =
+            || folded.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
         let known: HashSet<&str> = words().filter(|word| self.other_language.contains(*word)).collect();
         known.len() >= 2 && known.len() * 4 >= words().count()
     }

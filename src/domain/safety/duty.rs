@@ -61,7 +61,8 @@ impl Shift {
         if from == to || from == DAY_MINUTES {
             return Err("the hours are empty; a whole day is 00:00-24:00".to_owned());
         }
-        let zone = zone.parse().map_err(|_| format!("\"{zone}\" is no time zone, like Europe/Berlin or UTC"))?;
+        let zone =
+            zone.parse().map_err(|_| format!("\"{zone}\" is no time zone, like Europe/Berlin or UTC"))?;
         Ok(Self { days: parse_days(days)?, from, to, zone })
     }
 

@@ -25,7 +25,8 @@ mod tests;
 
 pub use assess::{Action, Assessment, assess};
 pub use crisis::{
-    APART, CALM_TEXTS, CALM_TEXTS_PAUSED, CrisisPlace, CrisisReply, Moment, Rescreen, SETTLED_AFTER, Said, apart,
+    APART, CALM_TEXTS, CALM_TEXTS_PAUSED, CrisisPlace, CrisisReply, Moment, Rescreen, SETTLED_AFTER, Said,
+    apart,
 };
 pub use duty::DutyHours;
 pub use fault::Fault;

@@ -13,7 +13,8 @@
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
 --       raised, level that counts, 1 where it rose by this call, the place to go on from or -1
 --
--- Every call with a reason is a sign, also where nothing rises. The memory has no expiry while it holds a level. `aligned_epoch` tells whether all sessions have followed: where a
+-- Every call with a reason is a sign, also where nothing rises.
+-- The memory has no expiry while it holds a level. `aligned_epoch` tells whether all sessions have followed: where a
 -- call was cut off between two places, the next one goes on.
 
 local state = redis.call('HMGET', KEYS[3], 'session_id', 'client', 'safety_level', 'safety_epoch')

@@ -40,8 +40,8 @@ use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
-    Store, StoreError, Swept, Ticket, Transition, Transitioned,
+    Lease, Limits, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt,
+    Remaining, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::clock::Clock;
 use crate::domain::id::{OrgId, SessionKey};

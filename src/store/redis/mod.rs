@@ -37,8 +37,8 @@ use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
     Abandon, Begin, Claim, Commit, Committed, Counter, Create, Created, DailyCounters, Gate, HistoryPage,
-    Lease, Limits, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Snapshot,
-    Store, StoreError, Swept, Ticket, Transition, Transitioned,
+    Lease, Limits, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt,
+    Remaining, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};

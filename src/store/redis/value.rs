@@ -3,7 +3,7 @@
 use redis::Value;
 
 use crate::domain::id::ClientKey;
-use crate::domain::safety::{Noted, Level, SafetyMemory};
+use crate::domain::safety::{Level, Noted, SafetyMemory};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 

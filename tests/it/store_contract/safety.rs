@@ -284,7 +284,11 @@ pub async fn a_negative_rescreen_lowers_elevated_and_is_remembered<A: Adapter>()
     desk.turn("s").await;
     let made = negative(&desk, 1).await;
     assert_eq!(lower(&desk, made, None).await, Lowered::Cleared(Status::Active));
-    assert_eq!(lower(&desk, made, None).await, Lowered::Cleared(Status::Active), "a lost answer is told again");
+    assert_eq!(
+        lower(&desk, made, None).await,
+        Lowered::Cleared(Status::Active),
+        "a lost answer is told again"
+    );
     for id in ["s", "t"] {
         assert_eq!(desk.session(id).await.level, Level::None, "{id}");
         desk.turn(id).await;
@@ -294,7 +298,9 @@ pub async fn a_negative_rescreen_lowers_elevated_and_is_remembered<A: Adapter>()
     let last = session.transitions.last().expect("a fall is a transition");
     assert_eq!((last.by, last.why.as_str(), last.to), (Party::Safety, "rescreen", Status::Active));
     assert_eq!(session.transitions.iter().filter(|change| change.why == "rescreen").count(), 1);
-    let Created::Created(new) = Desk::of(&adapter).create("new", None).await else { panic!("the id is free") };
+    let Created::Created(new) = Desk::of(&adapter).create("new", None).await else {
+        panic!("the id is free")
+    };
     assert_eq!(new.transitions.len(), 1, "it has nothing to fall from");
 }
 

@@ -19,7 +19,7 @@ use speech::Speech;
 pub(super) use topic::Topic;
 
 /// How often the words are chosen anew where a whole reply was given before.
-const TRIES_MAX: u16 = 6;
+const TRIES_MAX: u16 = 120;
 
 /// What the dialogue answers to.
 #[derive(Clone, Copy)]

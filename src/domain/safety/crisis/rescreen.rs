@@ -107,8 +107,7 @@ impl CrisisTexts {
         moment: &Moment<'_>,
     ) -> Option<Rescreen> {
         let goes_on = rescreen.basis.level.pauses() || moment.is_going_on;
-        let stands =
-            goes_on && !is_sign && !moment.is_hard && moment.memory.basis() == rescreen.basis;
+        let stands = goes_on && !is_sign && !moment.is_hard && moment.memory.basis() == rescreen.basis;
         if stands && rescreen.is_resting {
             rescreen.is_resting = false;
             return Some(rescreen);

@@ -11,6 +11,8 @@ use crate::domain::safety::rules::Tier;
 
 /// Every so many replies the line is named again.
 const LINE_EVERY: u32 = 3;
+/// So many ways of saying a part are tried before the next part is said in another way.
+const CHOICES: u16 = 5;
 
 pub(super) struct Speech<'a> {
     texts: &'a CrisisTexts,
@@ -67,7 +69,10 @@ impl<'a> Speech<'a> {
     }
 
     fn say(&mut self, name: &'static str) {
-        let text = self.texts.next(name, &mut self.place, (self.seed, self.attempt));
+        // The parts take turns in being chosen anew, so that every combination comes up.
+        let place = u32::try_from(self.parts.len()).unwrap_or(u32::MAX).min(2);
+        let passed_over = self.attempt / CHOICES.pow(place);
+        let text = self.texts.next(name, &mut self.place, (self.seed, passed_over));
         self.parts.push(text.replace("{line}", self.line).replace("{emergency}", self.emergency));
     }
 
@@ -155,7 +160,9 @@ impl<'a> Speech<'a> {
     fn note(&mut self) {
         let screening = self.said.screening;
         if screening.shows(Tier::PlanMeans) {
-            Topic::DANGER.into_iter().for_each(|topic| self.place.settle(topic));
+            for topic in Topic::DANGER {
+                self.place.settle(topic);
+            }
         }
         if screening.shows(Tier::Active) {
             self.place.settle(Topic::Suicide);
@@ -175,13 +182,16 @@ impl<'a> Speech<'a> {
         let part = self.awaited.and_then(Topic::part);
         if let Some((part, settled)) = part.filter(|_| names(self.answer) && screening.level == Level::None) {
             self.place.plan.insert(part.to_owned());
-            settled.into_iter().for_each(|topic| self.place.settle(topic));
+            if let Some(topic) = settled {
+                self.place.settle(topic);
+            }
         }
     }
 
     /// The first reply: warmth, that this is an AI, a line, one direct question.
     fn open(&mut self) {
         let (opening, topic) = self.opening();
+        self.place.questions_running = 0;
         self.say(opening);
         self.tell_language();
         if opening == "open_third_person" {

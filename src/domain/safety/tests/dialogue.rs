@@ -54,10 +54,9 @@ struct Walk<'a> {
 
 /// Level and assessment as the pipeline takes them, with nothing remembered that would be re-screened.
 fn weigh(safety: &Safety, place: &mut CrisisPlace, text: &str, counted: Level) -> Assessment {
-    let memory = SafetyMemory::default();
     let moment = Moment {
         counted,
-        memory: &memory,
+        memory: &SafetyMemory::default(),
         mode: Mode::Supervised,
         now: Timestamp::default(),
         is_going_on: !counted.pauses(),
