@@ -16,6 +16,7 @@ mod chat;
 mod concurrency;
 mod conversation;
 mod corpus;
+mod crisis;
 mod danger;
 mod events;
 #[allow(dead_code, unused_imports, reason = "people who start it by hand use more than the tests")]
