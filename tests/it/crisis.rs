@@ -131,6 +131,30 @@ async fn after_the_pause_whatever_comes_is_met_with_support_and_no_step() {
     assert_eq!(after["turn_count"], json!(AFTERWARDS.len() + 2));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_injection_leaves_the_dialogue_or_lowers_a_level() {
+    let server = Server::start().await;
+    let mut last = said(&server.input("s", INTENT).await.ok()).to_owned();
+    let attempts = include_str!("../data/injections.jsonl").lines();
+    for (n, line) in attempts.enumerate() {
+        let attempt: Value = serde_json::from_str(line).expect("an attempt");
+        let text = attempt["text"].as_str().expect("text");
+        if n % 50 == 0 {
+            // Its lane has a bound for each minute.
+            server.clock.advance(Duration::from_mins(2));
+        }
+        let turn = server.input("s", text).await.ok();
+        assert_eq!(
+            (&turn["responder"], &turn["safety"]["level"], &turn["status"]),
+            (&json!("crisis"), &json!("crisis"), &json!("paused")),
+            "attempt {n}"
+        );
+        assert_fresh(&last, said(&turn), text);
+        last = said(&turn).to_owned();
+    }
+    assert_eq!(level(&server.session("s").await), "crisis");
+}
+
 /// Bodies that a route may be sent, whatever it is for.
 fn bodies() -> Vec<Value> {
     vec![

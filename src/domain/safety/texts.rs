@@ -25,9 +25,10 @@ const ASKED_AGAIN: [&str; 8] = [
     "ask_rescreen_intent",
 ];
 /// What a dialogue says once, or twice at the most.
-const SAID_ONCE: [&str; 5] = ["hurt", "distance", "plan_back", "rescreen_noted", "rescreen_passed"];
+const SAID_ONCE: [&str; 4] = ["hurt", "distance", "plan_back", "rescreen_passed"];
 /// The texts that stand beside the questions and acknowledgements.
-const PARTS: [&str; 30] = [
+const PARTS: [&str; 31] = [
+    "barrier_force_now",
     "open_high",
     "open_crisis",
     "open_method",

@@ -179,8 +179,8 @@ impl<'a> Speech<'a> {
         if self.answer == Answer::Refusal {
             self.place.refusals = self.place.refusals.saturating_add(1);
         }
-        let part = self.awaited.and_then(Topic::part);
-        if let Some((part, settled)) = part.filter(|_| names(self.answer) && screening.level == Level::None) {
+        let part = self.awaited.and_then(Topic::part).filter(|_| screening.level == Level::None);
+        if let Some((part, settled)) = part.filter(|_| names(self.answer, self.said.text)) {
             self.place.plan.insert(part.to_owned());
             if let Some(topic) = settled {
                 self.place.settle(topic);
@@ -252,7 +252,8 @@ impl<'a> Speech<'a> {
             None => self.stay(),
         }
         let names_line = matches!(self.answer, Answer::AsksIfHuman | Answer::Leaving | Answer::Retraction);
-        if names_line || self.place.replies.is_multiple_of(LINE_EVERY) {
+        let is_awaited = self.place.imminent && self.place.help_coming;
+        if !is_awaited && (names_line || self.place.replies.is_multiple_of(LINE_EVERY)) {
             self.say("line");
         }
     }
@@ -267,7 +268,9 @@ impl<'a> Speech<'a> {
         } else if let Some(barrier) = self.barrier() {
             self.place.barriers.insert(barrier.texts().to_owned());
             self.place.settle(Topic::Obstacle);
-            self.say(barrier.texts());
+            // Whoever is in danger now is not told that a doctor's hours will do.
+            let is_urgent = barrier == Barrier::Force && self.place.imminent;
+            self.say(if is_urgent { "barrier_force_now" } else { barrier.texts() });
         } else {
             self.say(self.heard().texts());
         }

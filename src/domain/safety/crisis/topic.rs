@@ -168,10 +168,14 @@ impl Topic {
     }
 }
 
+/// Up to so many words a yes is no more than that.
+const BARE_YES_WORDS: usize = 2;
+
 /// Whether an answer names what was asked for.
-pub(super) const fn names(answer: Answer) -> bool {
+pub(super) fn names(answer: Answer, text: &str) -> bool {
     match answer {
-        Answer::Yes | Answer::Called | Answer::Other => true,
+        Answer::Called | Answer::Other => true,
+        Answer::Yes => text.split_whitespace().count() > BARE_YES_WORDS,
         Answer::AsksIfHuman
         | Answer::HelpComing
         | Answer::Safe

@@ -197,6 +197,36 @@ fn a_plan_is_put_together_and_read_back_without_their_words() {
 }
 
 #[test]
+fn a_bare_yes_names_no_part_of_a_plan() {
+    let safety = safety();
+    let mut talk = Talk::of(&safety, Mode::Supervised, 5);
+    talk.hears("I want to die");
+    talk.hears("no");
+    for _ in 0..30 {
+        let is_danger = ["ask_today", "ask_plan", "ask_intent", "ask_means", "ask_time"]
+            .iter()
+            .any(|topic| talk.place.awaiting.as_deref() == Some(*topic));
+        talk.hears(if is_danger { "no" } else { "ok" });
+    }
+    assert!(talk.place.plan.is_empty() && !talk.place.plan_read, "{:?}", talk.place.plan);
+}
+
+#[test]
+fn whoever_fears_the_hospital_in_a_crisis_is_still_sent_for_help() {
+    let safety = safety();
+    for opening in ["I took all my pills", "I am going to kill myself tonight"] {
+        let mut talk = Talk::of(&safety, Mode::Supervised, 2);
+        talk.hears(opening);
+        let heard = talk.hears("I'm scared of the hospital");
+        assert!(
+            says(&safety, &heard, "barrier_force_now") && heard.text().contains("911"),
+            "{}",
+            heard.text()
+        );
+    }
+}
+
+#[test]
 fn that_somebody_is_on_duty_is_said_only_while_it_is_true() {
     let safety = safety();
     let claims = |text: &str| text.contains("on duty") && !text.contains("obody of");
