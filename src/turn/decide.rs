@@ -27,6 +27,8 @@ pub(super) struct Plan {
     before: Before,
     /// Rules by which it raises the level.
     why: Vec<String>,
+    /// The level that the text shows as the answer to a safety question.
+    pub answered: Level,
     now: Timestamp,
 }
 
@@ -83,13 +85,15 @@ struct Before {
     status: Status,
 }
 
-pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Plan, Says) {
+/// `answered`: what the text was found to answer when it was decided on other ground.
+pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working, answered: Level) -> (Plan, Says) {
     let now = turns.clock.now();
     let mut session = session_before(turns, working, now);
     let before = Before { turn_count: session.turn_count, level: session.level, status: session.status };
     let signals = turns.knowledge.lexicon.read(&admitted.text);
     let moment = Moment {
         counted: session.level,
+        answered,
         memory: working.memory(),
         mode: turns.settings.mode,
         now,
@@ -105,7 +109,7 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Pl
         Course::Stand(standing) => Says::Words(stand(turns, &mut session, standing, working.seen())),
         Course::Step => step(turns, &session, &signals),
     };
-    (Plan { session, signals, before, why: assessment.why, now }, says)
+    (Plan { session, signals, before, why: assessment.why, answered: assessment.answered, now }, says)
 }
 
 impl Plan {

@@ -326,8 +326,10 @@ async fn work(
         .map_or(arrived.instant, |author| author.deadline(arrived.instant, turns.settings.deadline));
     rescreen::settle(turns, &working.key, rescreen::left_behind(admitted, working)).await;
     let finding = Finding { turns, admitted, line, deadline };
+    let mut answered = Level::None;
     for _ in 0..commit::attempts_max(admitted) {
-        let (mut plan, says) = decide::plan(turns, admitted, working);
+        let (mut plan, says) = decide::plan(turns, admitted, working, answered);
+        answered = plan.answered;
         let words = finding.words(working, &mut plan, says, &mut speech).await?;
         let decided = plan.with(words, turns, admitted, arrived.at);
         match commit::commit(turns, admitted, working, decided).await? {

@@ -351,3 +351,21 @@ async fn a_re_screen_that_was_left_behind_is_void_when_danger_comes_next() {
         assert_eq!((session.level, session.crisis.negative), (Level::Elevated, None));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_that_is_on_its_way_while_the_level_is_cleared_still_counts() {
+    let scene = Scene::with(PATIENCE);
+    scene.said("I wish I was dead").await;
+    scene.store.next(Call::Commit, Fault::Waits);
+    let clearing = async {
+        scene.store.arrived.acquire().await.expect("open").forget();
+        let (event, by, reason) = (Event::Clear, Party::Clinician, "talked on the phone".to_owned());
+        let clear = Transition { session: key("s"), event, by, reason };
+        let cleared = scene.store.transition(clear).await.expect("there");
+        assert_eq!(cleared, Transitioned::Done(Status::Active));
+        scene.store.go.add_permits(1);
+    };
+    let (turn, ()) = tokio::join!(scene.said("yes"), clearing);
+    assert_eq!((&turn["safety"]["level"], &turn["status"]), (&"high".into(), &"paused".into()));
+    assert_eq!(scene.session().await.level, Level::High);
+}

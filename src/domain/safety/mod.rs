@@ -83,7 +83,7 @@ impl Safety {
         moment: &Moment<'_>,
     ) -> Assessment {
         let mut assessment = assess(screening, moment.counted);
-        let answered = self.texts.level_of_answer(place, text);
+        let answered = self.texts.level_of_answer(place, text).max(moment.answered);
         if answered > screening.level {
             assessment = assessment.with_answer(answered, moment.counted);
         }

@@ -42,6 +42,9 @@ pub struct Rescreen {
 pub struct Moment<'a> {
     /// The level that counted before it.
     pub counted: Level,
+    /// What it was found to answer, where it has to be decided anew: the question may be forgotten by then, and its
+    /// answer must not be.
+    pub answered: Level,
     pub memory: &'a SafetyMemory,
     pub mode: Mode,
     pub now: Timestamp,

@@ -1,7 +1,6 @@
 //! The crisis dialogue, walked as people walk it.
 
 use super::*;
-use crate::domain::time::Timestamp;
 
 const ANSWERS: [&str; 9] = [
     "yes",
@@ -54,16 +53,8 @@ struct Walk<'a> {
 
 /// Level and assessment as the pipeline takes them, with nothing remembered that would be re-screened.
 fn weigh(safety: &Safety, place: &mut CrisisPlace, text: &str, counted: Level) -> Assessment {
-    let moment = Moment {
-        counted,
-        memory: &SafetyMemory::default(),
-        mode: Mode::Supervised,
-        now: Timestamp::default(),
-        is_going_on: !counted.pauses(),
-        is_hard: false,
-        nonce: 1,
-    };
-    safety.assess(place, text, &safety.screen(text), &moment)
+    let memory = SafetyMemory::default();
+    safety.assess(place, text, &safety.screen(text), &talk::moment(counted, &memory))
 }
 
 impl<'a> Walk<'a> {

@@ -32,6 +32,20 @@ impl Heard {
     }
 }
 
+/// A calm moment under clinicians.
+pub fn moment(counted: Level, memory: &SafetyMemory) -> Moment<'_> {
+    Moment {
+        counted,
+        answered: Level::None,
+        memory,
+        mode: Mode::Supervised,
+        now: Timestamp::default(),
+        is_going_on: !counted.pauses(),
+        is_hard: false,
+        nonce: 1,
+    }
+}
+
 impl<'a> Talk<'a> {
     pub fn of(safety: &'a Safety, mode: Mode, seed: u64) -> Self {
         Self {
@@ -75,13 +89,11 @@ impl<'a> Talk<'a> {
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let memory = self.memory.clone();
         let moment = Moment {
-            counted: self.level,
-            memory: &memory,
             mode: self.mode,
             now: self.now,
-            is_going_on: !self.level.pauses(),
             is_hard: self.is_hard,
             nonce: self.seed,
+            ..moment(self.level, &memory)
         };
         self.safety.assess(&mut self.place, text, screening, &moment)
     }
