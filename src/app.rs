@@ -167,6 +167,8 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
             crisis_wait: CRISIS_WAIT,
             session_ttl: config.limits.session_ttl,
             country: config.country.clone(),
+            duty: config.duty.clone(),
+            mode: config.mode,
         },
         unraised: Unraised::default(),
     })

@@ -16,6 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
+use crate::domain::safety::{DutyHours, Mode};
 use crate::store::Limits;
 
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
@@ -63,6 +64,8 @@ pub struct Config {
     pub country: Option<String>,
     /// How people reach whoever runs this server; public.
     pub contact: Option<String>,
+    pub mode: Mode,
+    pub duty: DutyHours,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
     pub log: String,
@@ -171,6 +174,10 @@ fn read(reader: &mut Reader) -> Config {
         protocol: reader.text("ATTUNE_PROTOCOL"),
         country: read_country(reader),
         contact: read_contact(reader),
+        mode: reader
+            .choice("ATTUNE_MODE", &[("supervised", Mode::Supervised), ("self_help", Mode::SelfHelp)])
+            .unwrap_or_default(),
+        duty: read_duty(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),
         log: reader.text("ATTUNE_LOG").unwrap_or_default(),
@@ -243,6 +250,14 @@ fn read_contact(reader: &mut Reader) -> Option<String> {
     }
     reader.fault("ATTUNE_CONTACT", "at most 200 characters, none of them a control character");
     None
+}
+
+fn read_duty(reader: &mut Reader) -> DutyHours {
+    let Some(text) = reader.text("DUTY_HOURS") else { return DutyHours::default() };
+    DutyHours::parse(&text).unwrap_or_else(|problem| {
+        reader.faults.push(format!("DUTY_HOURS: {problem}"));
+        DutyHours::default()
+    })
 }
 
 fn read_origins(reader: &mut Reader) -> Vec<String> {

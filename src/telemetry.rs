@@ -92,6 +92,7 @@ pub struct Metrics {
     reports: Family<ReasonLabels, Counter>,
     alerts_acknowledged: Counter,
     alerts_open: Gauge,
+    falls: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
     words: Words,
@@ -112,6 +113,7 @@ impl Default for Metrics {
             reports: Family::default(),
             alerts_acknowledged: Counter::default(),
             alerts_open: Gauge::default(),
+            falls: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
             words: Words::default(),
@@ -143,6 +145,7 @@ impl Metrics {
             self.alerts_acknowledged.clone(),
         );
         registry.register("alerts_open", "Alerts that nobody has dealt with", self.alerts_open.clone());
+        registry.register("safety_level_falls", "Levels that re-screens ended", self.falls.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
             "sessions_expired",
@@ -193,6 +196,10 @@ impl Metrics {
 
     pub fn alerts_open(&self, open: u64) {
         self.alerts_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    pub fn level_fell(&self, level: Level) {
+        self.falls.get_or_create(&LevelLabels { level: level.as_str() }).inc();
     }
 
     pub fn problem(&self, error: &'static str) {

@@ -112,6 +112,21 @@ fn a_model_that_cannot_be_found_stops_the_start() {
 }
 
 #[test]
+fn who_stands_behind_it_and_when_is_told_plainly_or_not_taken() {
+    let config = read_from(&[]).expect("sound");
+    assert_eq!((config.mode, config.duty), (Mode::Supervised, DutyHours::default()));
+    let hours = ("DUTY_HOURS", "Mon-Fri 09:00-17:00 Europe/Berlin; Sat 10:00-12:00 UTC");
+    let config = read_from(&[("ATTUNE_MODE", "self_help"), hours]).expect("sound");
+    assert_eq!(config.mode, Mode::SelfHelp);
+    assert_ne!(config.duty, DutyHours::default());
+    for mode in ["approval_required", "disabled", "self-help"] {
+        let faults = faults_of(&[("ATTUNE_MODE", mode)]);
+        assert!(faults.len() == 1 && faults[0].contains("supervised or self_help"), "{faults:?}");
+    }
+    assert!(faults_of(&[("DUTY_HOURS", "Mon-Fri 9-5 Berlin")])[0].contains("Mon-Fri 9-5"));
+}
+
+#[test]
 fn escape_codes_are_not_wanted_where_the_terminal_has_none_or_colour_is_refused() {
     let is_plain = |pairs: &[(&str, &str)]| read_from(pairs).expect("sound").plain;
     assert!(!is_plain(&[("TERM", "xterm")]) && !is_plain(&[("TERM", "xterm"), ("NO_COLOR", "")]));

@@ -134,6 +134,16 @@ pub const VARIABLES: &[Variable] = &[
         "How people reach whoever runs this server, such as an address or a page: told to the public at `/.well-known/crisis-protocol`.",
     ),
     variable(
+        "ATTUNE_MODE",
+        "supervised",
+        "Who stands behind Attune: `supervised`, where clinicians clear a level that pauses and nothing else lowers it, or `self_help`, where there are none and two negative re-screens at least 24 h apart do.",
+    ),
+    variable(
+        "DUTY_HOURS",
+        "",
+        "When somebody of the team is on duty, like `Mon-Fri 09:00-17:00 Europe/Berlin`; several are separated by `;`. The crisis dialogue says so then, and at no other time. Unset: nobody is.",
+    ),
+    variable(
         "ATTUNE_CORS_ORIGINS",
         "",
         "Origins, comma-separated, whose pages may call the server from a browser.",

@@ -235,6 +235,7 @@ impl Session {
     /// crisis, and goes on where safety had paused and the level was cleared. Does nothing twice.
     pub fn align(&mut self, memory: &SafetyMemory, now: Timestamp) {
         let cleared = self.safety_epoch < memory.cleared_epoch;
+        let before = self.level;
         self.level = self.level_under(memory);
         self.safety_epoch = self.safety_epoch.max(memory.epoch);
         if self.level.pauses() && self.status.is_going_on() {
@@ -243,9 +244,23 @@ impl Session {
         if cleared && !self.level.pauses() {
             self.pins.clear();
             self.crisis = CrisisPlace::default();
-            if self.status == Status::Paused && self.paused_by == Some(Party::Safety) {
-                self.move_to(Status::Active, Party::System, "safety level cleared", now);
+            self.fall(before, memory.cleared_why.as_deref(), now);
+        }
+    }
+
+    /// Goes on where safety had paused it. A fall by re-screens is remembered also where the status stays.
+    fn fall(&mut self, before: Level, rescreened: Option<&str>, now: Timestamp) {
+        let goes_on = self.status == Status::Paused && self.paused_by == Some(Party::Safety);
+        match rescreened.filter(|_| goes_on || before > Level::None) {
+            Some(why) => {
+                let to = if goes_on { Status::Active } else { self.status };
+                self.remember(to, Party::Safety, why, now);
+                if goes_on {
+                    self.paused_by = None;
+                }
             }
+            None if goes_on => self.move_to(Status::Active, Party::System, "safety level cleared", now),
+            None => {}
         }
     }
 
@@ -322,11 +337,15 @@ impl Session {
         if self.status == to {
             return;
         }
+        self.remember(to, by, why, now);
+        self.paused_by = None;
+    }
+
+    fn remember(&mut self, to: Status, by: Party, why: &str, now: Timestamp) {
         self.transitions.push(Transition { from: self.status, to, at: now, why: why.to_owned(), by });
         let surplus = self.transitions.len().saturating_sub(TRANSITIONS_MAX);
         self.transitions.drain(..surplus);
         self.status = to;
-        self.paused_by = None;
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Counter {
     Turn,
     Decision(String),
     Level(Level),
+    /// Re-screens ended this level.
+    Fell(Level),
     Limited,
     Busy,
     Scripted,
@@ -47,6 +49,7 @@ impl Counter {
             Self::Turn => "event:turn".to_owned(),
             Self::Decision(decision) => format!("event:decision:{decision}"),
             Self::Level(level) => format!("event:level:{}", level.as_str()),
+            Self::Fell(level) => format!("event:fell:{}", level.as_str()),
             Self::Limited => "event:limited".to_owned(),
             Self::Busy => "event:busy".to_owned(),
             Self::Scripted => "event:scripted".to_owned(),
@@ -70,6 +73,7 @@ impl Counter {
             | Self::Turn
             | Self::Decision(_)
             | Self::Level(_)
+            | Self::Fell(_)
             | Self::Limited
             | Self::Busy
             | Self::Scripted

@@ -2,15 +2,16 @@
 //!
 //! # What a store guarantees
 //!
-//! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::transition`],
+//! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::lower`], [`Store::transition`],
 //!   [`Store::extend`], [`Store::acknowledge`], [`Store::report`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,
 //!   those in danger ahead of the others. A lease that ran out cannot commit.
 //! - **All or nothing**: a session's state, exchanges, stored reply and indices change together or not at all.
-//! - **A ratchet**: a level rises at any time without a lease and falls only by [`Event::Clear`](crate::domain::session::Event::Clear). No read shows a
-//!   session that goes on at level high or crisis: every read and the gate align the session with its client's memory.
+//! - **A ratchet**: a level rises at any time without a lease. It falls only by [`Event::Clear`](crate::domain::session::Event::Clear) and by
+//!   [`Store::lower`]. No read shows a session that goes on at level high or crisis: every read and the gate align the
+//!   session with its client's memory.
 //! - **One alert for each rise** of a client's level to high or crisis, written in the change that raises it,
 //!   whichever call that is, and closed in the one that clears it.
 //! - **Own time**: expiry, windows and leases are judged by the store's clock.
@@ -44,8 +45,8 @@ pub use alerts::{
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use limits::Limits;
 pub use sessions::{
-    Create, Created, Cursor, HistoryPage, ListPage, ListQuery, ProtocolVersion, Raise, Raised, Receipt,
-    Remaining, Snapshot, Swept, Transition, Transitioned,
+    Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise,
+    Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
 };
 pub use turn::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Idempotency, Lane, Lease, Nudge,
@@ -88,6 +89,11 @@ pub trait Store: Send + Sync + 'static {
     /// Raises the client's level to at least `raise.level` and pauses the session at high and crisis. Needs no lease
     /// and no existing session.
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError>;
+
+    /// Takes in a completed negative re-screen: the client's level falls to none where this one suffices, and only while
+    /// the client's memory still has the level, the epoch and the number of signs on which it was made. At high and
+    /// crisis one alone never suffices. Told again, the same re-screen counts once.
+    async fn lower(&self, lower: Lower) -> Result<Lowered, StoreError>;
 
     /// Applies a lifecycle event outside of a turn. [`Event::Clear`](crate::domain::session::Event::Clear) clears the client's safety memory.
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError>;

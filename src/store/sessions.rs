@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Idempotency, StoredReply};
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
-use crate::domain::safety::Level;
+use crate::domain::safety::{Level, Negative};
 use crate::domain::session::{Event, Party, Refusal, Session, Status};
 use crate::domain::time::Timestamp;
 
@@ -26,6 +26,30 @@ pub struct Raised {
     pub level: Level,
     /// Whether it rose by this call.
     pub rose: bool,
+}
+
+/// A completed negative re-screen of a client.
+#[derive(Debug, Clone)]
+pub struct Lower {
+    pub session: SessionKey,
+    /// What it was made on, and what names it.
+    pub negative: Negative,
+    /// How long after another one it has to lie, by the store's clock. `None`: one is enough.
+    pub apart: Option<Duration>,
+    /// A code of small letters, digits, dots and underscores: why the level falls, if it does.
+    pub reason: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lowered {
+    /// The client's level is none now, and its sessions go on where safety had paused them.
+    Cleared(Status),
+    /// It is noted as the first of two.
+    Noted,
+    /// Level, epoch or signs are others than those on which it was made. Nothing has changed.
+    Refused,
+    /// No such session.
+    Absent,
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! **commit**: one call that writes the turn whole, or tells what has changed meanwhile.
 
 use crate::domain::exchange::{Exchange, Responder};
+use crate::domain::safety::Negative;
 use crate::store::{Commit, Committed, Counter, StoreError};
 
 use super::begin::Working;
@@ -26,6 +27,8 @@ pub(super) fn attempts_max(admitted: &Admitted) -> usize {
 pub(super) struct Stored {
     pub answer: Answer,
     pub exchange: Exchange,
+    /// A re-screen that it completed.
+    pub negative: Option<Negative>,
 }
 
 pub(super) enum Outcome {
@@ -62,7 +65,11 @@ pub(super) async fn commit(
                 turns.level_rose(&commit.key, level);
             }
             let answer = Answer { body, replayed: false, quota: Some(working.begun.quota) };
-            Ok(Outcome::Done(Box::new(Stored { answer, exchange: commit.exchange })))
+            Ok(Outcome::Done(Box::new(Stored {
+                answer,
+                exchange: commit.exchange,
+                negative: commit.session.crisis.negative,
+            })))
         }
         Committed::Lost => {
             working.hold.settle();

@@ -128,6 +128,8 @@ fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
         screening: &admitted.screening,
         level: admitted.screening.level,
         country: turns.settings.country.as_deref(),
+        // Where the store is away, nobody's list shows it yet.
+        is_on_duty: false,
     };
     let safety = &turns.knowledge.safety;
     let spoken = admitted.spoken.send(|| safety.reply(&CrisisPlace::default(), &said, turns.entropy.u64()));

@@ -6,7 +6,7 @@
 use crate::domain::disclosure::{self, Audience, Disclosure, Due};
 use crate::domain::exchange::{Exchange, Responder, Written};
 use crate::domain::protocol::{Decision, Navigation, Options, Standing, navigate};
-use crate::domain::safety::{Action, Assessment, Level, Said};
+use crate::domain::safety::{Action, Assessment, Level, Moment, Said};
 use crate::domain::session::{Event, MetaValue, Opening, Party, Session, Status};
 use crate::domain::signals::{OTHER_LANGUAGE, Signals};
 use crate::domain::time::Timestamp;
@@ -18,6 +18,9 @@ use super::compose::{self, Noticed, millis};
 use super::input::Admitted;
 use super::reply::Reply;
 
+/// From this intensity on an emotion is plain.
+const PLAIN_EMOTION: u8 = 2;
+
 /// What a turn will do, before its words are found.
 pub(super) struct Plan {
     pub session: Session,
@@ -25,6 +28,8 @@ pub(super) struct Plan {
     before: Before,
     /// Rules by which it raises the level.
     why: Vec<String>,
+    /// The level that the text shows as the answer to a safety question.
+    pub answered: Level,
     now: Timestamp,
     /// Why the session has to be told of the AI, where it has.
     due: Option<Due>,
@@ -87,7 +92,8 @@ struct Before {
     last: Timestamp,
 }
 
-pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Plan, Says) {
+/// `answered`: what the text was found to answer when it was decided on other ground.
+pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working, answered: Level) -> (Plan, Says) {
     let now = turns.clock.now();
     let mut session = session_before(turns, working, now);
     let last =
@@ -98,13 +104,19 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Pl
         status: session.status,
         last: last.last_interaction,
     };
-    let assessment = turns.knowledge.safety.assess(
-        &mut session.crisis,
-        &admitted.text,
-        &admitted.screening,
-        session.level,
-    );
     let signals = turns.knowledge.lexicon.read(&admitted.text);
+    let moment = Moment {
+        counted: session.level,
+        answered,
+        memory: working.memory(),
+        mode: turns.settings.mode,
+        now,
+        is_going_on: session.status.is_going_on(),
+        is_hard: is_hard(&signals),
+        nonce: turns.entropy.u64(),
+    };
+    let safety = &turns.knowledge.safety;
+    let assessment = safety.assess(&mut session.crisis, &admitted.text, &admitted.screening, &moment);
     take_level(&mut session, assessment.level, now);
     let (due, course) = (due(&session, before.last, now), course(&session, &assessment));
     let audience = Audience::of(&session.meta);
@@ -115,7 +127,8 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working) -> (Pl
         Course::Stand(standing) => Says::Words(stand(turns, &mut session, standing, working.seen())),
         Course::Step => step(turns, &session, &signals),
     };
-    (Plan { session, signals, before, why: assessment.why, now, due, reminder }, says)
+    let Assessment { why, answered, .. } = assessment;
+    (Plan { session, signals, before, why, answered, now, due, reminder }, says)
 }
 
 /// Whether the session has to be told of the AI in this turn. A successor is always a start.
@@ -218,7 +231,7 @@ fn created_by_input() -> crate::domain::session::Meta {
 
 fn course(session: &Session, assessment: &Assessment) -> Course {
     match (assessment.action, session.status) {
-        (Action::Crisis | Action::SafetyQuestion, _) => Course::Danger,
+        (Action::Crisis | Action::SafetyQuestion | Action::Rescreen, _) => Course::Danger,
         (Action::Continue, Status::Completed) => Course::Stand(Standing::Closing),
         (Action::Continue, Status::Paused) => Course::Stand(Standing::Hold),
         (
@@ -236,6 +249,11 @@ fn course(session: &Session, assessment: &Assessment) -> Course {
             Status::Initializing | Status::Active | Status::Transitioning | Status::Error | Status::Expired,
         ) => Course::Step,
     }
+}
+
+/// A moment in which nobody is asked how they are by a form.
+fn is_hard(signals: &Signals) -> bool {
+    signals.emotional_state.intensity >= PLAIN_EMOTION || signals.has("cries")
 }
 
 /// The ratchet in the session: it only rises here, and pauses what goes on.
@@ -260,6 +278,7 @@ fn speak_of_danger(
         screening: &admitted.screening,
         level: session.level,
         country: country.as_deref(),
+        is_on_duty: turns.settings.duty.covers(now),
     };
     let own = turns.knowledge.safety.reply(&session.crisis, &said, turns.entropy.u64());
     let spoken = admitted.spoken.choose(own);

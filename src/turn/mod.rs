@@ -19,6 +19,7 @@ mod input;
 mod knowledge;
 mod live;
 mod reply;
+mod rescreen;
 mod speech;
 mod spoken;
 mod words;
@@ -36,7 +37,7 @@ use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
 use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
-use crate::domain::safety::Level;
+use crate::domain::safety::{DutyHours, Level, Mode};
 use crate::domain::time::Timestamp;
 use crate::store::{Abandon, Counter, Nudge, Report, Reported, Store, StoreError, StoredReply};
 use crate::tasks::Tasks;
@@ -80,6 +81,10 @@ pub struct Settings {
     pub session_ttl: Duration,
     /// Whose crisis lines are shown where a session names no country.
     pub country: Option<String>,
+    /// When somebody of the team is on duty.
+    pub duty: DutyHours,
+    /// Who stands behind Attune here.
+    pub mode: Mode,
 }
 
 /// A turn that was answered.
@@ -335,14 +340,18 @@ async fn work(
         .author
         .as_ref()
         .map_or(arrived.instant, |author| author.deadline(arrived.instant, turns.settings.deadline));
+    rescreen::settle(turns, &working.key, rescreen::left_behind(admitted, working)).await;
     let finding = Finding { turns, admitted, line, deadline };
+    let mut answered = Level::None;
     for _ in 0..commit::attempts_max(admitted) {
-        let (mut plan, says) = decide::plan(turns, admitted, working);
+        let (mut plan, says) = decide::plan(turns, admitted, working, answered);
+        answered = plan.answered;
         let words = finding.words(working, &mut plan, says, &mut speech).await?;
         let decided = plan.with(words, turns, admitted, arrived.at);
         match commit::commit(turns, admitted, working, decided).await? {
             commit::Outcome::Done(stored) => {
-                let commit::Stored { answer, exchange } = *stored;
+                let commit::Stored { answer, exchange, negative } = *stored;
+                rescreen::settle(turns, &working.key, negative).await;
                 speech.end(exchange.turn, &exchange.therapist_response);
                 return Ok(Done { answer, turn: exchange.turn, stopped: speech.was_stopped() });
             }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, ListPage, ListQuery, Nudge, ProtocolVersion,
-    Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket,
-    Transition, Transitioned, YearlyCounters,
+    Create, Created, DailyCounters, Gate, HistoryPage, Lease, ListPage, ListQuery, Lower, Lowered, Nudge,
+    ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept,
+    Ticket, Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
@@ -33,6 +33,7 @@ pub enum Call {
     Begin,
     Commit,
     Raise,
+    Lower,
 }
 
 pub struct Faulty {
@@ -125,6 +126,11 @@ impl Store for Faulty {
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
         let lost = self.meet(Call::Raise).await?;
         unless(lost, self.inner.raise(raise).await)
+    }
+
+    async fn lower(&self, lower: Lower) -> Result<Lowered, StoreError> {
+        let lost = self.meet(Call::Lower).await?;
+        unless(lost, self.inner.lower(lower).await)
     }
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {

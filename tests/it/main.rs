@@ -19,6 +19,7 @@ mod clients;
 mod concurrency;
 mod conversation;
 mod corpus;
+mod crisis;
 mod danger;
 mod disclosure;
 mod events;

@@ -54,7 +54,7 @@ fn layer(path: &str) -> &str {
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
-        "config" => &["store"],
+        "config" => &["domain", "store"],
         "tasks" => &[],
         "redis" => &["domain", "clock", "tasks", "redis"],
         "access" => &["domain", "clock", "config", "store", "access"],
@@ -138,6 +138,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("governor", &["http"]),
+    ("chrono_tz", &["domain/safety/duty"]),
     ("rand", &["clock"]),
     ("hmac", &["access"]),
     ("dotenvy", &["config"]),

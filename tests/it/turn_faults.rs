@@ -7,7 +7,7 @@ use attune::access::{Caller, Secret};
 use attune::clock::{Entropy, ManualClock};
 use attune::domain::exchange::Exchange;
 use attune::domain::id::SessionId;
-use attune::domain::safety::Level;
+use attune::domain::safety::{DutyHours, Level, Mode};
 use attune::domain::session::{Event, Party, Session, Status};
 use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
@@ -55,6 +55,8 @@ impl Scene {
                 crisis_wait,
                 session_ttl: limits().session_ttl,
                 country: None,
+                duty: DutyHours::default(),
+                mode: Mode::Supervised,
             },
             unraised: Unraised::default(),
             live: Arc::default(),
@@ -301,4 +303,69 @@ async fn danger_waits_for_the_running_turn_behind_its_answer() {
     let stored = scene.exchanges().await;
     assert_eq!(stored.first().map(|exchange| exchange.turn), Some(2));
     assert_eq!(Some(stored[0].therapist_response.as_str()), crisis["therapist_response"].as_str());
+}
+
+/// At elevated, up to the last question of a re-screen.
+async fn up_to_the_last_question(scene: &Scene) {
+    for text in ["I wish I was dead", "no"] {
+        scene.said(text).await;
+    }
+    while scene.session().await.crisis.rescreen.is_none() {
+        scene.said("I walked to work today").await;
+    }
+    scene.said("no").await;
+    assert_eq!(scene.session().await.level, Level::Elevated);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_re_screen_that_the_store_was_not_told_of_counts_with_the_next_turn() {
+    // Asked for three times, and then left to the next turn.
+    for (fault, times) in [(Fault::Away, 3), (Fault::AnswerLost, 1), (Fault::AnswerLost, 3)] {
+        let scene = Scene::with(PATIENCE);
+        up_to_the_last_question(&scene).await;
+        (0..times).for_each(|_| scene.store.next(Call::Lower, fault));
+        scene.said("no").await;
+        if fault == Fault::Away {
+            assert_eq!(scene.session().await.level, Level::Elevated, "the turn is stored, the level stands");
+            assert!(scene.session().await.crisis.negative.is_some());
+        }
+        let turn = scene.said("I walked to work today").await;
+        assert_eq!(turn["safety"]["level"], "none");
+        let session = scene.session().await;
+        assert_eq!((session.level, session.status), (Level::None, Status::Active));
+        let falls = session.transitions.iter().filter(|change| change.by == Party::Safety);
+        assert_eq!(falls.map(|change| change.why.as_str()).collect::<Vec<_>>(), ["rescreen.negative"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_re_screen_that_was_left_behind_is_void_when_danger_comes_next() {
+    let scene = Scene::with(PATIENCE);
+    up_to_the_last_question(&scene).await;
+    (0..3).for_each(|_| scene.store.next(Call::Lower, Fault::Away));
+    scene.said("no").await;
+    scene.said("I feel like a burden to everyone").await;
+    for _ in 0..3 {
+        scene.said("no").await;
+        let session = scene.session().await;
+        assert_eq!((session.level, session.crisis.negative), (Level::Elevated, None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_that_is_on_its_way_while_the_level_is_cleared_still_counts() {
+    let scene = Scene::with(PATIENCE);
+    scene.said("I wish I was dead").await;
+    scene.store.next(Call::Commit, Fault::Waits);
+    let clearing = async {
+        scene.store.arrived.acquire().await.expect("open").forget();
+        let (event, by, reason) = (Event::Clear, Party::Clinician, "talked on the phone".to_owned());
+        let clear = Transition { session: key("s"), event, by, reason };
+        let cleared = scene.store.transition(clear).await.expect("there");
+        assert_eq!(cleared, Transitioned::Done(Status::Active));
+        scene.store.go.add_permits(1);
+    };
+    let (turn, ()) = tokio::join!(scene.said("yes"), clearing);
+    assert_eq!((&turn["safety"]["level"], &turn["status"]), (&"high".into(), &"paused".into()));
+    assert_eq!(scene.session().await.level, Level::High);
 }

@@ -15,6 +15,8 @@ pub enum Action {
     Continue,
     /// The reply holds one direct, kind question; resources once.
     SafetyQuestion,
+    /// The protocol waits for the next question of a re-screen.
+    Rescreen,
     /// The crisis dialogue answers.
     Crisis,
 }
@@ -27,6 +29,8 @@ pub struct Assessment {
     /// The rules that spoke, by id; never text.
     pub why: Vec<String>,
     pub action: Action,
+    /// The level that the text shows as the answer to a safety question.
+    pub answered: Level,
     /// The text does no more than answer a safety question; it answers nothing else that was asked.
     pub answers_only: bool,
 }
@@ -41,6 +45,7 @@ pub fn assess(screening: &Screening, counted: Level) -> Assessment {
         rose: level > counted,
         why: screening.hits.iter().take(WHY_MAX).map(|hit| hit.rule.clone()).collect(),
         action: action(level, screening.level),
+        answered: Level::None,
         answers_only: false,
     }
 }
@@ -48,6 +53,7 @@ pub fn assess(screening: &Screening, counted: Level) -> Assessment {
 impl Assessment {
     /// The same, where the answer to a safety question says more than the text by itself.
     pub(super) fn with_answer(mut self, answered: Level, counted: Level) -> Self {
+        self.answered = answered;
         self.level = self.level.max(answered);
         self.rose = self.level > counted;
         self.action = action(self.level, answered);

@@ -1,15 +1,17 @@
 //! Danger: what a text shows, what it means together with what is remembered, and what is said then.
 //!
-//! Deterministic and in process: nothing here waits, reads a clock, or asks a model. Nothing here ever lowers a level,
-//! and no text of a person leaves it but inside of a [`Screening`], which can be neither printed nor stored.
+//! Deterministic and in process: nothing here waits, reads a clock, or asks a model. No text ever lowers a level:
+//! that takes a clinician, or re-screens in which every answer was a clear no ([`SafetyMemory::lower`]). And no text of a person leaves it but inside of a [`Screening`], which can be neither printed nor stored.
 
 mod answer;
 mod assess;
 mod crisis;
+mod duty;
 mod fault;
 mod fold;
 mod level;
 mod lexicon;
+mod mode;
 mod pattern;
 mod phrases;
 mod rail;
@@ -23,9 +25,14 @@ mod texts;
 mod tests;
 
 pub use assess::{Action, Assessment, assess};
-pub use crisis::{CrisisPlace, CrisisReply, Said};
+pub use crisis::{
+    APART, CALM_TEXTS, CALM_TEXTS_PAUSED, CrisisPlace, CrisisReply, Moment, Rescreen, SETTLED_AFTER, Said,
+    apart,
+};
+pub use duty::DutyHours;
 pub use fault::Fault;
-pub use level::{Level, SafetyMemory};
+pub use level::{Basis, Level, Lowering, Negative, Noted, SafetyMemory};
+pub use mode::Mode;
 pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
 pub use rules::{Rules, Tier};
@@ -75,20 +82,27 @@ impl Safety {
         place: &mut CrisisPlace,
         text: &str,
         screening: &Screening,
-        counted: Level,
+        moment: &Moment<'_>,
     ) -> Assessment {
-        let mut assessment = assess(screening, counted);
-        let answered = self.texts.level_of_answer(place, text);
+        let mut assessment = assess(screening, moment.counted);
+        let answered = self.texts.level_of_answer(place, text).max(moment.answered);
         if answered > screening.level {
-            assessment = assessment.with_answer(answered, counted);
+            assessment = assessment.with_answer(answered, moment.counted);
         }
-        if assessment.action == Action::Continue {
-            if self.texts.tells_of_their_danger(place, text) {
-                assessment.action = Action::SafetyQuestion;
-                return assessment;
-            }
+        self.texts.rescreen(place, text, screening.level.max(answered) > Level::None, moment);
+        if assessment.action != Action::Continue {
+            return assessment;
+        }
+        if self.texts.tells_of_their_danger(place, text) {
+            assessment.action = Action::SafetyQuestion;
+        } else if place.complete_rescreen(moment.nonce).is_some() {
+            assessment.answers_only = true;
+        } else if place.rescreen.is_some() {
+            assessment.action = Action::Rescreen;
+        } else {
             assessment.answers_only = self.texts.only_answers(place, text);
             place.awaiting = None;
+            place.questions_running = 0;
         }
         assessment
     }

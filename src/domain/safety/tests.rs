@@ -1,9 +1,19 @@
 //! The whole of safety, on the data that ships.
 
+mod answers;
 mod dialogue;
+mod rescreens;
 mod screening;
+mod talk;
+mod walks;
 
 use super::*;
+
+/// Read once for those who walk far.
+fn shared() -> &'static Safety {
+    static SHARED: std::sync::LazyLock<Safety> = std::sync::LazyLock::new(safety);
+    &SHARED
+}
 
 fn safety() -> Safety {
     match Safety::embedded() {

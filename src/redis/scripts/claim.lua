@@ -25,7 +25,7 @@ local function begun()
   redis.call('HDEL', TICKETS, ME)
   local client = state[3] or ARGV[9]
   local memory = redis.call('HMGET', client == ARGV[9] and KEYS[8] or ARGV[8] .. client,
-    'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
+    unpack(MEMORY))
   local session = { state[4], state[5], state[6], exists = state[1] }
   return add_facts({ 'begun' }, session, memory, ARGV[13], { KEYS[6], KEYS[9], KEYS[10] }, ARGV[14])
 end

@@ -16,7 +16,7 @@ local known = redis.call('HMGET', KEYS[1], 'epoch', 'cleared_by')
 local epoch = tonumber(known[1]) or 0
 if known[2] ~= ARGV[2] then
   epoch = epoch + 1
-  redis.call('HDEL', KEYS[1], 'since', 'why')
+  redis.call('HDEL', KEYS[1], 'since', 'why', 'cleared_why', 'noted_id', 'noted_at')
   redis.call('HSET', KEYS[1], 'level', 'none', 'epoch', epoch, 'cleared_epoch', epoch, 'cleared_by', ARGV[2],
     'cleared_at', time[1] .. string.format('%06d', time[2]))
   redis.call('ZADD', KEYS[6], string.format('%.0f', now_ms + ARGV[8]), ARGV[1])

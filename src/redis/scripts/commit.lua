@@ -58,12 +58,16 @@ if ARGV[29] ~= '-' then
   local why = known and known ~= '' and known .. ' ' .. ARGV[30] or ARGV[30]
   redis.call('HSET', KEYS[15], 'level', ARGV[29], 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
     'epoch', epoch + 1, 'raised_by', ME)
+  redis.call('HDEL', KEYS[15], 'noted_id', 'noted_at')
   redis.call('PERSIST', KEYS[15])
   redis.call('ZREM', KEYS[17], ARGV[31])
   if RANK[ARGV[29]] >= 2 then
     local new = { kind = 'level_rose', level = ARGV[29], session = id, client = ARGV[31], why = ARGV[30], name = ME }
     open_alert(ARGV[34], KEYS[18], new, time)
   end
+end
+if ARGV[30] ~= '' and ARGV[11] ~= 'none' then
+  sign(KEYS[15], ME)
 end
 local fields = 35 + ARGV[35]
 local was = { status = state[1], level = state[2], revision = state[4], last_commit = state[7] }

@@ -3,7 +3,7 @@
 --
 -- `kept` is `revision turn_count last_interaction` of the session that the server keeps, or - where it reads it itself.
 
--- Adds whether it exists, revision, turn_count, last_interaction, memory {level since why epoch cleared_epoch cleared_at}
+-- Adds whether it exists, revision, turn_count, last_interaction, memory as levels.lua orders it
 -- or nil where there is none; and where it is told, state and meta (names and values) and the latest exchanges.
 local function add_facts(reply, session, memory, kept, keys, last_place)
   local revision, turn_count, last_interaction = session[1] or '', session[2] or '', session[3] or ''

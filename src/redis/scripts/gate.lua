@@ -31,7 +31,7 @@ local client = state[6] or ARGV[17]
 local memory_key = client == ARGV[17] and KEYS[10] or ARGV[16] .. client
 -- Most clients have none, and one field tells.
 local memory = redis.call('HGET', memory_key, 'epoch')
-  and redis.call('HMGET', memory_key, 'level', 'since', 'why', 'epoch', 'cleared_epoch', 'cleared_at')
+  and redis.call('HMGET', memory_key, unpack(MEMORY))
 local counts = counting(state[3], state[4], memory and memory[1], memory and memory[5])
 if counts >= 2 or state[5] == '1' then
   lane = 'd'

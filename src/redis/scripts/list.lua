@@ -8,7 +8,7 @@
 --       9 last interaction of the row after which the page begins, in seconds with six digits, or -, 10 its id
 --       11 most rows, 12 most entries looked at, 13 most entries that are counted, 14 prefix of clients' sessions
 -- reply total, 1 where it is an estimate, then the place where the page ended (last interaction, id; nil nil at the end),
---       then the rows: id, state (names and values), memory {level since why epoch cleared_epoch cleared_at},
+--       then the rows: id, state (names and values), memory as levels.lua orders it,
 --       meta (names and values)
 --
 -- Of a session that another program made only Attune can tell the client: its row has no memory, but its meta, and
@@ -82,8 +82,7 @@ local memories = {}
 
 local function memory_of(client)
   if not memories[client] then
-    memories[client] = redis.call('HMGET', SAFETY .. client, 'level', 'since', 'why', 'epoch', 'cleared_epoch',
-      'cleared_at')
+    memories[client] = redis.call('HMGET', SAFETY .. client, unpack(MEMORY))
   end
   return memories[client]
 end

@@ -14,6 +14,7 @@
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
 --       raised, level that counts, 1 where it rose by this call, the place to go on from or -1
 --
+-- Every call with a reason is a sign, also where nothing rises.
 -- The memory has no expiry while it holds a level. `aligned_epoch` tells whether all sessions have followed: where a
 -- call was cut off between two places, the next one goes on.
 
@@ -33,17 +34,22 @@ end
 
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
-local known = redis.call('HMGET', KEYS[1], 'level', 'epoch', 'cleared_epoch', 'raised_by', 'why', 'aligned_epoch')
+local known = redis.call('HMGET', KEYS[1], 'level', 'epoch', 'cleared_epoch', 'raised_by', 'why', 'aligned_epoch',
+  'signed_by')
 local memory = { level = known[1] or 'none', epoch = tonumber(known[2]) or 0, cleared_epoch = tonumber(known[3]) or 0 }
 local rose = known[4] == ARGV[4]
 local from = tonumber(ARGV[8])
 local is_aligned = tonumber(known[6]) == memory.epoch
+if ARGV[3] ~= '' and known[7] ~= ARGV[4] then
+  sign(KEYS[1], ARGV[4])
+end
 if not rose and RANK[ARGV[2]] > (RANK[memory.level] or 0) then
   is_aligned = false
   memory.level, memory.epoch, rose = ARGV[2], memory.epoch + 1, true
   local why = known[5] and known[5] ~= '' and known[5] .. ' ' .. ARGV[3] or ARGV[3]
   redis.call('HSET', KEYS[1], 'level', memory.level, 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
     'epoch', memory.epoch, 'raised_by', ARGV[4])
+  redis.call('HDEL', KEYS[1], 'noted_id', 'noted_at')
   redis.call('PERSIST', KEYS[1])
   redis.call('ZREM', KEYS[8], ARGV[1])
   if RANK[memory.level] >= 2 then

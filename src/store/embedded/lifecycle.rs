@@ -10,12 +10,12 @@ use super::record::{CreateKey, Record, ReplyRecord, align, encode};
 use super::tables::{self, Due, key_of, value_of};
 use super::writer::Writer;
 use crate::domain::id::{ClientKey, SessionKey};
-use crate::domain::safety::SafetyMemory;
+use crate::domain::safety::{Lowering, SafetyMemory};
 use crate::domain::session::{Event, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Create, Created, Idempotency, ProtocolVersion, Raise, Raised, Remaining, StoreError, Transition,
-    Transitioned,
+    Create, Created, Idempotency, Lower, Lowered, ProtocolVersion, Raise, Raised, Remaining, StoreError,
+    Transition, Transitioned,
 };
 
 /// Of a client's sessions so many are written when its level changes. An app that gives everybody the same client must
@@ -81,17 +81,31 @@ impl Writer {
         let mut after = before.clone();
         let rose = after.raise(raise.level, &raise.why, now);
         let level = live.as_ref().map_or(after.level, |(record, _)| record.session.level_under(&after));
-        if rose {
-            let (random, session) =
-                (self.entropy.u128(), live.as_ref().map(|(record, _)| &record.session.id));
-            let session = raise.session.with_id(session.unwrap_or(&raise.session.id).clone());
-            let (before, after, why) = (&before, &after, raise.why.as_slice());
-            self.change(|draft| {
-                draft.remember(client, before, after, None, now)?;
-                draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)
-            })?;
-        }
+        let session = live.as_ref().map_or(&raise.session.id, |(record, _)| &record.session.id);
+        let session = raise.session.with_id(session.clone());
+        let (before, after, why, random) = (&before, &after, raise.why.as_slice(), self.entropy.u128());
+        self.change(|draft| {
+            draft.remember(client, before, after, None, now)?;
+            draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)
+        })?;
         Ok(Raised { level, rose })
+    }
+
+    pub fn lower(&mut self, lower: &Lower) -> Result<Lowered, StoreError> {
+        let now = self.clock.now();
+        let key = &lower.session;
+        let Some((record, before)) = self.live(key)? else { return Ok(Lowered::Absent) };
+        let mut after = before.clone();
+        let lowering = after.lower(&lower.negative, lower.apart, lower.reason, now);
+        self.change(|draft| draft.remember(&record.session.client, &before, &after, None, now))?;
+        Ok(match lowering {
+            Lowering::Noted => Lowered::Noted,
+            Lowering::Refused => Lowered::Refused,
+            Lowering::Cleared => {
+                let status = self.record(key)?.map(|record| record.session.status);
+                status.map_or(Lowered::Absent, Lowered::Cleared)
+            }
+        })
     }
 
     pub fn transition(&mut self, transition: &Transition) -> Result<Transitioned, StoreError> {
@@ -166,6 +180,9 @@ impl Draft<'_> {
         }
         let table = &self.change.tables.memories;
         self.change.batch.insert(table, tables::memory(client), encode(after)?);
+        if before.epoch == after.epoch {
+            return Ok(());
+        }
         if after.level == crate::domain::safety::Level::None {
             let due = Due::Memory(tables::memory(client).to_vec());
             let at = now.plus(self.limits().memory_ttl);

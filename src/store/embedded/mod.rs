@@ -41,9 +41,9 @@ use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Nudge,
-    ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept,
-    Ticket, Transition, Transitioned, YearlyCounters,
+    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
+    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
+    Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::clock::Clock;
 use crate::domain::id::{OrgId, SessionKey};
@@ -181,6 +181,10 @@ impl Store for EmbeddedStore {
 
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
         self.channel()?.ask(move |writer| writer.raise(&raise)).await
+    }
+
+    async fn lower(&self, lower: Lower) -> Result<Lowered, StoreError> {
+        self.channel()?.ask(move |writer| writer.lower(&lower)).await
     }
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {

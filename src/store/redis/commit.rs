@@ -110,7 +110,7 @@ impl Inner {
         let substate = Some(commit.exchange.current_substate.as_str());
         let mut fields = changing_fields(session, shown, substate, &self.protocols)?;
         let before = ground.session.as_ref().map(|session| &session.transitions);
-        if before.is_none_or(|before| *before != session.transitions) {
+        if shown.is_none() || before.is_none_or(|before| *before != session.transitions) {
             fields.extend(transitions_field(session)?);
         }
         if ground.is_first {

@@ -18,15 +18,14 @@ use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Event, Party, Session, Status};
 use crate::redis::keys;
 use crate::store::{
-    ALERT_KEPT, Commit, Create, Created, Idempotency, Raise, Raised, Remaining, StoreError, Transition,
-    Transitioned,
+    Commit, Create, Created, Idempotency, Raise, Raised, Remaining, StoreError, Transition, Transitioned,
 };
 
 /// Sessions of a client that one script aligns.
-const ALIGNED_AT_ONCE: u64 = 100;
+pub(super) const ALIGNED_AT_ONCE: u64 = 100;
 /// An app that gives everybody the same client must not keep a raise from its answer: the rest are seen in their new
 /// light by every read and by their next begin, and written then.
-const ALIGNED_MAX: u64 = 1_000;
+pub(super) const ALIGNED_MAX: u64 = 1_000;
 /// How often something is decided on what others wrote meanwhile.
 const TRIES_MAX: usize = 10;
 
@@ -292,41 +291,6 @@ impl Inner {
         fields.extend(transitions_field(session)?);
         call.arg(fields);
         Ok(value::number(&self.run(&self.scripts.rewrite, call).await?)? == 1)
-    }
-
-    async fn clear(
-        &self,
-        key: &SessionKey,
-        client: &ClientKey,
-        name: &str,
-    ) -> Result<Transitioned, StoreError> {
-        let org = &key.org;
-        let names = [
-            self.keys.safety(org, client),
-            self.keys.client(org, client),
-            self.keys.active(org),
-            self.keys.expires(org),
-            self.keys.idle(org),
-            self.keys.forgettable(org),
-        ];
-        let mut next = Some(0);
-        while let Some(from) = next.filter(|from| *from < ALIGNED_MAX) {
-            let mut call = self.scripts.clear.call(&names);
-            call.arg(client.as_str())
-                .arg(name)
-                .arg(self.keys.sessions_prefix(org))
-                .arg(self.keys.index_prefix(org))
-                .arg(from)
-                .arg(ALIGNED_AT_ONCE)
-                .arg(millis(self.limits.session_ttl))
-                .arg(millis(self.limits.memory_ttl))
-                .arg(self.keys.creates_prefix(org))
-                .arg(self.keys.alerts_prefix(org))
-                .arg(millis(ALERT_KEPT));
-            next = u64::try_from(value::number(&self.run(&self.scripts.clear, call).await?)?).ok();
-        }
-        let snapshot = self.snapshot(key).await?;
-        Ok(snapshot.map_or(Transitioned::Absent, |snapshot| Transitioned::Done(snapshot.session.status)))
     }
 
     pub(super) async fn extend(

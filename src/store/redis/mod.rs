@@ -12,6 +12,7 @@ mod claim;
 mod commit;
 mod counters;
 mod exchanges;
+mod fall;
 mod gate;
 mod ground;
 mod held;
@@ -37,9 +38,9 @@ use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Nudge,
-    ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept,
-    Ticket, Transition, Transitioned, YearlyCounters,
+    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
+    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
+    Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
@@ -255,6 +256,10 @@ impl Store for RedisStore {
 
     async fn raise(&self, raise: Raise) -> Result<Raised, StoreError> {
         self.0.raise(&raise).await
+    }
+
+    async fn lower(&self, lower: Lower) -> Result<Lowered, StoreError> {
+        self.0.lower(&lower).await
     }
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, Value};
 
 use super::record::Record;
-use super::value::{Parts, list};
+use super::value::{MEMORY, Parts, list};
 use super::{Inner, exchanges};
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
@@ -79,7 +79,7 @@ impl Inner {
     pub(super) fn memory_call(&self, org: &OrgId, client: &ClientKey) -> Cmd {
         let mut call = redis::cmd("HMGET");
         call.arg(self.keys.safety(org, client));
-        call.arg(&["level", "since", "why", "epoch", "cleared_epoch", "cleared_at"]);
+        call.arg(&MEMORY);
         call
     }
 

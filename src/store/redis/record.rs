@@ -125,6 +125,7 @@ impl Record {
             && self.shown.epoch == Some(counted.safety_epoch)
             && self.session.paused_by == counted.paused_by
             && self.session.awaits_safety_answer() == counted.awaits_safety_answer()
+            && self.session.transitions == counted.transitions
     }
 
     /// Takes over what another program wrote into the shown status and level. What was shown before the memory last

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use crate::domain::id::ClientKey;
-use crate::domain::safety::{Level, SafetyMemory};
+use crate::domain::safety::{Level, Noted, SafetyMemory};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
@@ -96,7 +96,11 @@ impl Parts {
         texts(self.value()?)
     }
 
-    /// A client's memory, as the scripts give it: `level since why epoch cleared_epoch cleared_at`, or nil for none.
+    fn counter(&mut self) -> Result<u64, StoreError> {
+        Ok(self.maybe()?.and_then(|number| number.parse().ok()).unwrap_or(0))
+    }
+
+    /// A client's memory, in the order of [`MEMORY`], as the scripts give it, or nil for none.
     pub fn memory(&mut self) -> Result<SafetyMemory, StoreError> {
         let memory = self.value()?;
         if memory == Value::Nil {
@@ -106,12 +110,30 @@ impl Parts {
         let level = parts.maybe()?.and_then(|level| Level::parse(&level)).unwrap_or_default();
         let since = parts.maybe()?.and_then(|at| micros(&at));
         let why = parts.maybe()?.map(|why| rules(&why)).unwrap_or_default();
-        let mut counter = || Ok::<u64, StoreError>(parts.maybe()?.and_then(|n| n.parse().ok()).unwrap_or(0));
-        let (epoch, cleared_epoch) = (counter()?, counter()?);
+        let (epoch, cleared_epoch) = (parts.counter()?, parts.counter()?);
         let cleared_at = parts.maybe()?.and_then(|at| micros(&at));
-        Ok(SafetyMemory { level, since, why, epoch, cleared_epoch, cleared_at })
+        let cleared_why = parts.maybe()?;
+        let signs = parts.counter()?;
+        let id = parts.maybe()?.and_then(|id| u64::from_str_radix(&id, 16).ok());
+        let at = parts.maybe()?.and_then(|at| micros(&at));
+        let noted = id.zip(at).map(|(id, at)| Noted { id, at });
+        Ok(SafetyMemory { level, since, why, epoch, cleared_epoch, cleared_at, cleared_why, signs, noted })
     }
 }
+
+/// The fields of a client's memory, in the order of `levels.lua`.
+pub(super) const MEMORY: [&str; 10] = [
+    "level",
+    "since",
+    "why",
+    "epoch",
+    "cleared_epoch",
+    "cleared_at",
+    "cleared_why",
+    "signs",
+    "noted_id",
+    "noted_at",
+];
 
 /// The ids of rules, which hold no spaces; each once, as [`SafetyMemory::raise`] keeps them.
 fn rules(why: &str) -> Vec<String> {

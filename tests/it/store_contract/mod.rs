@@ -100,6 +100,12 @@ macro_rules! behaviours {
                 the_lifecycle_says_no_with_a_reason,
                 a_transition_is_seen_by_the_turn_in_flight,
                 a_hundred_thousand_reads_never_see_a_session_going_on_in_danger,
+                a_negative_rescreen_lowers_elevated_and_is_remembered,
+                a_rescreen_is_void_when_anything_has_changed_since,
+                a_turn_that_finds_the_same_level_again_is_a_sign,
+                high_and_crisis_fall_by_two_rescreens_a_day_apart,
+                a_sign_between_two_rescreens_makes_the_second_the_first,
+                of_a_rescreen_and_a_sign_at_once_the_sign_always_counts,
             }
             expiry {
                 a_session_ends_with_its_ttl,

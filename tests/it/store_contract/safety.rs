@@ -1,8 +1,12 @@
 //! The ratchet, clearing, and the lifecycle outside of turns.
 
-use attune::domain::safety::Level;
+use std::time::Duration;
+
+use attune::domain::safety::{Basis, Level, Negative};
 use attune::domain::session::{Event, Party, Refusal, Status};
-use attune::store::{Begun, Committed, Created, Limits, ListQuery, Raised, Transition, Transitioned};
+use attune::store::{
+    Abandon, Begun, Committed, Created, Limits, ListQuery, Lower, Lowered, Raised, Transition, Transitioned,
+};
 use futures_util::future::join_all;
 
 use crate::world::{Adapter, DAY, Desk, everything, is_left, key, limits};
@@ -254,5 +258,155 @@ pub async fn a_level_counts_however_many_sessions_a_client_has<A: Adapter>() {
     desk.transition("s7", Event::Clear).await;
     for id in &ids {
         assert_eq!(desk.session(id).await.status, Status::Active, "{id}");
+    }
+}
+
+/// A negative re-screen made on what the client's memory is now.
+async fn negative<A: Adapter>(desk: &Desk<'_, A>, id: u64) -> Negative {
+    let begun = desk.begun("s").await;
+    desk.abandon("s", begun.lease, Abandon::Failed).await;
+    Negative { id, basis: begun.memory.basis() }
+}
+
+async fn lower<A: Adapter>(desk: &Desk<'_, A>, negative: Negative, apart: Option<Duration>) -> Lowered {
+    let lower = Lower { session: key("s"), negative, apart, reason: "rescreen" };
+    desk.store().lower(lower).await.expect("the store is there")
+}
+
+pub async fn a_negative_rescreen_lowers_elevated_and_is_remembered<A: Adapter>() {
+    let mut adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    let absent = lower(&desk, Negative { id: 1, basis: Basis::default() }, None).await;
+    assert_eq!(absent, Lowered::Absent);
+    desk.turn("s").await;
+    desk.turn("t").await;
+    desk.raise("s", Level::Elevated).await;
+    desk.turn("s").await;
+    let made = negative(&desk, 1).await;
+    assert_eq!(lower(&desk, made, None).await, Lowered::Cleared(Status::Active));
+    assert_eq!(
+        lower(&desk, made, None).await,
+        Lowered::Cleared(Status::Active),
+        "a lost answer is told again"
+    );
+    for id in ["s", "t"] {
+        assert_eq!(desk.session(id).await.level, Level::None, "{id}");
+        desk.turn(id).await;
+    }
+    adapter.reopen().await;
+    let session = Desk::of(&adapter).session("s").await;
+    let last = session.transitions.last().expect("a fall is a transition");
+    assert_eq!((last.by, last.why.as_str(), last.to), (Party::Safety, "rescreen", Status::Active));
+    assert_eq!(session.transitions.iter().filter(|change| change.why == "rescreen").count(), 1);
+    let Created::Created(new) = Desk::of(&adapter).create("new", None).await else {
+        panic!("the id is free")
+    };
+    assert_eq!(new.transitions.len(), 1, "it has nothing to fall from");
+}
+
+pub async fn a_rescreen_is_void_when_anything_has_changed_since<A: Adapter>() {
+    for level in [Level::Elevated, Level::High, Level::Crisis] {
+        let adapter = A::open(limits()).await;
+        let desk = Desk::of(&adapter);
+        desk.turn("s").await;
+        desk.turn("t").await;
+        desk.raise("s", Level::Elevated).await;
+        let made = negative(&desk, 1).await;
+        // In another session of the client; at elevated nothing rises, and the sign counts all the same.
+        assert_eq!(desk.raise("t", level).await.rose, level > Level::Elevated);
+        let before = desk.session("s").await;
+        assert_eq!(lower(&desk, made, None).await, Lowered::Refused);
+        assert_eq!(desk.session("s").await, before);
+        let others = [
+            Basis { level: Level::None, ..negative(&desk, 2).await.basis },
+            Basis { epoch: 0, ..negative(&desk, 2).await.basis },
+            Basis { signs: 0, ..negative(&desk, 2).await.basis },
+        ];
+        for basis in others {
+            assert_eq!(lower(&desk, Negative { id: 2, basis }, None).await, Lowered::Refused);
+        }
+    }
+}
+
+pub async fn a_turn_that_finds_the_same_level_again_is_a_sign<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.turn("t").await;
+    desk.raise("s", Level::Elevated).await;
+    let made = negative(&desk, 1).await;
+    let begun = desk.begun("t").await;
+    let mut commit = desk.commit_of("t", &begun);
+    commit.why = vec!["answer.to_safety_question".to_owned()];
+    assert!(matches!(desk.commit(commit).await, Committed::Committed { .. }));
+    assert_eq!(lower(&desk, made, None).await, Lowered::Refused);
+    desk.turn("t").await;
+    let made = negative(&desk, 2).await;
+    desk.turn("t").await;
+    assert_eq!(lower(&desk, made, None).await, Lowered::Cleared(Status::Active), "a calm turn is no sign");
+}
+
+pub async fn high_and_crisis_fall_by_two_rescreens_a_day_apart<A: Adapter>() {
+    for level in [Level::High, Level::Crisis] {
+        let mut adapter = A::open(limits()).await;
+        let desk = Desk::of(&adapter);
+        desk.turn("s").await;
+        desk.raise("s", level).await;
+        desk.turn("s").await;
+        let made = negative(&desk, 1).await;
+        assert_eq!(lower(&desk, made, None).await, Lowered::Refused, "one is never enough");
+        assert_eq!(lower(&desk, made, Some(DAY)).await, Lowered::Noted);
+        adapter.wind(DAY - Duration::from_secs(1)).await;
+        assert_eq!(lower(&desk, negative(&desk, 2).await, Some(DAY)).await, Lowered::Noted);
+        adapter.reopen().await;
+        let desk = Desk::of(&adapter);
+        adapter.wind(Duration::from_secs(2)).await;
+        let noted = negative(&desk, 1).await;
+        assert_eq!(lower(&desk, noted, Some(DAY)).await, Lowered::Noted, "the same one counts once");
+        assert_eq!(desk.session("s").await.status, Status::Paused);
+        let second = negative(&desk, 3).await;
+        assert_eq!(lower(&desk, second, Some(DAY)).await, Lowered::Cleared(Status::Active));
+        let session = desk.session("s").await;
+        assert_eq!((session.level, session.status), (Level::None, Status::Active));
+        let last = session.transitions.last().expect("a fall is a transition");
+        assert_eq!((last.from, last.by), (Status::Paused, Party::Safety));
+        assert!(desk.raise("s", Level::High).await.rose);
+        assert_eq!(desk.session("s").await.status, Status::Paused);
+    }
+}
+
+pub async fn a_sign_between_two_rescreens_makes_the_second_the_first<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    desk.turn("t").await;
+    desk.raise("s", Level::High).await;
+    assert_eq!(lower(&desk, negative(&desk, 1).await, Some(DAY)).await, Lowered::Noted);
+    adapter.wind(DAY).await;
+    desk.raise("t", Level::Elevated).await;
+    assert_eq!(lower(&desk, negative(&desk, 2).await, Some(DAY)).await, Lowered::Noted);
+    assert_eq!(desk.session("s").await.level, Level::High);
+    desk.transition("s", Event::Clear).await;
+    desk.raise("s", Level::High).await;
+    adapter.wind(DAY).await;
+    let after = lower(&desk, negative(&desk, 3).await, Some(DAY)).await;
+    assert_eq!(after, Lowered::Noted, "a clearing forgets what was noted");
+}
+
+pub async fn of_a_rescreen_and_a_sign_at_once_the_sign_always_counts<A: Adapter>() {
+    for round in 0..40 {
+        let adapter = A::open(limits()).await;
+        let desk = Desk::of(&adapter);
+        desk.turn("s").await;
+        desk.raise("s", Level::Elevated).await;
+        let made = negative(&desk, round).await;
+        let (lowered, _) = if round % 2 == 0 {
+            tokio::join!(lower(&desk, made, None), desk.raise("t", Level::Elevated))
+        } else {
+            let (raised, lowered) = tokio::join!(desk.raise("t", Level::Elevated), lower(&desk, made, None));
+            (lowered, raised)
+        };
+        assert!(matches!(lowered, Lowered::Cleared(_) | Lowered::Refused));
+        assert_eq!(desk.session("s").await.level, Level::Elevated, "whichever came first");
     }
 }

@@ -48,18 +48,31 @@ struct Walk<'a> {
     level: Level,
     country: Option<&'a str>,
     seed: u64,
+    is_on_duty: bool,
+}
+
+/// Level and assessment as the pipeline takes them, with nothing remembered that would be re-screened.
+fn weigh(safety: &Safety, place: &mut CrisisPlace, text: &str, counted: Level) -> Assessment {
+    let memory = SafetyMemory::default();
+    safety.assess(place, text, &safety.screen(text), &talk::moment(counted, &memory))
 }
 
 impl<'a> Walk<'a> {
     fn from(safety: &'a Safety, country: Option<&'a str>, seed: u64) -> Self {
-        Self { safety, place: CrisisPlace::default(), level: Level::None, country, seed }
+        Self { safety, place: CrisisPlace::default(), level: Level::None, country, seed, is_on_duty: false }
     }
 
     /// One turn, as the pipeline takes it.
     fn hears(&mut self, text: &str) -> CrisisReply {
         let screening = self.safety.screen(text);
-        self.level = self.safety.assess(&mut self.place, text, &screening, self.level).level;
-        let said = Said { text, screening: &screening, level: self.level, country: self.country };
+        self.level = weigh(self.safety, &mut self.place, text, self.level).level;
+        let said = Said {
+            text,
+            screening: &screening,
+            level: self.level,
+            country: self.country,
+            is_on_duty: self.is_on_duty,
+        };
         let reply = self.safety.reply(&self.place, &said, self.seed);
         self.level = self.level.max(reply.level);
         self.place = reply.place.clone();
@@ -232,11 +245,10 @@ fn a_yes_to_the_safety_question_pauses_and_a_later_yes_does_not() {
     let mut walk = Walk::from(&safety, None, 0);
     walk.hears("I wish I was dead");
     let mut later = walk.place.clone();
-    let none = Screening::default();
-    let now = safety.assess(&mut walk.place, "yes", &none, Level::Elevated);
+    let now = weigh(&safety, &mut walk.place, "yes", Level::Elevated);
     assert_eq!((now.level, now.action, now.rose), (Level::High, Action::Crisis, true));
-    assert_eq!(safety.assess(&mut later, "no, not at all", &none, Level::Elevated).action, Action::Continue);
-    assert_eq!(safety.assess(&mut later, "yes", &none, Level::Elevated).level, Level::Elevated);
+    assert_eq!(weigh(&safety, &mut later, "no, not at all", Level::Elevated).action, Action::Continue);
+    assert_eq!(weigh(&safety, &mut later, "yes", Level::Elevated).level, Level::Elevated);
 }
 
 #[test]
@@ -311,16 +323,15 @@ fn a_short_answer_to_a_safety_question_answers_nothing_else() {
     for (answer, only) in [("no", true), ("No, I'm not", true), ("I'd rather not say", true), ("", false)] {
         let mut walk = Walk::from(&safety, None, 3);
         walk.hears("I can't go on like this");
-        let screening = safety.screen(answer);
-        let assessment = safety.assess(&mut walk.place, answer, &screening, walk.level);
+        let assessment = weigh(&safety, &mut walk.place, answer, walk.level);
         assert_eq!(assessment.answers_only, only, "{answer}");
-        let later = safety.assess(&mut walk.place, answer, &screening, walk.level);
+        let later = weigh(&safety, &mut walk.place, answer, walk.level);
         assert!(!later.answers_only, "the question waits no longer");
     }
     let mut walk = Walk::from(&safety, None, 3);
     walk.hears("I can't go on like this");
     let more = "no, I would like to feel calm at work again";
-    assert!(!safety.assess(&mut walk.place, more, &safety.screen(more), walk.level).answers_only);
+    assert!(!weigh(&safety, &mut walk.place, more, walk.level).answers_only);
 }
 
 #[test]
@@ -328,8 +339,7 @@ fn a_yes_to_whether_somebody_else_is_in_danger_is_met_with_help_and_no_second_qu
     let safety = safety();
     let mut walk = Walk::from(&safety, Some("GB"), 5);
     let first = walk.hears("my sister told me she wants to kill herself");
-    let screening = safety.screen("yes");
-    let assessment = safety.assess(&mut walk.place, "yes", &screening, walk.level);
+    let assessment = weigh(&safety, &mut walk.place, "yes", walk.level);
     assert_eq!(assessment.action, Action::SafetyQuestion);
     let second = walk.hears("yes");
     assert!(second.text.contains("999") && second.level == Level::Elevated);
