@@ -5,7 +5,9 @@
 
 mod answer;
 mod assess;
+mod context;
 mod crisis;
+pub mod eval;
 mod fault;
 mod fold;
 mod level;
@@ -22,16 +24,17 @@ mod texts;
 mod tests;
 
 pub use assess::{Action, Assessment, assess};
+pub use context::Around;
 pub use crisis::{CrisisPlace, CrisisReply, Said};
 pub use fault::Fault;
 pub use level::{Level, SafetyMemory};
 pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
+use rules::RULES;
 pub use rules::{Rules, Tier};
-pub use screen::{Hit, Screening, SelfHarmDetected};
+pub use screen::{Explanation, Hit, Screening, SelfHarmDetected, Sign};
 pub use texts::CrisisTexts;
 
-const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
     pub rules: Rules,
@@ -40,18 +43,11 @@ pub struct Safety {
 }
 
 impl Safety {
-    /// The data inside of the binary.
+    /// The data inside of the binary; every fault in it is reported.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(
-            RULES,
-            include_str!("../../../prompts/safety/crisis.en.toml"),
-            include_str!("../../../prompts/safety/resources.toml"),
-        )
-    }
-
-    /// Reads all three files; every fault in them is reported.
-    pub fn parse(rules: &str, texts: &str, resources: &str) -> Result<Self, Vec<Fault>> {
-        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources)) {
+        let texts = include_str!("../../../prompts/safety/crisis.en.toml");
+        let resources = include_str!("../../../prompts/safety/resources.toml");
+        match (Rules::embedded(), CrisisTexts::parse(texts), Resources::parse(resources)) {
             (Ok(rules), Ok(texts), Ok(resources)) => Ok(Self { rules, texts, resources }),
             (rules, texts, resources) => {
                 Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())

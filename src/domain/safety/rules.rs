@@ -11,6 +11,7 @@ use super::pattern::Classes;
 use super::phrases::{self, Phrases};
 
 const FILE: &str = "rules";
+pub(super) const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
 
 /// What kind of sign a rule looks for. The tier decides the level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -161,6 +162,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The rules inside of the binary.
+    pub fn embedded() -> Result<Self, Vec<Fault>> {
+        Self::parse(RULES)
+    }
+
     /// Reads and compiles rules; every fault in them is reported.
     pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
         let source: Source = read_toml(FILE, source)?;
