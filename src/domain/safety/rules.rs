@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::language::Language;
+
 use super::fault::{Fault, Faults, read_toml};
 use super::level::Level;
 use super::lexicon::{Lexicon, Token, Word};
@@ -162,6 +164,9 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The language that the rules assess.
+    pub const LANGUAGE: Language = Language::English;
+
     /// The rules inside of the binary.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
         Self::parse(RULES)
