@@ -126,7 +126,7 @@ enum Safety {
         /// Name the lines that were graded otherwise than labelled, by number.
         #[arg(long)]
         misses: bool,
-        /// Rules to try instead of those inside of the binary.
+        /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
         #[arg(long)]
         rules: Option<PathBuf>,
     },
@@ -134,7 +134,7 @@ enum Safety {
     Explain {
         /// The text; - reads it from standard input, so that it stays out of the shell's history.
         text: String,
-        /// Rules to try instead of those inside of the binary.
+        /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
         #[arg(long)]
         rules: Option<PathBuf>,
     },

@@ -6,13 +6,13 @@ mod print;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::time::Instant;
 
 use crate::domain::safety::eval::{Case, Outcome, Report};
-use crate::domain::safety::{Fault, Level, Rules};
+use crate::domain::safety::{Fault, Level, RuleFile, Rules};
 
 use super::{Failure, say};
 
@@ -56,12 +56,30 @@ pub(super) fn explain(text: &str, rules: Option<&Path>) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
+/// The rules inside of the binary, or those of a folder, or the shipped ones with one file of the same name replaced.
 fn open_rules(path: Option<&Path>) -> Result<Rules, Failure> {
-    let rules = match path {
-        Some(path) => Rules::parse(&std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?),
-        None => Rules::embedded(),
+    let Some(path) = path else { return Rules::embedded().or_else(|faults| told(&faults)) };
+    let own = read_files(path)?;
+    let own = own.iter().map(|(name, text)| RuleFile { name, text });
+    let files: Vec<RuleFile<'_>> = if path.is_dir() { own.collect() } else { Rules::shipped_but(own.collect()) };
+    Rules::parse(&files).or_else(|faults| told(&faults))
+}
+
+/// Names and texts of a folder's TOML files in the order of their names, or of one file.
+fn read_files(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+        paths = entries.filter_map(|entry| entry.map(|entry| entry.path()).ok()).collect();
+        paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+        paths.sort();
+    }
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        Ok((name(&path), text))
     };
-    rules.or_else(|faults| told(&faults))
+    paths.into_iter().map(read).collect()
 }
 
 fn told(faults: &[Fault]) -> Result<Rules, Failure> {

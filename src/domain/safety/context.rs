@@ -113,11 +113,14 @@ impl<'a> Context<'a> {
 
     fn judged(&self, found: &[Match]) -> Vec<Judged> {
         let mut judged: Vec<Judged> = found.iter().filter_map(|found| self.judge(*found)).collect();
-        let tiers: BTreeSet<Tier> =
-            judged.iter().filter(|sign| sign.stands(self.rules)).map(|sign| sign.tier).collect();
+        let standing = || judged.iter().filter(|sign| sign.stands(self.rules));
+        let tiers: BTreeSet<Tier> = standing().map(|sign| sign.tier).collect();
+        let rules: BTreeSet<usize> = standing().map(|sign| sign.rule).collect();
         for sign in &mut judged {
-            let needs = &self.rules.all[sign.rule].needs;
-            sign.around.alone = !needs.is_empty() && !needs.iter().any(|needed| tiers.contains(needed));
+            let rule = &self.rules.all[sign.rule];
+            let has_company = rule.needs.iter().any(|tier| tiers.contains(tier))
+                || rule.beside.iter().any(|other| rules.contains(other));
+            sign.around.alone = !rule.stands_alone() && !has_company;
         }
         judged
     }
@@ -243,7 +246,7 @@ impl Judged {
     /// Whether it is a sign by itself, so that others may count beside it.
     fn stands(&self, rules: &Rules) -> bool {
         let rule = &rules.all[self.rule];
-        rule.needs.is_empty()
+        rule.stands_alone()
             && !self.around.negated
             && (self.level > Level::None || rule.tier == Tier::Distress)
     }

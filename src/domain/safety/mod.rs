@@ -18,6 +18,7 @@ mod rail;
 mod resources;
 mod rules;
 mod screen;
+mod source;
 mod texts;
 
 #[cfg(test)]
@@ -30,9 +31,9 @@ pub use fault::Fault;
 pub use level::{Level, SafetyMemory};
 pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
-use rules::RULES;
 pub use rules::{Rules, Tier};
 pub use screen::{Explanation, Hit, Screening, SelfHarmDetected, Sign};
+pub use source::RuleFile;
 pub use texts::CrisisTexts;
 
 use crate::domain::language::{Language, written_in};

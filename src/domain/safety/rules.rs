@@ -1,19 +1,19 @@
 //! The rules of detection as data, compiled once. Reading a text with them is `screen.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::language::Language;
 
-use super::fault::{Fault, Faults, read_toml};
+use super::fault::{Fault, Faults};
 use super::level::Level;
 use super::lexicon::{Lexicon, Token, Word};
 use super::pattern::Classes;
 use super::phrases::{self, Phrases};
+use super::source::{ContextSource, RuleFile, RuleSource, SHIPPED, Source};
 
 const FILE: &str = "rules";
-pub(super) const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
 
 /// What kind of sign a rule looks for. The tier decides the level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,66 +71,20 @@ impl Tier {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    spellings: BTreeMap<String, String>,
-    masked: Vec<String>,
-    classes: Classes,
-    context: ContextSource,
-    idioms: Vec<IdiomSource>,
-    rules: Vec<RuleSource>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ContextSource {
-    negations: Vec<String>,
-    not_negations: Vec<String>,
-    scope_ends: Vec<String>,
-    reports: Vec<String>,
-    others: Vec<String>,
-    selves: Vec<String>,
-    past: Vec<String>,
-    recent: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IdiomSource {
-    patterns: Vec<String>,
-    /// The most that a sign inside of the idiom still counts.
-    #[serde(default)]
-    at_most: Level,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleSource {
-    id: String,
-    tier: Tier,
-    patterns: Vec<String>,
-    /// False where "not" belongs to the sign itself: "do not want to live".
-    #[serde(default = "yes")]
-    negatable: bool,
-    /// True where it may lie so long ago that it no longer pauses.
-    #[serde(default)]
-    ages: bool,
-    /// Counts only beside a sign of one of these tiers anywhere in the text.
-    #[serde(default)]
-    needs: Vec<Tier>,
-}
-
-const fn yes() -> bool {
-    true
-}
-
 pub(super) struct Rule {
     pub id: String,
     pub tier: Tier,
     pub negatable: bool,
     pub ages: bool,
+    /// Counts only beside a sign of one of these tiers, or of one of these rules, anywhere in the text.
     pub needs: Vec<Tier>,
+    pub beside: Vec<usize>,
+}
+
+impl Rule {
+    pub(super) const fn stands_alone(&self) -> bool {
+        self.needs.is_empty() && self.beside.is_empty()
+    }
 }
 
 /// What a match means.
@@ -169,12 +123,19 @@ impl Rules {
 
     /// The rules inside of the binary.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(RULES)
+        Self::parse(&SHIPPED)
     }
 
-    /// Reads and compiles rules; every fault in them is reported.
-    pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
-        let source: Source = read_toml(FILE, source)?;
+    /// The files inside of the binary, where those of the same name are replaced by `own`, and what is new is added.
+    #[must_use]
+    pub fn shipped_but(own: Vec<RuleFile<'_>>) -> Vec<RuleFile<'_>> {
+        let is_replaced = |name: &str| own.iter().any(|file| file.name == name);
+        SHIPPED.iter().copied().filter(|file| !is_replaced(file.name)).chain(own.iter().copied()).collect()
+    }
+
+    /// Reads and compiles rules out of several files; every fault in them is reported.
+    pub fn parse(files: &[RuleFile<'_>]) -> Result<Self, Vec<Fault>> {
+        let source = Source::read(files)?;
         let mut compiler = Compiler::new(&source);
         compiler.context(&source.context);
         for idiom in &source.idioms {
@@ -183,6 +144,7 @@ impl Rules {
         for (nth, rule) in source.rules.iter().enumerate() {
             compiler.rule(nth, rule);
         }
+        compiler.beside(&source.rules);
         compiler.finish()
     }
 
@@ -207,6 +169,7 @@ struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source) -> Self {
         let mut faults = Faults::of(FILE);
+        source.doubles.iter().for_each(|name| faults.add(name, "stands in two files"));
         let mut lexicon = phrases::lexicon_with(&source.spellings, &mut faults);
         source.masked.iter().for_each(|word| lexicon.mask(word));
         let made = Rules {
@@ -254,7 +217,20 @@ impl<'a> Compiler<'a> {
             negatable: rule.negatable,
             ages: rule.ages,
             needs: rule.needs.clone(),
+            beside: Vec::new(),
         });
+    }
+
+    /// Rules may name others that stand behind them, so this comes when all are known.
+    fn beside(&mut self, rules: &[RuleSource]) {
+        for (nth, rule) in rules.iter().enumerate() {
+            for id in &rule.beside {
+                match rules.iter().position(|other| other.id == *id) {
+                    Some(other) => self.made.all[nth].beside.push(other),
+                    None => self.faults.add(&rule.id, format!("needs a rule that there is not: {id}")),
+                }
+            }
+        }
     }
 
     fn patterns(&mut self, place: &str, meaning: Meaning, sources: &[String]) {
