@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::level::Level;
 use super::lexicon::{Boundary, Token};
-use super::rules::{Match, Meaning, Rules, Tier};
+use super::rules::{Match, Meaning, Rules, Sum, Tier};
 use super::screen::{Hit, Screening, Sign};
 
 /// How far a negation reaches forward, in words.
@@ -122,7 +122,20 @@ impl<'a> Context<'a> {
                 || rule.beside.iter().any(|other| rules.contains(other));
             sign.around.alone = !rule.stands_alone() && !has_company;
         }
+        let sums: Vec<Judged> = self.rules.sums.iter().filter_map(|sum| self.sum(sum, &judged)).collect();
+        judged.extend(sums);
         judged
+    }
+
+    /// What weak signs add up to: as many different ones as it takes, all of them the writer's own and of now. It spans
+    /// the first of them.
+    fn sum(&self, sum: &Sum, judged: &[Judged]) -> Option<Judged> {
+        let is_of = |sign: &&Judged| sum.of.contains(&sign.rule) && sign.is_plain(self.rules);
+        let first = *judged.iter().find(is_of)?;
+        let different: BTreeSet<usize> = judged.iter().filter(is_of).map(|sign| sign.rule).collect();
+        let tier = self.rules.all[sum.rule].tier;
+        let sign = Judged { rule: sum.rule, tier, level: tier.level(), around: Around::default(), ..first };
+        (different.len() >= sum.at_least).then_some(sign)
     }
 
     fn summary(&self, mut signs: Vec<Judged>) -> Screening {
@@ -243,6 +256,14 @@ struct Judged {
 }
 
 impl Judged {
+    /// Whether it counts, and nothing around it makes it less.
+    fn is_plain(&self, rules: &Rules) -> bool {
+        !self.around.alone
+            && !self.around.negated
+            && self.around.at_most.is_none()
+            && self.tier == rules.all[self.rule].tier
+    }
+
     /// Whether it is a sign by itself, so that others may count beside it.
     fn stands(&self, rules: &Rules) -> bool {
         let rule = &rules.all[self.rule];

@@ -11,7 +11,7 @@ use super::level::Level;
 use super::lexicon::{Lexicon, Token, Word};
 use super::pattern::Classes;
 use super::phrases::{self, Phrases};
-use super::source::{ContextSource, RuleFile, RuleSource, SHIPPED, Source};
+use super::source::{ContextSource, RuleFile, RuleSource, SHIPPED, Source, SumSource};
 
 const FILE: &str = "rules";
 
@@ -81,7 +81,20 @@ pub(super) struct Rule {
     pub beside: Vec<usize>,
 }
 
+/// A sign that weak signs add up to.
+pub(super) struct Sum {
+    /// By its place in [`Rules::all`], as the ones that it adds up.
+    pub rule: usize,
+    pub of: Vec<usize>,
+    pub at_least: usize,
+}
+
 impl Rule {
+    fn plain(id: &str, tier: Tier) -> Self {
+        let (needs, beside) = (Vec::new(), Vec::new());
+        Self { id: id.to_owned(), tier, negatable: true, ages: false, needs, beside }
+    }
+
     pub(super) const fn stands_alone(&self) -> bool {
         self.needs.is_empty() && self.beside.is_empty()
     }
@@ -107,6 +120,7 @@ pub(super) type Match = phrases::Match<Meaning>;
 pub struct Rules {
     pub(super) lexicon: Lexicon,
     pub(super) all: Vec<Rule>,
+    pub(super) sums: Vec<Sum>,
     /// What can be a sign.
     signs: Phrases<Meaning>,
     /// What a sign is judged by: idioms, negations, reports, marks of time.
@@ -145,6 +159,7 @@ impl Rules {
             compiler.rule(nth, rule);
         }
         compiler.beside(&source.rules);
+        source.sums.iter().for_each(|sum| compiler.sum(sum));
         compiler.finish()
     }
 
@@ -175,6 +190,7 @@ impl<'a> Compiler<'a> {
         let made = Rules {
             lexicon,
             all: Vec::new(),
+            sums: Vec::new(),
             signs: Phrases::new(),
             context: Phrases::new(),
             scope_ends: BTreeSet::new(),
@@ -212,24 +228,36 @@ impl<'a> Compiler<'a> {
         }
         self.patterns(&rule.id, Meaning::Rule(nth), &rule.patterns);
         self.made.all.push(Rule {
-            id: rule.id.clone(),
-            tier: rule.tier,
             negatable: rule.negatable,
             ages: rule.ages,
             needs: rule.needs.clone(),
-            beside: Vec::new(),
+            ..Rule::plain(&rule.id, rule.tier)
         });
+    }
+
+    fn sum(&mut self, sum: &'a SumSource) {
+        if !self.ids.insert(&sum.id) {
+            self.faults.add(&sum.id, "is the id of two rules");
+        }
+        if !(1..=sum.of.len()).contains(&sum.at_least) {
+            self.faults.add(&sum.id, "can never be reached, or always is");
+        }
+        let of = sum.of.iter().filter_map(|id| self.place(&sum.id, id)).collect();
+        self.made.sums.push(Sum { rule: self.made.all.len(), of, at_least: sum.at_least });
+        self.made.all.push(Rule::plain(&sum.id, sum.tier));
+    }
+
+    /// Where the rule that another one names stands.
+    fn place(&mut self, whose: &str, named: &str) -> Option<usize> {
+        let place = self.made.all.iter().position(|rule| rule.id == named);
+        self.faults.keep(whose, place.ok_or_else(|| format!("needs a rule that there is not: {named}")))
     }
 
     /// Rules may name others that stand behind them, so this comes when all are known.
     fn beside(&mut self, rules: &[RuleSource]) {
         for (nth, rule) in rules.iter().enumerate() {
-            for id in &rule.beside {
-                match rules.iter().position(|other| other.id == *id) {
-                    Some(other) => self.made.all[nth].beside.push(other),
-                    None => self.faults.add(&rule.id, format!("needs a rule that there is not: {id}")),
-                }
-            }
+            let beside: Vec<usize> = rule.beside.iter().filter_map(|id| self.place(&rule.id, id)).collect();
+            self.made.all[nth].beside = beside;
         }
     }
 

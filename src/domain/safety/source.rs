@@ -25,7 +25,7 @@ macro_rules! shipped {
 }
 
 /// The rules inside of the binary, in the order in which they are read.
-pub(super) static SHIPPED: [RuleFile<'static>; 15] = shipped![
+pub(super) static SHIPPED: [RuleFile<'static>; 16] = shipped![
     "words.en.toml",
     "classes.en.toml",
     "context.en.toml",
@@ -40,6 +40,7 @@ pub(super) static SHIPPED: [RuleFile<'static>; 15] = shipped![
     "coded.en.toml",
     "others.en.toml",
     "distress.en.toml",
+    "marks.en.toml",
     "other_languages.en.toml",
 ];
 
@@ -55,8 +56,20 @@ pub(super) struct Source {
     pub context: ContextSource,
     pub idioms: Vec<IdiomSource>,
     pub rules: Vec<RuleSource>,
+    pub sums: Vec<SumSource>,
     /// Spellings and classes that more than one file holds.
     pub doubles: Vec<String>,
+}
+
+/// A sign that weak signs add up to, where enough different ones stand in one text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SumSource {
+    pub id: String,
+    pub tier: Tier,
+    /// Ids of rules.
+    pub of: Vec<String>,
+    pub at_least: usize,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +87,8 @@ struct Part {
     idioms: Vec<IdiomSource>,
     #[serde(default)]
     rules: Vec<RuleSource>,
+    #[serde(default)]
+    sums: Vec<SumSource>,
 }
 
 #[derive(Default, Deserialize)]
@@ -143,6 +158,7 @@ impl Source {
         self.masked.extend(part.masked);
         self.idioms.extend(part.idioms);
         self.rules.extend(part.rules);
+        self.sums.extend(part.sums);
         self.context.take(part.context);
     }
 }
