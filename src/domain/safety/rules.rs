@@ -160,6 +160,7 @@ impl Rules {
         }
         compiler.beside(&source.rules);
         source.sums.iter().for_each(|sum| compiler.sum(sum));
+        compiler.slips(&source);
         compiler.finish()
     }
 
@@ -275,6 +276,14 @@ impl<'a> Compiler<'a> {
             let learnt = kind.learn(meaning, source, self.classes, &mut self.made.lexicon);
             self.faults.keep(place, learnt);
         }
+    }
+
+    fn slips(&mut self, source: &Source) {
+        let lexicon = &mut self.made.lexicon;
+        for word in &source.no_slips {
+            lexicon.learn(word);
+        }
+        source.slips.iter().for_each(|word| lexicon.forgive(word));
     }
 
     fn finish(self) -> Result<Rules, Vec<Fault>> {

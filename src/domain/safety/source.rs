@@ -52,6 +52,9 @@ pub(super) const WORDS: &str = SHIPPED[0].text;
 pub(super) struct Source {
     pub spellings: BTreeMap<String, String>,
     pub masked: Vec<String>,
+    /// Words whose typing slips are read as they are meant, and real words that look like a slip.
+    pub slips: Vec<String>,
+    pub no_slips: Vec<String>,
     pub classes: Classes,
     pub context: ContextSource,
     pub idioms: Vec<IdiomSource>,
@@ -79,6 +82,10 @@ struct Part {
     spellings: BTreeMap<String, String>,
     #[serde(default)]
     masked: Vec<String>,
+    #[serde(default)]
+    slips: Vec<String>,
+    #[serde(default)]
+    no_slips: Vec<String>,
     #[serde(default)]
     classes: Classes,
     #[serde(default)]
@@ -156,6 +163,8 @@ impl Source {
         self.spellings.extend(part.spellings);
         self.classes.extend(part.classes);
         self.masked.extend(part.masked);
+        self.slips.extend(part.slips);
+        self.no_slips.extend(part.no_slips);
         self.idioms.extend(part.idioms);
         self.rules.extend(part.rules);
         self.sums.extend(part.sums);
