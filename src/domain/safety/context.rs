@@ -43,6 +43,8 @@ pub(super) struct Context<'a> {
     reported: Vec<bool>,
     past: Vec<usize>,
     recent: Vec<usize>,
+    /// The text says that what was is over.
+    is_recovered: bool,
 }
 
 impl<'a> Context<'a> {
@@ -56,6 +58,7 @@ impl<'a> Context<'a> {
             reported: vec![false; tokens.len() + 1],
             past: Vec::new(),
             recent: Vec::new(),
+            is_recovered: false,
         };
         for one in found {
             context.mark(*one);
@@ -75,6 +78,7 @@ impl<'a> Context<'a> {
     fn mark(&mut self, found: Match) {
         match found.meaning {
             Meaning::Rule(_) | Meaning::NotNegation => {}
+            Meaning::Recovered => self.is_recovered = true,
             Meaning::Idiom(level) => {
                 for most in &mut self.at_most[found.start..found.end] {
                     *most = level.min(*most);
@@ -160,13 +164,14 @@ impl<'a> Context<'a> {
     fn judge(&self, found: Match) -> Option<Judged> {
         let Meaning::Rule(nth) = found.meaning else { return None };
         let rule = &self.rules.all[nth];
-        let most = self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis);
+        let long_past = rule.ages && self.is_long_ago(found);
+        let most = self.most(found, long_past || rule.tier == Tier::History);
         let around = Around {
             negated: rule.negatable && self.is_negated(found),
             anothers: rule.tier != Tier::Distress && self.is_anothers(found),
-            long_past: rule.ages && self.is_long_ago(found),
+            long_past,
             alone: false,
-            at_most: (most < rule.tier.level()).then_some(most),
+            at_most: (most < rule.tier.level() || most == Level::None).then_some(most),
         };
         let tier = match around {
             Around { anothers: true, .. } => Tier::ThirdPerson,
@@ -175,6 +180,14 @@ impl<'a> Context<'a> {
         };
         let level = if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
         Some(Judged { rule: nth, tier, level, start: found.start, end: found.end, around })
+    }
+
+    /// The most that a match counts, by the idioms that it overlaps; what is long past and over counts nothing.
+    fn most(&self, found: Match, is_history: bool) -> Level {
+        if is_history && self.is_recovered && self.recent.is_empty() {
+            return Level::None;
+        }
+        self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis)
     }
 
     fn is_negated(&self, found: Match) -> bool {

@@ -111,6 +111,7 @@ pub(super) enum Meaning {
     Report,
     Past,
     Recent,
+    Recovered,
 }
 
 /// A stretch of words, and what it means.
@@ -208,6 +209,7 @@ impl<'a> Compiler<'a> {
             ("reports", Meaning::Report, &context.reports),
             ("past", Meaning::Past, &context.past),
             ("recent", Meaning::Recent, &context.recent),
+            ("recovered", Meaning::Recovered, &context.recovered),
         ] {
             self.patterns(place, meaning, sources);
         }
@@ -270,7 +272,8 @@ impl<'a> Compiler<'a> {
             | Meaning::NotNegation
             | Meaning::Report
             | Meaning::Past
-            | Meaning::Recent => &mut self.made.context,
+            | Meaning::Recent
+            | Meaning::Recovered => &mut self.made.context,
         };
         for source in sources {
             let learnt = kind.learn(meaning, source, self.classes, &mut self.made.lexicon);

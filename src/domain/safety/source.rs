@@ -109,6 +109,7 @@ pub(super) struct ContextSource {
     pub selves: Vec<String>,
     pub past: Vec<String>,
     pub recent: Vec<String>,
+    pub recovered: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -182,5 +183,6 @@ impl ContextSource {
         self.selves.extend(other.selves);
         self.past.extend(other.past);
         self.recent.extend(other.recent);
+        self.recovered.extend(other.recovered);
     }
 }
