@@ -65,8 +65,9 @@ impl<'a> Context<'a> {
         }
         // Whatever else is seen in the words of something that is long past lies as far back.
         let aged: Vec<Match> = found.iter().filter(|found| context.is_aged(found)).copied().collect();
+        let most = if context.is_recovered { Level::None } else { Tier::History.level() };
         for past in aged {
-            context.mark(Match { meaning: Meaning::Idiom(Tier::History.level()), ..past });
+            context.mark(Match { meaning: Meaning::Idiom(most), ..past });
         }
         // A negation inside of a phrase that is none ("can not", "why not") does not count.
         for none in found.iter().filter(|found| found.meaning == Meaning::NotNegation) {
@@ -165,10 +166,13 @@ impl<'a> Context<'a> {
         let Meaning::Rule(nth) = found.meaning else { return None };
         let rule = &self.rules.all[nth];
         let long_past = rule.ages && self.is_long_ago(found);
-        let most = self.most(found, long_past || rule.tier == Tier::History);
+        let most = match rule.tier {
+            Tier::ThirdPerson if long_past => Level::None,
+            tier => self.most(found, long_past || tier == Tier::History),
+        };
         let around = Around {
             negated: rule.negatable && self.is_negated(found),
-            anothers: rule.tier != Tier::Distress && self.is_anothers(found),
+            anothers: !rule.tier.only_supports() && self.is_anothers(found),
             long_past,
             alone: false,
             at_most: (most < rule.tier.level() || most == Level::None).then_some(most),
@@ -184,7 +188,7 @@ impl<'a> Context<'a> {
 
     /// The most that a match counts, by the idioms that it overlaps; what is long past and over counts nothing.
     fn most(&self, found: Match, is_history: bool) -> Level {
-        if is_history && self.is_recovered && self.recent.is_empty() {
+        if is_history && self.is_recovered && !is_near(&self.recent, found) {
             return Level::None;
         }
         self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis)
@@ -241,11 +245,7 @@ impl<'a> Context<'a> {
     }
 
     fn is_long_ago(&self, found: Match) -> bool {
-        let near = |marks: &[usize]| {
-            let first = marks.partition_point(|&mark| mark + TIME_REACH < found.start);
-            marks.get(first).is_some_and(|&mark| mark < found.end + TIME_REACH)
-        };
-        near(&self.past) && !near(&self.recent)
+        is_near(&self.past, found) && !is_near(&self.recent, found)
     }
 
     fn phrase(&self, start: usize, end: usize) -> String {
@@ -255,6 +255,12 @@ impl<'a> Context<'a> {
         });
         words.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Whether one of the `marks`, which are in order, stands within reach of a match.
+fn is_near(marks: &[usize], found: Match) -> bool {
+    let first = marks.partition_point(|&mark| mark + TIME_REACH < found.start);
+    marks.get(first).is_some_and(|&mark| mark < found.end + TIME_REACH)
 }
 
 /// A match, judged.
@@ -282,6 +288,6 @@ impl Judged {
         let rule = &rules.all[self.rule];
         rule.stands_alone()
             && !self.around.negated
-            && (self.level > Level::None || rule.tier == Tier::Distress)
+            && (self.level > Level::None || rule.tier.only_supports())
     }
 }

@@ -40,6 +40,8 @@ pub enum Tier {
     ThirdPerson,
     /// No danger by itself; other rules may need it.
     Distress,
+    /// Weaker still: several different ones add up.
+    Mark,
 }
 
 impl Tier {
@@ -49,8 +51,13 @@ impl Tier {
             Self::PlanMeans | Self::Attempt | Self::Farewell => Level::Crisis,
             Self::Active | Self::MethodAsked | Self::SelfHarm => Level::High,
             Self::Passive | Self::Coded | Self::History | Self::ThirdPerson => Level::Elevated,
-            Self::Distress => Level::None,
+            Self::Distress | Self::Mark => Level::None,
         }
+    }
+
+    /// Whether its signs only count together with others.
+    pub(super) const fn only_supports(self) -> bool {
+        matches!(self, Self::Distress | Self::Mark)
     }
 
     #[must_use]
@@ -67,6 +74,7 @@ impl Tier {
             Self::History => "history",
             Self::ThirdPerson => "third_person",
             Self::Distress => "distress",
+            Self::Mark => "mark",
         }
     }
 }
