@@ -165,14 +165,18 @@ impl<'a> Context<'a> {
     fn judge(&self, found: Match) -> Option<Judged> {
         let Meaning::Rule(nth) = found.meaning else { return None };
         let rule = &self.rules.all[nth];
-        let long_past = rule.ages && self.is_long_ago(found);
-        let most = match rule.tier {
-            Tier::ThirdPerson if long_past => Level::None,
-            tier => self.most(found, long_past || tier == Tier::History),
+        let anothers = !rule.tier.only_supports() && self.is_anothers(found, rule.tier);
+        let is_others = anothers || rule.tier == Tier::ThirdPerson;
+        let long_past = (rule.ages || is_others) && self.is_long_ago(found);
+        // What another person went through long ago is no danger now.
+        let most = if is_others && long_past {
+            Level::None
+        } else {
+            self.most(found, long_past || rule.tier == Tier::History)
         };
         let around = Around {
             negated: rule.negatable && self.is_negated(found),
-            anothers: !rule.tier.only_supports() && self.is_anothers(found),
+            anothers,
             long_past,
             alone: false,
             at_most: (most < rule.tier.level() || most == Level::None).then_some(most),
@@ -207,14 +211,15 @@ impl<'a> Context<'a> {
     }
 
     /// Whether another person is the subject, or is quoted.
-    fn is_anothers(&self, found: Match) -> bool {
+    fn is_anothers(&self, found: Match, tier: Tier) -> bool {
         let is_own = |at: usize| self.rules.selves.contains(&self.tokens[at].word);
         if self
             .walk_back(found.start, SUBJECT_REACH, Boundary::Sentence, |at| self.reported[at].then_some(true))
         {
             return true;
         }
-        if (found.start..found.end).any(is_own) {
+        // Whoever asks about methods asks for themselves, also where they ask how "one" or "it" does.
+        if tier == Tier::MethodAsked || (found.start..found.end).any(is_own) {
             return false;
         }
         self.walk_back(found.start, SUBJECT_REACH, Boundary::Clause, |at| {
