@@ -25,8 +25,9 @@ macro_rules! shipped {
 }
 
 /// The rules inside of the binary, in the order in which they are read.
-pub(super) static SHIPPED: [RuleFile<'static>; 16] = shipped![
+pub(super) static SHIPPED: [RuleFile<'static>; 17] = shipped![
     "words.en.toml",
+    "chat.en.toml",
     "classes.en.toml",
     "context.en.toml",
     "idioms.en.toml",
