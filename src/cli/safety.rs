@@ -61,7 +61,8 @@ fn open_rules(path: Option<&Path>) -> Result<Rules, Failure> {
     let Some(path) = path else { return Rules::embedded().or_else(|faults| told(&faults)) };
     let own = read_files(path)?;
     let own = own.iter().map(|(name, text)| RuleFile { name, text });
-    let files: Vec<RuleFile<'_>> = if path.is_dir() { own.collect() } else { Rules::shipped_but(own.collect()) };
+    let files: Vec<RuleFile<'_>> =
+        if path.is_dir() { own.collect() } else { Rules::shipped_but(own.collect()) };
     Rules::parse(&files).or_else(|faults| told(&faults))
 }
 

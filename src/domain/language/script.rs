@@ -8,7 +8,9 @@ use super::Language;
 pub(super) fn language(text: &str) -> Option<Language> {
     let mut counts: Vec<(Language, usize)> = Vec::new();
     let (mut all, mut letters) = (0, 0);
-    for word in text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).take(super::WORDS_MAX) {
+    for word in
+        text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).take(super::WORDS_MAX)
+    {
         // In scripts without spaces a whole sentence is a word.
         let weight = word.chars().count().div_ceil(6);
         all += weight;
@@ -50,7 +52,9 @@ fn of_word(word: &str) -> Option<Language> {
 /// The language that a letter belongs to, and whether no Latin letter looks like it.
 fn of_letter(letter: char) -> Option<(Language, bool)> {
     let language = match letter {
-        'і' | 'ї' | 'є' | 'ґ' | 'І' | 'Ї' | 'Є' | 'Ґ' => return Some((Language::Ukrainian, "їґЇҐ".contains(letter))),
+        'і' | 'ї' | 'є' | 'ґ' | 'І' | 'Ї' | 'Є' | 'Ґ' => {
+            return Some((Language::Ukrainian, "їґЇҐ".contains(letter)));
+        }
         '\u{400}'..='\u{52f}' => return Some((Language::Russian, is_telling_cyrillic(letter))),
         '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => {
             return Some((Language::Greek, "γδζθλξπςφψωΓΔΘΛΞΠΣΦΨΩ".contains(letter)));

@@ -291,8 +291,6 @@ impl Judged {
     /// Whether it is a sign by itself, so that others may count beside it.
     fn stands(&self, rules: &Rules) -> bool {
         let rule = &rules.all[self.rule];
-        rule.stands_alone()
-            && !self.around.negated
-            && (self.level > Level::None || rule.tier.only_supports())
+        rule.stands_alone() && !self.around.negated && (self.level > Level::None || rule.tier.only_supports())
     }
 }

@@ -14,7 +14,9 @@ impl Fault {
     /// Names the one of several files that cannot be read.
     pub(super) fn within(self, name: &str) -> Self {
         match self {
-            Self::Unreadable { file, problem } => Self::Unreadable { file, problem: format!("{name}: {problem}") },
+            Self::Unreadable { file, problem } => {
+                Self::Unreadable { file, problem: format!("{name}: {problem}") }
+            }
             wrong @ Self::Wrong { .. } => wrong,
         }
     }

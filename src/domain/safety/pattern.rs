@@ -26,6 +26,8 @@ enum Op {
     /// Sorted.
     OneOf(Box<[Word]>),
     Any,
+    /// Looks whether the next word is one of these, sorted, and stays before it.
+    Peek(Box<[Word]>),
     /// Tries the first way, then the second.
     Split(usize, usize),
     Jump(usize),
@@ -65,6 +67,7 @@ impl Pattern {
                 Op::OneOf(words) => first.extend_from_slice(words),
                 Op::Split(one, other) => open.extend([*one, *other]),
                 Op::Jump(to) => open.push(*to),
+                Op::Peek(_) => open.push(at + 1),
                 Op::Any | Op::End => return Err("begins with a gap or an end".to_owned()),
                 Op::Done => return Err("matches nothing at all".to_owned()),
             }
@@ -81,6 +84,7 @@ impl Pattern {
             match &self.ops[at] {
                 Op::Split(one, other) => open.extend([(*one, is_second), (*other, is_second)]),
                 Op::Jump(to) => open.push((*to, is_second)),
+                Op::Peek(_) => open.push((at + 1, is_second)),
                 Op::Any | Op::End | Op::Done => sieve = u64::MAX,
                 Op::Word(word) if is_second => sieve |= hole(*word),
                 Op::OneOf(words) if is_second => {
@@ -119,6 +123,10 @@ impl Pattern {
             match &self.ops[pc] {
                 Op::Done => return Some(at),
                 Op::Jump(to) => pc = *to,
+                Op::Peek(words) => {
+                    tokens.get(at).filter(|next| words.binary_search(&next.word).is_ok())?;
+                    pc += 1;
+                }
                 Op::End if tokens.get(at).is_some_and(|next| next.before == Boundary::None) => return None,
                 Op::End => pc += 1,
                 Op::Split(one, other) => {
@@ -152,10 +160,7 @@ impl Pattern {
             Node::Gap(most) => (0..*most).for_each(|_| self.emit_skip()),
             Node::Maybe(nodes) => self.emit_maybe(nodes),
             Node::OneOf(ways) if ways.len() == 1 => ways.iter().for_each(|way| self.emit_all(way)),
-            Node::OneOf(ways) => match single_words(ways) {
-                Some(words) => self.ops.push(Op::OneOf(words)),
-                None => self.emit_ways(ways),
-            },
+            Node::OneOf(ways) => self.emit_choice(ways),
         }
     }
 
@@ -173,11 +178,24 @@ impl Pattern {
         self.ops[split] = Op::Split(split + 1, self.ops.len());
     }
 
-    fn emit_ways(&mut self, ways: &[Vec<Node>]) {
-        let mut exits = Vec::with_capacity(ways.len());
-        for (nth, way) in ways.iter().enumerate() {
+    /// A look at the next word tells that most texts take no way; ways of one word are one operation, behind the longer.
+    fn emit_choice(&mut self, ways: &[Vec<Node>]) {
+        let first: Option<Vec<_>> = ways.iter().map(|way| first_of(way)).collect();
+        if let Some(words) = first.filter(|_| ways.iter().any(|way| single_word(way).is_none())) {
+            self.ops.push(Op::Peek(sorted(words.concat())));
+        }
+        let mut longer: Vec<&[Node]> = Vec::new();
+        let mut single = Vec::new();
+        for way in ways {
+            match single_word(way) {
+                Some(word) => single.push(word),
+                None => longer.push(way),
+            }
+        }
+        let mut exits = Vec::with_capacity(longer.len());
+        for (nth, way) in longer.iter().enumerate() {
             let split = self.ops.len();
-            let is_last = nth + 1 == ways.len();
+            let is_last = single.is_empty() && nth + 1 == longer.len();
             if !is_last {
                 self.ops.push(Op::Jump(0));
             }
@@ -188,9 +206,40 @@ impl Pattern {
                 self.ops[split] = Op::Split(split + 1, self.ops.len());
             }
         }
+        if !single.is_empty() {
+            self.ops.push(Op::OneOf(sorted(single)));
+        }
         let after = self.ops.len();
         for exit in exits {
             self.ops[exit] = Op::Jump(after);
+        }
+    }
+}
+
+fn single_word(way: &[Node]) -> Option<Word> {
+    match way {
+        [Node::Word(word)] => Some(*word),
+        [Node::OneOf(ways)] if ways.len() == 1 => single_word(&ways[0]),
+        _ => None,
+    }
+}
+
+fn sorted(mut words: Vec<Word>) -> Box<[Word]> {
+    words.sort_unstable();
+    words.dedup();
+    words.into()
+}
+
+/// The words that these nodes can begin with; `None` where that can be any word, or none.
+fn first_of(nodes: &[Node]) -> Option<Vec<Word>> {
+    let (first, rest) = nodes.split_first()?;
+    match first {
+        Node::Word(word) => Some(vec![*word]),
+        Node::Gap(_) | Node::End => None,
+        Node::Maybe(inner) => Some([first_of(inner)?, first_of(rest)?].concat()),
+        Node::OneOf(ways) => {
+            let words: Option<Vec<_>> = ways.iter().map(|way| first_of(way)).collect();
+            words.map(|words| words.concat())
         }
     }
 }
@@ -224,20 +273,9 @@ impl Op {
             Self::Word(own) => *own == word,
             Self::OneOf(words) => words.binary_search(&word).is_ok(),
             Self::Any => true,
-            Self::Split(..) | Self::Jump(_) | Self::End | Self::Done => false,
+            Self::Peek(_) | Self::Split(..) | Self::Jump(_) | Self::End | Self::Done => false,
         }
     }
-}
-
-fn single_words(ways: &[Vec<Node>]) -> Option<Box<[Word]>> {
-    let mut words = Vec::with_capacity(ways.len());
-    for way in ways {
-        let [Node::Word(word)] = way.as_slice() else { return None };
-        words.push(*word);
-    }
-    words.sort_unstable();
-    words.dedup();
-    Some(words.into())
 }
 
 struct Parser<'a> {

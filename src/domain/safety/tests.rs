@@ -1,6 +1,9 @@
 //! The whole of safety, on the data that ships.
 
+mod context;
 mod dialogue;
+mod disguise;
+mod guarded;
 mod screening;
 
 use super::*;

@@ -67,7 +67,9 @@ pub struct Case {
 impl Case {
     /// Reads a line. `level` may stand for `label`.
     pub fn parse(line: &str) -> Result<Self, BadCase> {
-        let Ok(Value::Object(mut members)) = serde_json::from_str(line) else { return Err(BadCase::NoObject) };
+        let Ok(Value::Object(mut members)) = serde_json::from_str(line) else {
+            return Err(BadCase::NoObject);
+        };
         let Some(Value::String(text)) = members.remove("text") else { return Err(BadCase::NoText) };
         let label = members.remove("label").or_else(|| members.remove("level"));
         let label = label.and_then(|label| read_label(&label)).ok_or(BadCase::NoLabel)?;

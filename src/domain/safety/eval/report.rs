@@ -146,11 +146,7 @@ fn broken_down(outcomes: &[&Outcome], at: Level) -> BTreeMap<String, BTreeMap<St
     parts.into_iter().map(|(name, values)| (name.clone(), groups(values))).collect()
 }
 
-fn fired<K: Ord>(
-    outcomes: &[&Outcome],
-    at: Level,
-    names: impl Fn(&Outcome) -> Vec<K>,
-) -> BTreeMap<K, Fired> {
+fn fired<K: Ord>(outcomes: &[&Outcome], at: Level, names: impl Fn(&Outcome) -> Vec<K>) -> BTreeMap<K, Fired> {
     let mut fired: BTreeMap<K, Fired> = BTreeMap::new();
     for outcome in outcomes {
         let mut names = names(outcome);
@@ -158,8 +154,7 @@ fn fired<K: Ord>(
         names.dedup();
         for name in names {
             let fired = fired.entry(name).or_default();
-            let place =
-                if outcome.label.reaches(at) { &mut fired.in_danger } else { &mut fired.in_harmless };
+            let place = if outcome.label.reaches(at) { &mut fired.in_danger } else { &mut fired.in_harmless };
             *place += 1;
         }
     }

@@ -56,8 +56,7 @@ fn no_danger_is_graded_too_low() {
 
 /// Lines of the held-out data that the rules grade otherwise than a reader does, each with what they find. A sentence
 /// here is no class, or has an innocent twin: it stays until a rule is found that costs no false alarm.
-const OTHERWISE: [(usize, Level); 5] =
-    [(6, Level::None), (18, Level::None), (21, Level::Elevated), (50, Level::Elevated), (71, Level::High)];
+const OTHERWISE: [(usize, Level); 2] = [(21, Level::Elevated), (83, Level::None)];
 
 #[test]
 fn the_held_out_sentences_are_graded_as_labelled_but_for_the_known_ones() {
@@ -227,7 +226,8 @@ fn faulty_rules_are_refused_and_every_fault_is_told() {
         let more = format!("\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"{bad}\"]\n");
         assert_eq!(faults(plan, ("", ""), &more).len(), 1, "{bad}");
     }
-    let more = "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\nbeside = [\"none\"]\npatterns = [\"(\", \")\"]\n";
+    let more =
+        "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\nbeside = [\"none\"]\npatterns = [\"(\", \")\"]\n";
     assert_eq!(faults(plan, twice, more).len(), 4);
 }
 
