@@ -60,9 +60,8 @@ pub(super) fn explain(text: &str, rules: Option<&Path>) -> Result<ExitCode, Fail
 fn open_rules(path: Option<&Path>) -> Result<Rules, Failure> {
     let Some(path) = path else { return Rules::embedded().or_else(|faults| told(&faults)) };
     let own = read_files(path)?;
-    let own = own.iter().map(|(name, text)| RuleFile { name, text });
-    let files: Vec<RuleFile<'_>> =
-        if path.is_dir() { own.collect() } else { Rules::shipped_but(own.collect()) };
+    let own: Vec<RuleFile<'_>> = own.iter().map(|(name, text)| RuleFile { name, text }).collect();
+    let files = if path.is_dir() { own } else { Rules::shipped_but(&own) };
     Rules::parse(&files).or_else(|faults| told(&faults))
 }
 

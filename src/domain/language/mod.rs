@@ -159,7 +159,7 @@ fn is_sure(counts: &Counts, is_english: bool) -> bool {
         && counts.best >= needed
         && counts.best * 5 >= counts.all * 2
         && counts.best > counts.next
-        && counts.best >= counts.english * 2 + 1
+        && counts.best > counts.english * 2
 }
 
 /// Words in small letters without accents.

@@ -151,7 +151,7 @@ impl Rules {
 
     /// The files inside of the binary, where those of the same name are replaced by `own`, and what is new is added.
     #[must_use]
-    pub fn shipped_but(own: Vec<RuleFile<'_>>) -> Vec<RuleFile<'_>> {
+    pub fn shipped_but<'a>(own: &[RuleFile<'a>]) -> Vec<RuleFile<'a>> {
         let is_replaced = |name: &str| own.iter().any(|file| file.name == name);
         SHIPPED.iter().copied().filter(|file| !is_replaced(file.name)).chain(own.iter().copied()).collect()
     }
