@@ -4,6 +4,7 @@
 //! `word` is itself · `(a|b c)` one of these · `x?` perhaps · `@name` a class of phrases · `_3` up to three words of
 //! any kind · `#` a number · `$` the end of a sentence or clause. A match never runs over the end of a sentence.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::lexicon::{Boundary, Lexicon, NUMBER, Token, Word};
@@ -178,7 +179,6 @@ impl Pattern {
         self.ops[split] = Op::Split(split + 1, self.ops.len());
     }
 
-    /// A look at the next word tells that most texts take no way; ways of one word are one operation, behind the longer.
     fn emit_choice(&mut self, ways: &[Vec<Node>]) {
         let first: Option<Vec<_>> = ways.iter().map(|way| first_of(way)).collect();
         if let Some(words) = first.filter(|_| ways.iter().any(|way| single_word(way).is_none())) {
@@ -230,7 +230,7 @@ fn sorted(mut words: Vec<Word>) -> Box<[Word]> {
     words.into()
 }
 
-/// The words that these nodes can begin with; `None` where that can be any word, or none.
+/// The words to begin with; `None` where that can be any word, or none.
 fn first_of(nodes: &[Node]) -> Option<Vec<Word>> {
     let (first, rest) = nodes.split_first()?;
     match first {
@@ -238,8 +238,7 @@ fn first_of(nodes: &[Node]) -> Option<Vec<Word>> {
         Node::Gap(_) | Node::End => None,
         Node::Maybe(inner) => Some([first_of(inner)?, first_of(rest)?].concat()),
         Node::OneOf(ways) => {
-            let words: Option<Vec<_>> = ways.iter().map(|way| first_of(way)).collect();
-            words.map(|words| words.concat())
+            ways.iter().map(|way| first_of(way)).collect::<Option<Vec<_>>>().map(|words| words.concat())
         }
     }
 }
@@ -253,9 +252,10 @@ fn needs_of(node: &Node) -> Vec<Vec<Word>> {
         Node::Word(word) => vec![vec![*word]],
         Node::Gap(_) | Node::End | Node::Maybe(_) => Vec::new(),
         Node::OneOf(ways) if ways.len() == 1 => ways.iter().flat_map(|way| needs(way)).collect(),
-        // Of each way the fewest words; where a way needs none, the choice needs none.
+        // Of each way the fewest words, of those the rarest (common ones were known first); none where a way needs none.
         Node::OneOf(ways) => {
-            let fewest = |way: &Vec<Node>| needs(way).into_iter().min_by_key(Vec::len);
+            let rank = |words: &Vec<Word>| (words.len(), Reverse(words.iter().min().copied()));
+            let fewest = |way: &Vec<Node>| needs(way).into_iter().min_by_key(rank);
             let each: Option<Vec<_>> = ways.iter().map(fewest).collect();
             each.map(|words| words.concat()).into_iter().collect()
         }
