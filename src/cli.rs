@@ -9,6 +9,7 @@ mod doctor;
 mod model;
 mod offline;
 mod protocol;
+mod safety;
 mod serve;
 mod sessions;
 mod signals;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
 use crate::domain::alert::AlertNote;
+use crate::domain::safety::Level;
 use crate::llm::trusting;
 
 /// A therapy conversation server.
@@ -59,6 +61,9 @@ enum Command {
     /// Work on the examples that replies are made after.
     #[command(subcommand)]
     Corpus(Corpus),
+    /// Measure the rules that look for danger, or see why they say what they say.
+    #[command(subcommand)]
+    Safety(Safety),
     /// Try the model that writes replies, or make it ready.
     #[command(subcommand)]
     Model(Model),
@@ -164,6 +169,42 @@ fn notes() -> PossibleValuesParser {
     AlertNote::ALL.iter().copied().map(AlertNote::as_str).into()
 }
 
+#[derive(Debug, Subcommand)]
+enum Safety {
+    /// Screen labelled texts and print recall, precision, false alarms and times; never a word of a text.
+    Eval {
+        /// A file of JSON Lines: {"text": .., "label": none, elevated, high, crisis, true or false}.
+        file: PathBuf,
+        /// From which level on a text is danger, and a screening an alarm: elevated or high.
+        #[arg(long, default_value = "elevated", value_parser = alarm_level)]
+        at: Level,
+        /// Print all figures as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Name the lines that were graded otherwise than labelled, by number.
+        #[arg(long)]
+        misses: bool,
+        /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
+        #[arg(long)]
+        rules: Option<PathBuf>,
+    },
+    /// Screen one text and print each sign, its rule, and what stood around it.
+    Explain {
+        /// The text; - reads it from standard input, so that it stays out of the shell's history.
+        text: String,
+        /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
+        #[arg(long)]
+        rules: Option<PathBuf>,
+    },
+}
+
+fn alarm_level(name: &str) -> Result<Level, &'static str> {
+    match Level::parse(name) {
+        Some(level @ (Level::Elevated | Level::High)) => Ok(level),
+        Some(Level::None | Level::Crisis) | None => Err("elevated or high"),
+    }
+}
+
 /// Why a command did not do its work, in a line for the operator.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -204,6 +245,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     if let Command::Corpus(Corpus::Check { file }) = command {
         return corpus::check(file.as_deref());
     }
+    if let Command::Safety(command) = command {
+        return run_safety(command);
+    }
     if matches!(command, Command::Doctor) {
         return runtime()?.block_on(doctor::examine(Config::from_environment()));
     }
@@ -217,8 +261,19 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor
         | Command::Protocol(_)
         | Command::Signals(_)
-        | Command::Corpus(Corpus::Check { .. }) => Ok(ExitCode::SUCCESS),
+        | Command::Corpus(Corpus::Check { .. })
+        | Command::Safety(_) => Ok(ExitCode::SUCCESS),
         Command::Model(command) => runtime()?.block_on(model::run(&config, command)),
+    }
+}
+
+fn run_safety(command: Safety) -> Result<ExitCode, Failure> {
+    match command {
+        Safety::Eval { file, at, json, misses, rules } => {
+            let printed = safety::Printed { is_json: json, with_misses: misses };
+            safety::eval(&file, at, rules.as_deref(), printed)
+        }
+        Safety::Explain { text, rules } => safety::explain(&text, rules.as_deref()),
     }
 }
 

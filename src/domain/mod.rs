@@ -8,6 +8,7 @@ pub mod fault;
 pub mod guard;
 pub mod id;
 pub mod labels;
+pub mod language;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;

@@ -96,7 +96,7 @@ async fn converse(server: &Server, client: &Client) -> Vec<Turn> {
         let before = std::mem::take(&mut step);
         reply["session_id"].as_str().expect("an id").clone_into(&mut id);
         server.session(&id).await["step"].as_str().expect("a step").clone_into(&mut step);
-        let is_done = reply["status"] == "completed";
+        let is_done = reply["status"] == "completed" || reply["safety"]["level"] != "none";
         turns.push(Turn { said: line, step: before, next: step.clone(), reply });
         if is_done {
             break;

@@ -46,6 +46,7 @@ mod resp;
 mod retrieval;
 mod rig;
 mod rig_wire;
+mod safety_cli;
 mod seed_program;
 mod server;
 mod store_contract;

@@ -10,6 +10,8 @@ use crate::model_rig::{Api, Pair, Scene, messages, until};
 use crate::server::Server;
 
 const GOAL: &str = "I want to feel calm and confident at work";
+/// The script answers it with a question.
+const HELLO: &str = "hello there";
 const WORDS: &str = "I hear how much that matters to you. What would you notice first on such a day?";
 const TIMES: [(&str, &str); 4] = [
     ("MODEL_FIRST_CHUNK_MS", "400"),
@@ -116,7 +118,7 @@ async fn a_model_that_is_away_or_slow_costs_no_session_its_lease_on_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sentence_after_a_cut_is_the_scripts_question() {
     let scene = Scene::with(Script { after: 12, ..script(Fault::CutConnection) }, &TIMES).await;
-    let turn = scene.server.input("s", GOAL).await.ok();
+    let turn = scene.server.input("s", HELLO).await.ok();
     let reply = turn["therapist_response"].as_str().expect("text");
     let (first, rest) = reply.split_once(". ").expect("two sentences");
     assert_eq!(first, "I hear how much that matters to you");
@@ -165,7 +167,7 @@ async fn a_reply_that_is_too_long_ends_with_the_scripts_question_unless_it_has_a
     for (reply, fallback) in [(long, Some("endless")), (asked, Some("endless"))] {
         let script = Script { reply: Reply::always(&reply), ..Script::default() };
         let scene = Scene::with(script, &[("MODEL_REPLY_TOKENS", "64")]).await;
-        let turn = scene.server.input("s", GOAL).await.ok();
+        let turn = scene.server.input("s", HELLO).await.ok();
         let said = turn["therapist_response"].as_str().expect("text");
         assert!(said.starts_with("I hear how much that matters to you.") && said.ends_with('?'), "{said}");
         assert_eq!(

@@ -6,6 +6,8 @@ use crate::fake::{Pieces, Reply, Script};
 use crate::model_rig::{Api, Pair, Scene, is_choice, messages, replies};
 
 const GOAL: &str = "I want to feel calm and confident at work";
+/// The script answers it with a question.
+const HELLO: &str = "hello there";
 
 fn saying(text: &str) -> Script {
     Script { reply: Reply::always(text), ..Script::default() }
@@ -175,7 +177,7 @@ async fn a_forbidden_reply_is_asked_for_once_more_and_then_the_script_speaks() {
 async fn what_is_forbidden_behind_released_words_is_dropped_and_the_script_ends_the_reply() {
     let words = "I hear how much that weighs. You should stop taking your pills. What else?";
     let scene = Scene::with(saying(words), &[]).await;
-    let turn = scene.server.input("s", GOAL).await.ok();
+    let turn = scene.server.input("s", HELLO).await.ok();
     let reply = turn["therapist_response"].as_str().expect("text");
     assert!(reply.starts_with("I hear how much that weighs. ") && !reply.contains("pills"), "{reply}");
     assert!(reply.ends_with('?'), "the script's question: {reply}");

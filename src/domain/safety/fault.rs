@@ -10,6 +10,18 @@ pub enum Fault {
     Wrong { file: &'static str, place: String, problem: String },
 }
 
+impl Fault {
+    /// Names the one of several files that cannot be read.
+    pub(super) fn within(self, name: &str) -> Self {
+        match self {
+            Self::Unreadable { file, problem } => {
+                Self::Unreadable { file, problem: format!("{name}: {problem}") }
+            }
+            wrong @ Self::Wrong { .. } => wrong,
+        }
+    }
+}
+
 /// Gathers faults, so that all of a file's are reported together.
 pub(super) struct Faults {
     file: &'static str,

@@ -20,6 +20,9 @@ const RUN_WORD_MAX: usize = 12;
 /// The longest word that the rules may know, in bytes.
 pub(super) const WORD_MAX: usize = 24;
 
+/// The shortest word of which a letter may be left out.
+const SLIPPED_MIN: usize = 5;
+
 /// What stands before a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Boundary {
@@ -97,6 +100,15 @@ impl Lexicon {
     pub(super) fn mask(&mut self, spelling: &str) {
         if let [word] = *self.learn(spelling) {
             self.masked.push((spelling.into(), word));
+        }
+    }
+
+    /// Typing slips of a known word are read as it, unless they are known themselves: two letters swapped, one of the inner
+    /// ones left out, one struck twice. The first letter stands. To be called when everything else is known.
+    pub(super) fn forgive(&mut self, spelling: &str) {
+        let words = self.learn(spelling);
+        for slip in slips(spelling) {
+            self.entries.entry(slip.into()).or_insert_with(|| words.clone());
         }
     }
 
@@ -251,6 +263,21 @@ impl Lexicon {
     fn words_of(&self, spelling: &str) -> Vec<Word> {
         self.entries.get(spelling).map_or_else(|| vec![UNKNOWN], |words| words.to_vec())
     }
+}
+
+fn slips(spelling: &str) -> Vec<String> {
+    let letters: Vec<char> = spelling.chars().collect();
+    let end = letters.len();
+    let text = |letters: Vec<char>| letters.into_iter().collect::<String>();
+    let swapped = (0..end.saturating_sub(1)).filter(|&at| letters[at] != letters[at + 1]).map(|at| {
+        let mut slip = letters.clone();
+        slip.swap(at, at + 1);
+        text(slip)
+    });
+    let is_long = end >= SLIPPED_MIN;
+    let without = (1..end).filter(|_| is_long).map(|at| text([&letters[..at], &letters[at + 1..]].concat()));
+    let twice = (1..end).map(|at| text([&letters[..=at], &letters[at..]].concat()));
+    swapped.chain(without).chain(twice).collect()
 }
 
 fn push_all(words: &[Word], piece: &Piece, tokens: &mut Vec<Token>) {

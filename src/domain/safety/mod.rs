@@ -5,8 +5,10 @@
 
 mod answer;
 mod assess;
+mod context;
 mod crisis;
 mod duty;
+pub mod eval;
 mod fault;
 mod fold;
 mod level;
@@ -18,6 +20,7 @@ mod rail;
 mod resources;
 mod rules;
 mod screen;
+mod source;
 mod statement;
 mod texts;
 
@@ -25,6 +28,7 @@ mod texts;
 mod tests;
 
 pub use assess::{Action, Assessment, assess};
+pub use context::Around;
 pub use crisis::{
     APART, CALM_TEXTS, CALM_TEXTS_PAUSED, CrisisPlace, CrisisReply, Moment, Rescreen, SETTLED_AFTER, Said,
     apart,
@@ -36,11 +40,13 @@ pub use mode::Mode;
 pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
 pub use rules::{Rules, Tier};
-pub use screen::{Hit, Screening, SelfHarmDetected};
+pub use screen::{Explanation, Hit, Screening, SelfHarmDetected, Sign};
+pub use source::RuleFile;
 pub use statement::{PublicLevel, Statement};
 pub use texts::CrisisTexts;
 
-const RULES: &str = include_str!("../../../prompts/safety/rules.en.toml");
+use crate::domain::language::{Language, written_in};
+
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
     pub rules: Rules,
@@ -49,18 +55,11 @@ pub struct Safety {
 }
 
 impl Safety {
-    /// The data inside of the binary.
+    /// The data inside of the binary; every fault in it is reported.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(
-            RULES,
-            include_str!("../../../prompts/safety/crisis.en.toml"),
-            include_str!("../../../prompts/safety/resources.toml"),
-        )
-    }
-
-    /// Reads all three files; every fault in them is reported.
-    pub fn parse(rules: &str, texts: &str, resources: &str) -> Result<Self, Vec<Fault>> {
-        match (Rules::parse(rules), CrisisTexts::parse(texts), Resources::parse(resources)) {
+        let texts = include_str!("../../../prompts/safety/crisis.en.toml");
+        let resources = include_str!("../../../prompts/safety/resources.toml");
+        match (Rules::embedded(), CrisisTexts::parse(texts), Resources::parse(resources)) {
             (Ok(rules), Ok(texts), Ok(resources)) => Ok(Self { rules, texts, resources }),
             (rules, texts, resources) => {
                 Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())
@@ -71,6 +70,13 @@ impl Safety {
     #[must_use]
     pub fn screen(&self, text: &str) -> Screening {
         self.rules.screen(text)
+    }
+
+    /// The language of a text where it is surely one that the rules do not assess. In five of these they know a few
+    /// explicit statements, which is no assessment.
+    #[must_use]
+    pub fn unassessed_language(&self, text: &str) -> Option<Language> {
+        written_in(text).filter(|language| *language != Rules::LANGUAGE)
     }
 
     /// Joins a screening with what is remembered, as [`assess`] does, and with the question that the dialogue last

@@ -4,6 +4,7 @@
 //! `word` is itself · `(a|b c)` one of these · `x?` perhaps · `@name` a class of phrases · `_3` up to three words of
 //! any kind · `#` a number · `$` the end of a sentence or clause. A match never runs over the end of a sentence.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::lexicon::{Boundary, Lexicon, NUMBER, Token, Word};
@@ -26,6 +27,8 @@ enum Op {
     /// Sorted.
     OneOf(Box<[Word]>),
     Any,
+    /// Looks whether the next word is one of these, sorted, and stays before it.
+    Peek(Box<[Word]>),
     /// Tries the first way, then the second.
     Split(usize, usize),
     Jump(usize),
@@ -65,6 +68,7 @@ impl Pattern {
                 Op::OneOf(words) => first.extend_from_slice(words),
                 Op::Split(one, other) => open.extend([*one, *other]),
                 Op::Jump(to) => open.push(*to),
+                Op::Peek(_) => open.push(at + 1),
                 Op::Any | Op::End => return Err("begins with a gap or an end".to_owned()),
                 Op::Done => return Err("matches nothing at all".to_owned()),
             }
@@ -81,6 +85,7 @@ impl Pattern {
             match &self.ops[at] {
                 Op::Split(one, other) => open.extend([(*one, is_second), (*other, is_second)]),
                 Op::Jump(to) => open.push((*to, is_second)),
+                Op::Peek(_) => open.push((at + 1, is_second)),
                 Op::Any | Op::End | Op::Done => sieve = u64::MAX,
                 Op::Word(word) if is_second => sieve |= hole(*word),
                 Op::OneOf(words) if is_second => {
@@ -119,6 +124,10 @@ impl Pattern {
             match &self.ops[pc] {
                 Op::Done => return Some(at),
                 Op::Jump(to) => pc = *to,
+                Op::Peek(words) => {
+                    tokens.get(at).filter(|next| words.binary_search(&next.word).is_ok())?;
+                    pc += 1;
+                }
                 Op::End if tokens.get(at).is_some_and(|next| next.before == Boundary::None) => return None,
                 Op::End => pc += 1,
                 Op::Split(one, other) => {
@@ -152,10 +161,7 @@ impl Pattern {
             Node::Gap(most) => (0..*most).for_each(|_| self.emit_skip()),
             Node::Maybe(nodes) => self.emit_maybe(nodes),
             Node::OneOf(ways) if ways.len() == 1 => ways.iter().for_each(|way| self.emit_all(way)),
-            Node::OneOf(ways) => match single_words(ways) {
-                Some(words) => self.ops.push(Op::OneOf(words)),
-                None => self.emit_ways(ways),
-            },
+            Node::OneOf(ways) => self.emit_choice(ways),
         }
     }
 
@@ -173,11 +179,23 @@ impl Pattern {
         self.ops[split] = Op::Split(split + 1, self.ops.len());
     }
 
-    fn emit_ways(&mut self, ways: &[Vec<Node>]) {
-        let mut exits = Vec::with_capacity(ways.len());
-        for (nth, way) in ways.iter().enumerate() {
+    fn emit_choice(&mut self, ways: &[Vec<Node>]) {
+        let first: Option<Vec<_>> = ways.iter().map(|way| first_of(way)).collect();
+        if let Some(words) = first.filter(|_| ways.iter().any(|way| single_word(way).is_none())) {
+            self.ops.push(Op::Peek(sorted(words.concat())));
+        }
+        let mut longer: Vec<&[Node]> = Vec::new();
+        let mut single = Vec::new();
+        for way in ways {
+            match single_word(way) {
+                Some(word) => single.push(word),
+                None => longer.push(way),
+            }
+        }
+        let mut exits = Vec::with_capacity(longer.len());
+        for (nth, way) in longer.iter().enumerate() {
             let split = self.ops.len();
-            let is_last = nth + 1 == ways.len();
+            let is_last = single.is_empty() && nth + 1 == longer.len();
             if !is_last {
                 self.ops.push(Op::Jump(0));
             }
@@ -188,9 +206,39 @@ impl Pattern {
                 self.ops[split] = Op::Split(split + 1, self.ops.len());
             }
         }
+        if !single.is_empty() {
+            self.ops.push(Op::OneOf(sorted(single)));
+        }
         let after = self.ops.len();
         for exit in exits {
             self.ops[exit] = Op::Jump(after);
+        }
+    }
+}
+
+fn single_word(way: &[Node]) -> Option<Word> {
+    match way {
+        [Node::Word(word)] => Some(*word),
+        [Node::OneOf(ways)] if ways.len() == 1 => single_word(&ways[0]),
+        _ => None,
+    }
+}
+
+fn sorted(mut words: Vec<Word>) -> Box<[Word]> {
+    words.sort_unstable();
+    words.dedup();
+    words.into()
+}
+
+/// The words to begin with; `None` where that can be any word, or none.
+fn first_of(nodes: &[Node]) -> Option<Vec<Word>> {
+    let (first, rest) = nodes.split_first()?;
+    match first {
+        Node::Word(word) => Some(vec![*word]),
+        Node::Gap(_) | Node::End => None,
+        Node::Maybe(inner) => Some([first_of(inner)?, first_of(rest)?].concat()),
+        Node::OneOf(ways) => {
+            ways.iter().map(|way| first_of(way)).collect::<Option<Vec<_>>>().map(|words| words.concat())
         }
     }
 }
@@ -204,9 +252,10 @@ fn needs_of(node: &Node) -> Vec<Vec<Word>> {
         Node::Word(word) => vec![vec![*word]],
         Node::Gap(_) | Node::End | Node::Maybe(_) => Vec::new(),
         Node::OneOf(ways) if ways.len() == 1 => ways.iter().flat_map(|way| needs(way)).collect(),
-        // Of each way the fewest words; where a way needs none, the choice needs none.
+        // Of each way the fewest words, of those the rarest (common ones were known first); none where a way needs none.
         Node::OneOf(ways) => {
-            let fewest = |way: &Vec<Node>| needs(way).into_iter().min_by_key(Vec::len);
+            let rank = |words: &Vec<Word>| (words.len(), Reverse(words.iter().min().copied()));
+            let fewest = |way: &Vec<Node>| needs(way).into_iter().min_by_key(rank);
             let each: Option<Vec<_>> = ways.iter().map(fewest).collect();
             each.map(|words| words.concat()).into_iter().collect()
         }
@@ -224,20 +273,9 @@ impl Op {
             Self::Word(own) => *own == word,
             Self::OneOf(words) => words.binary_search(&word).is_ok(),
             Self::Any => true,
-            Self::Split(..) | Self::Jump(_) | Self::End | Self::Done => false,
+            Self::Peek(_) | Self::Split(..) | Self::Jump(_) | Self::End | Self::Done => false,
         }
     }
-}
-
-fn single_words(ways: &[Vec<Node>]) -> Option<Box<[Word]>> {
-    let mut words = Vec::with_capacity(ways.len());
-    for way in ways {
-        let [Node::Word(word)] = way.as_slice() else { return None };
-        words.push(*word);
-    }
-    words.sort_unstable();
-    words.dedup();
-    Some(words.into())
 }
 
 struct Parser<'a> {

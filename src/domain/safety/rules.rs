@@ -1,14 +1,17 @@
 //! The rules of detection as data, compiled once. Reading a text with them is `screen.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::{Fault, Faults, read_toml};
+use crate::domain::language::Language;
+
+use super::fault::{Fault, Faults};
 use super::level::Level;
 use super::lexicon::{Lexicon, Token, Word};
 use super::pattern::Classes;
 use super::phrases::{self, Phrases};
+use super::source::{ContextSource, RuleFile, RuleSource, SHIPPED, Source, SumSource};
 
 const FILE: &str = "rules";
 
@@ -37,6 +40,8 @@ pub enum Tier {
     ThirdPerson,
     /// No danger by itself; other rules may need it.
     Distress,
+    /// Weaker still: several different ones add up.
+    Mark,
 }
 
 impl Tier {
@@ -46,8 +51,13 @@ impl Tier {
             Self::PlanMeans | Self::Attempt | Self::Farewell => Level::Crisis,
             Self::Active | Self::MethodAsked | Self::SelfHarm => Level::High,
             Self::Passive | Self::Coded | Self::History | Self::ThirdPerson => Level::Elevated,
-            Self::Distress => Level::None,
+            Self::Distress | Self::Mark => Level::None,
         }
+    }
+
+    /// Whether its signs only count together with others.
+    pub(super) const fn only_supports(self) -> bool {
+        matches!(self, Self::Distress | Self::Mark)
     }
 
     #[must_use]
@@ -64,62 +74,9 @@ impl Tier {
             Self::History => "history",
             Self::ThirdPerson => "third_person",
             Self::Distress => "distress",
+            Self::Mark => "mark",
         }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    spellings: BTreeMap<String, String>,
-    masked: Vec<String>,
-    classes: Classes,
-    context: ContextSource,
-    idioms: Vec<IdiomSource>,
-    rules: Vec<RuleSource>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ContextSource {
-    negations: Vec<String>,
-    not_negations: Vec<String>,
-    scope_ends: Vec<String>,
-    reports: Vec<String>,
-    others: Vec<String>,
-    selves: Vec<String>,
-    past: Vec<String>,
-    recent: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IdiomSource {
-    patterns: Vec<String>,
-    /// The most that a sign inside of the idiom still counts.
-    #[serde(default)]
-    at_most: Level,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleSource {
-    id: String,
-    tier: Tier,
-    patterns: Vec<String>,
-    /// False where "not" belongs to the sign itself: "do not want to live".
-    #[serde(default = "yes")]
-    negatable: bool,
-    /// True where it may lie so long ago that it no longer pauses.
-    #[serde(default)]
-    ages: bool,
-    /// Counts only beside a sign of one of these tiers anywhere in the text.
-    #[serde(default)]
-    needs: Vec<Tier>,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 pub(super) struct Rule {
@@ -127,7 +84,28 @@ pub(super) struct Rule {
     pub tier: Tier,
     pub negatable: bool,
     pub ages: bool,
+    /// Counts only beside a sign of one of these tiers, or of one of these rules, anywhere in the text.
     pub needs: Vec<Tier>,
+    pub beside: Vec<usize>,
+}
+
+/// A sign that weak signs add up to.
+pub(super) struct Sum {
+    /// By its place in [`Rules::all`], as the ones that it adds up.
+    pub rule: usize,
+    pub of: Vec<usize>,
+    pub at_least: usize,
+}
+
+impl Rule {
+    fn plain(id: &str, tier: Tier) -> Self {
+        let (needs, beside) = (Vec::new(), Vec::new());
+        Self { id: id.to_owned(), tier, negatable: true, ages: false, needs, beside }
+    }
+
+    pub(super) const fn stands_alone(&self) -> bool {
+        self.needs.is_empty() && self.beside.is_empty()
+    }
 }
 
 /// What a match means.
@@ -141,6 +119,7 @@ pub(super) enum Meaning {
     Report,
     Past,
     Recent,
+    Recovered,
 }
 
 /// A stretch of words, and what it means.
@@ -150,6 +129,7 @@ pub(super) type Match = phrases::Match<Meaning>;
 pub struct Rules {
     pub(super) lexicon: Lexicon,
     pub(super) all: Vec<Rule>,
+    pub(super) sums: Vec<Sum>,
     /// What can be a sign.
     signs: Phrases<Meaning>,
     /// What a sign is judged by: idioms, negations, reports, marks of time.
@@ -161,9 +141,24 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads and compiles rules; every fault in them is reported.
-    pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
-        let source: Source = read_toml(FILE, source)?;
+    /// The language that the rules assess.
+    pub const LANGUAGE: Language = Language::English;
+
+    /// The rules inside of the binary.
+    pub fn embedded() -> Result<Self, Vec<Fault>> {
+        Self::parse(&SHIPPED)
+    }
+
+    /// The files inside of the binary, where those of the same name are replaced by `own`, and what is new is added.
+    #[must_use]
+    pub fn shipped_but<'a>(own: &[RuleFile<'a>]) -> Vec<RuleFile<'a>> {
+        let is_replaced = |name: &str| own.iter().any(|file| file.name == name);
+        SHIPPED.iter().copied().filter(|file| !is_replaced(file.name)).chain(own.iter().copied()).collect()
+    }
+
+    /// Reads and compiles rules out of several files; every fault in them is reported.
+    pub fn parse(files: &[RuleFile<'_>]) -> Result<Self, Vec<Fault>> {
+        let source = Source::read(files)?;
         let mut compiler = Compiler::new(&source);
         compiler.context(&source.context);
         for idiom in &source.idioms {
@@ -172,6 +167,9 @@ impl Rules {
         for (nth, rule) in source.rules.iter().enumerate() {
             compiler.rule(nth, rule);
         }
+        compiler.beside(&source.rules);
+        source.sums.iter().for_each(|sum| compiler.sum(sum));
+        compiler.slips(&source);
         compiler.finish()
     }
 
@@ -196,11 +194,13 @@ struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source) -> Self {
         let mut faults = Faults::of(FILE);
+        source.doubles.iter().for_each(|name| faults.add(name, "stands in two files"));
         let mut lexicon = phrases::lexicon_with(&source.spellings, &mut faults);
         source.masked.iter().for_each(|word| lexicon.mask(word));
         let made = Rules {
             lexicon,
             all: Vec::new(),
+            sums: Vec::new(),
             signs: Phrases::new(),
             context: Phrases::new(),
             scope_ends: BTreeSet::new(),
@@ -217,6 +217,7 @@ impl<'a> Compiler<'a> {
             ("reports", Meaning::Report, &context.reports),
             ("past", Meaning::Past, &context.past),
             ("recent", Meaning::Recent, &context.recent),
+            ("recovered", Meaning::Recovered, &context.recovered),
         ] {
             self.patterns(place, meaning, sources);
         }
@@ -238,12 +239,37 @@ impl<'a> Compiler<'a> {
         }
         self.patterns(&rule.id, Meaning::Rule(nth), &rule.patterns);
         self.made.all.push(Rule {
-            id: rule.id.clone(),
-            tier: rule.tier,
             negatable: rule.negatable,
             ages: rule.ages,
             needs: rule.needs.clone(),
+            ..Rule::plain(&rule.id, rule.tier)
         });
+    }
+
+    fn sum(&mut self, sum: &'a SumSource) {
+        if !self.ids.insert(&sum.id) {
+            self.faults.add(&sum.id, "is the id of two rules");
+        }
+        if !(1..=sum.of.len()).contains(&sum.at_least) {
+            self.faults.add(&sum.id, "can never be reached, or always is");
+        }
+        let of = sum.of.iter().filter_map(|id| self.place(&sum.id, id)).collect();
+        self.made.sums.push(Sum { rule: self.made.all.len(), of, at_least: sum.at_least });
+        self.made.all.push(Rule::plain(&sum.id, sum.tier));
+    }
+
+    /// Where the rule that another one names stands.
+    fn place(&mut self, whose: &str, named: &str) -> Option<usize> {
+        let place = self.made.all.iter().position(|rule| rule.id == named);
+        self.faults.keep(whose, place.ok_or_else(|| format!("needs a rule that there is not: {named}")))
+    }
+
+    /// Rules may name others that stand behind them, so this comes when all are known.
+    fn beside(&mut self, rules: &[RuleSource]) {
+        for (nth, rule) in rules.iter().enumerate() {
+            let beside: Vec<usize> = rule.beside.iter().filter_map(|id| self.place(&rule.id, id)).collect();
+            self.made.all[nth].beside = beside;
+        }
     }
 
     fn patterns(&mut self, place: &str, meaning: Meaning, sources: &[String]) {
@@ -254,12 +280,21 @@ impl<'a> Compiler<'a> {
             | Meaning::NotNegation
             | Meaning::Report
             | Meaning::Past
-            | Meaning::Recent => &mut self.made.context,
+            | Meaning::Recent
+            | Meaning::Recovered => &mut self.made.context,
         };
         for source in sources {
             let learnt = kind.learn(meaning, source, self.classes, &mut self.made.lexicon);
             self.faults.keep(place, learnt);
         }
+    }
+
+    fn slips(&mut self, source: &Source) {
+        let lexicon = &mut self.made.lexicon;
+        for word in &source.no_slips {
+            lexicon.learn(word);
+        }
+        source.slips.iter().for_each(|word| lexicon.forgive(word));
     }
 
     fn finish(self) -> Result<Rules, Vec<Fault>> {

@@ -1,7 +1,10 @@
 //! The whole of safety, on the data that ships.
 
 mod answers;
+mod context;
 mod dialogue;
+mod disguise;
+mod guarded;
 mod rescreens;
 mod screening;
 mod talk;

@@ -7,6 +7,7 @@ use super::spread::spread;
 use super::tokens::Vocabulary;
 use crate::domain::fault::Fault;
 use crate::domain::guard::Subject;
+use crate::domain::language::Language;
 
 /// Signals that follow from a text's length alone, each with the words that it takes.
 pub(super) const LENGTHS: [(&str, usize); 3] = [("words", 1), ("many_words", 4), ("long_text", 80)];
@@ -19,6 +20,7 @@ const UNWORDED: [&str; 2] = [STRONG_EMOTION, OTHER_LANGUAGE];
 /// A language's words for everything that is noticed.
 #[derive(Debug)]
 pub struct Lexicon {
+    pub(super) language: Language,
     pub(super) vocabulary: Vocabulary,
     pub(super) rules: Vec<Rule>,
     /// Phrases by the number of their first word, longest first.
@@ -129,6 +131,7 @@ fn compile(source: Source) -> Lexicon {
         emotion: raw.emotion,
     });
     Lexicon {
+        language: source.language,
         rules: compiled.collect(),
         phrases: by_first_word(phrases, vocabulary.len()),
         vocabulary,

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::lexicon::{Anchor, LENGTHS, Lexicon, Phrase, Rule, STRONG_EMOTION};
+use super::lexicon::{Anchor, LENGTHS, Lexicon, OTHER_LANGUAGE, Phrase, Rule, STRONG_EMOTION};
 use super::source::{FactRule, Take};
 use super::tokens::{Token, UNKNOWN, tokens};
 use super::{Detection, EmotionalState, Found, Signals};
 use crate::domain::guard::Subject;
+use crate::domain::language::written_in;
 
 /// How far back a negation reaches within its clause, in words.
 const NEGATION_REACH: usize = 6;
@@ -33,6 +34,9 @@ impl Lexicon {
         signals.emotional_state = page.emotions(&hits);
         if signals.emotional_state.intensity >= STRONG {
             note(&mut signals, STRONG_EMOTION, "intensity");
+        }
+        if let Some(other) = written_in(text).filter(|language| *language != self.language) {
+            note(&mut signals, OTHER_LANGUAGE, &format!("language.{}", other.code()));
         }
         self.derive(&mut signals);
         signals.input_category = self.category(&signals);

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::domain::guard::Guard;
+use crate::domain::language::Language;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
+    /// The language that these words are of, as in ISO 639-1.
+    pub language: Language,
     /// Words that turn around what follows them in their clause.
     pub negators: Vec<String>,
     /// Words that turn around only the very next word.

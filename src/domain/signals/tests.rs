@@ -1,5 +1,7 @@
 //! What the shipped English words see, and what they must not see.
 
+mod set;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -201,9 +201,10 @@ fn three_body_questions_are_asked_in_a_round_and_six_in_all() {
     );
     let passed = room.decide(&third.place, "my chest");
     assert_eq!(passed.place.step, "present", "location and sensation pass on unasked");
-    let second = room.walk(&passed.place, &["yes", "when I wake up", "there is also my throat", "so", "so"]);
+    let second =
+        room.walk(&passed.place, &["yes", "when I wake up", "there is also my throat", "nine", "nine"]);
     assert_eq!(second.place.step, "sensation");
-    let last = room.walk(&second.place, &["so", "so"]);
+    let last = room.walk(&second.place, &["nine", "nine"]);
     assert_eq!(room.protocol.progress(&last.place).body_question_count, 6);
     assert_ne!(last.place.step, "sensation");
 }

@@ -122,7 +122,7 @@ pub struct Rail {
 impl Rail {
     /// The data inside of the binary.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(&super::RAIL, super::super::RULES)
+        Self::parse(&super::RAIL, super::super::source::WORDS)
     }
 
     /// Reads and compiles rules out of several files; every fault in them is reported. `spelt` is the file of the screen's

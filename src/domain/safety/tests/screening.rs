@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::source::SHIPPED;
 use super::*;
 
 const SENTENCES: &str = include_str!("../../../../tests/data/safety.jsonl");
@@ -55,8 +56,7 @@ fn no_danger_is_graded_too_low() {
 
 /// Lines of the held-out data that the rules grade otherwise than a reader does, each with what they find. A sentence
 /// here is no class, or has an innocent twin: it stays until a rule is found that costs no false alarm.
-const OTHERWISE: [(usize, Level); 5] =
-    [(6, Level::None), (18, Level::None), (21, Level::Elevated), (50, Level::Elevated), (71, Level::High)];
+const OTHERWISE: [(usize, Level); 2] = [(21, Level::Elevated), (83, Level::None)];
 
 #[test]
 fn the_held_out_sentences_are_graded_as_labelled_but_for_the_known_ones() {
@@ -202,27 +202,41 @@ fn an_explicit_statement_is_seen_through_every_disguise() {
     }
 }
 
-const RULES: &str = include_str!("../../../../prompts/safety/rules.en.toml");
-
-#[test]
-fn faulty_rules_are_refused_and_every_fault_is_told() {
-    let twice = RULES.replacen("id = \"plan.last_day\"", "id = \"plan.intent\"", 1);
-    assert!(matches!(Rules::parse(&twice).err().as_deref(), Some([Fault::Wrong { .. }])));
-    let unknown = RULES.replacen("negatable = false", "negateable = false", 1);
-    assert!(matches!(Rules::parse(&unknown).err().as_deref(), Some([Fault::Unreadable { .. }])));
-    for bad in ["_2 die", "die?", "(die", "die)", "a|b", "@nothing", "DIE", "_9 die", "die .*", "?", "( )"] {
-        let source = format!("{RULES}\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"{bad}\"]\n");
-        assert!(Rules::parse(&source).is_err(), "{bad}");
-    }
-    let both = twice + "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"(\", \")\"]\n";
-    assert_eq!(Rules::parse(&both).err().map(|faults| faults.len()), Some(3));
+/// The faults of the shipped rules where one file holds `text` besides, and of it `from` stands as `to`.
+fn faults(name: &str, (from, to): (&str, &str), more: &str) -> Vec<Fault> {
+    let texts: Vec<(&str, String)> = SHIPPED
+        .iter()
+        .map(|file| {
+            let changed = file.text.replacen(from, to, usize::from(file.name == name));
+            let more = if file.name == name { more } else { "" };
+            (file.name, changed + more)
+        })
+        .collect();
+    let files: Vec<RuleFile> = texts.iter().map(|(name, text)| RuleFile { name, text }).collect();
+    Rules::parse(&files).err().unwrap_or_default()
 }
 
 #[test]
-fn a_class_that_names_itself_is_refused() {
-    let source = RULES.replacen("[classes]", "[classes]\nloop = [\"a @loop\"]", 1)
-        + "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"@loop\"]\n";
-    assert!(Rules::parse(&source).is_err());
+fn faulty_rules_are_refused_and_every_fault_is_told() {
+    let (plan, twice) = ("plan.en.toml", ("id = \"plan.last_day\"", "id = \"plan.intent\""));
+    assert!(matches!(faults(plan, twice, "").as_slice(), [Fault::Wrong { .. }]));
+    let unknown = faults(plan, ("negatable = false", "negateable = false"), "");
+    assert!(matches!(unknown.as_slice(), [Fault::Unreadable { problem, .. }] if problem.contains(plan)));
+    for bad in ["_2 die", "die?", "(die", "die)", "a|b", "@nothing", "DIE", "_9 die", "die .*", "?", "( )"] {
+        let more = format!("\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"{bad}\"]\n");
+        assert_eq!(faults(plan, ("", ""), &more).len(), 1, "{bad}");
+    }
+    let more =
+        "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\nbeside = [\"none\"]\npatterns = [\"(\", \")\"]\n";
+    assert_eq!(faults(plan, twice, more).len(), 4);
+}
+
+#[test]
+fn a_class_that_names_itself_or_stands_in_two_files_is_refused() {
+    let (classes, none) = ("classes.en.toml", ("", ""));
+    let rule = "\n[[rules]]\nid = \"bad\"\ntier = \"active\"\npatterns = [\"@loop\"]\n";
+    assert_eq!(faults(classes, none, &format!("loop = [\"a @loop\"]\n{rule}")).len(), 1);
+    assert_eq!(faults("coded.en.toml", none, "\n[classes]\nkill = [\"die\"]\n").len(), 1);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_fault_in_the_rules_is_reported_with_its_place() {
     let broken = files.map(|file| file.replacen("unless = [\"said\"", "unless = [\"nobody_knows\"", 1));
     let broken: Vec<&str> =
         broken.iter().map(String::as_str).chain(["[classes]\nmed = [\"pill\"]"]).collect();
-    let faults = Rail::parse(&broken, crate::domain::safety::RULES).err().unwrap();
+    let faults = Rail::parse(&broken, crate::domain::safety::source::WORDS).err().unwrap();
     for expected in ["names an unknown guard: nobody_knows", "med stands in two files"] {
         assert!(faults.iter().any(|fault| fault.to_string().contains(expected)), "{expected}");
     }

@@ -1,0 +1,130 @@
+//! `attune safety eval|explain`: how the rules do on labelled texts, and why they say what they say of one.
+//!
+//! `eval` never prints a word of a text. `explain` prints the words that a rule matched, to whoever typed them.
+
+mod print;
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::time::Instant;
+
+use crate::domain::safety::eval::{Case, Outcome, Report};
+use crate::domain::safety::{Fault, Level, RuleFile, Rules};
+
+use super::{Failure, say};
+
+/// The longest text that is explained, as for an input.
+const TEXT_MAX_BYTES: u64 = 256 * 1024;
+/// The longest line of a set, in bytes: that of a text, and room for what stands beside it.
+const LINE_MAX_BYTES: u64 = 2 * TEXT_MAX_BYTES;
+
+/// How figures are printed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printed {
+    pub is_json: bool,
+    pub with_misses: bool,
+}
+
+pub(super) fn eval(
+    set: &Path,
+    at: Level,
+    rules: Option<&Path>,
+    printed: Printed,
+) -> Result<ExitCode, Failure> {
+    let outcomes = screened(&open_rules(rules)?, set)?;
+    let report = Report::of(&outcomes, at);
+    let misses: Vec<&Outcome> = outcomes.iter().filter(|it| printed.with_misses && it.is_miss(at)).collect();
+    if printed.is_json {
+        print::json(&report, printed.with_misses.then_some(misses.as_slice()))?;
+    } else {
+        print::figures(&report)?;
+        misses.into_iter().try_for_each(print::miss)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn explain(text: &str, rules: Option<&Path>) -> Result<ExitCode, Failure> {
+    let rules = open_rules(rules)?;
+    if text == "-" {
+        print::explanation(&rules, &standard_input()?)?;
+    } else {
+        print::explanation(&rules, text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rules inside of the binary, or those of a folder, or the shipped ones with one file of the same name replaced.
+fn open_rules(path: Option<&Path>) -> Result<Rules, Failure> {
+    let Some(path) = path else { return Rules::embedded().or_else(|faults| told(&faults)) };
+    let own = read_files(path)?;
+    let own: Vec<RuleFile<'_>> = own.iter().map(|(name, text)| RuleFile { name, text }).collect();
+    let files = if path.is_dir() { own } else { Rules::shipped_but(&own) };
+    Rules::parse(&files).or_else(|faults| told(&faults))
+}
+
+/// Names and texts of a folder's TOML files in the order of their names, or of one file.
+fn read_files(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+        paths = entries.filter_map(|entry| entry.map(|entry| entry.path()).ok()).collect();
+        paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+        paths.sort();
+    }
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        Ok((name(&path), text))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn told(faults: &[Fault]) -> Result<Rules, Failure> {
+    for fault in faults {
+        say(fault)?;
+    }
+    Err(Failure::Said(format!("{} fault(s) in the rules", faults.len())))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Said(format!("{}: {error}", path.display()))
+}
+
+fn screened(rules: &Rules, set: &Path) -> Result<Vec<Outcome>, Failure> {
+    let mut file = BufReader::new(File::open(set).map_err(|error| unreadable(set, &error))?);
+    let mut outcomes = Vec::new();
+    for line in 1.. {
+        let mut read = Vec::new();
+        let length = file.by_ref().take(LINE_MAX_BYTES).read_until(b'\n', &mut read);
+        if length.map_err(|error| unreadable(set, &error))? == 0 {
+            break;
+        }
+        let bad = |problem: &str| Failure::Said(format!("{}: line {line} {problem}", set.display()));
+        let text = String::from_utf8(read).map_err(|_not_text| bad("is not UTF-8"))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let case = Case::parse(&text).map_err(|error| bad(&error.to_string()))?;
+        outcomes.push(timed(rules, line, case));
+    }
+    if outcomes.is_empty() {
+        return Err(Failure::Said(format!("{} holds no labelled text", set.display())));
+    }
+    Ok(outcomes)
+}
+
+fn timed(rules: &Rules, line: usize, case: Case) -> Outcome {
+    let began = Instant::now();
+    let screening = rules.screen(&case.text);
+    let took_us = began.elapsed().as_secs_f64() * 1e6;
+    Outcome::of(line, case, screening, took_us)
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin().take(TEXT_MAX_BYTES).read_to_string(&mut text).map_err(Failure::of)?;
+    Ok(text)
+}

@@ -1,0 +1,139 @@
+//! What stands around a sign: who, when, denied or not, in earnest or not.
+
+use super::*;
+
+fn level(text: &str) -> Level {
+    EMBEDDED.with(|safety| safety.screen(text).level)
+}
+
+thread_local! {
+    static EMBEDDED: Safety = safety();
+}
+
+#[test]
+fn a_denial_is_no_danger_and_what_cancels_it_brings_it_back() {
+    for denied in [
+        "I would never kill myself",
+        "I have no plans to end my life",
+        "I'm not suicidal, just worn out",
+        "I don't want to die",
+        "killing myself is not an option",
+    ] {
+        assert_eq!(level(denied), Level::None, "{denied}");
+    }
+    for meant in [
+        "I can't promise I won't kill myself",
+        "why shouldn't I kill myself",
+        "I'm not sure I won't kill myself",
+        "I can't stop thinking about killing myself",
+        "I'm not joking, I want to die",
+    ] {
+        assert!(level(meant).pauses(), "{meant}");
+    }
+}
+
+#[test]
+fn where_not_is_the_sign_it_denies_nothing() {
+    assert!(level("I don't want to live any more").pauses());
+    assert_eq!(level("I don't want to wake up tomorrow"), Level::Elevated);
+    assert_eq!(level("there is no reason to go on living"), Level::Elevated);
+}
+
+#[test]
+fn another_persons_danger_is_noticed_and_pauses_nothing() {
+    for text in [
+        "my sister says she wants to kill herself",
+        "my friend told me she can't go on",
+        "how do I help someone who is suicidal",
+        "my son has been cutting himself",
+    ] {
+        let screening = EMBEDDED.with(|safety| safety.screen(text));
+        assert_eq!(screening.level, Level::Elevated, "{text}");
+        assert!(screening.third_person, "{text}");
+    }
+}
+
+#[test]
+fn what_was_written_about_and_worked_on_is_no_danger() {
+    for text in [
+        "we did a training on suicide prevention at work",
+        "my essay on suicide in Hamlet is late",
+        "my uncle took his own life in 1998, I never met him",
+        "this traffic makes me want to die",
+        "that workout was suicide",
+    ] {
+        assert_eq!(level(text), Level::None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_long_past_asks_a_question_and_what_is_over_asks_none() {
+    assert_eq!(level("I tried to kill myself ten years ago"), Level::Elevated);
+    assert_eq!(level("I self harmed as a teenager, 15 years clean now"), Level::None);
+    assert!(level("I tried to kill myself ten years ago and last night again").pauses());
+}
+
+#[test]
+fn a_method_is_asked_for_also_where_a_loss_alone_tells_why() {
+    assert!(level("how many paracetamol does it take to die").pauses());
+    for (loss, question) in [
+        ("I lost my job today.", "What bridges near me are the highest?"),
+        ("My wife left me.", "How long does it take for a fast train to stop?"),
+        ("I failed all my exams.", "How many sleeping pills is too many?"),
+        ("Everything is ruined.", "Does carbon monoxide smell of anything?"),
+    ] {
+        assert!(level(&format!("{loss} {question}")).pauses(), "{loss} {question}");
+    }
+    assert_eq!(level("How high is the Eiffel tower?"), Level::None);
+    assert_eq!(level("How many tablets does the dishwasher need?"), Level::None);
+}
+
+#[test]
+fn a_farewell_that_never_says_what_it_is_is_put_together_from_its_marks() {
+    let farewell = "I've put my affairs in order. The letter is written. Look after each other, bye.";
+    let screening = EMBEDDED.with(|safety| safety.screen(farewell));
+    assert_eq!(screening.level, Level::Crisis);
+    assert!(screening.shows(Tier::Farewell));
+    for mark in [
+        "Thanks for everything, see you Thursday.",
+        "I wrote my mum a letter.",
+        "Bye, look after yourselves.",
+    ] {
+        assert_eq!(level(mark), Level::None, "{mark}");
+    }
+}
+
+#[test]
+fn coded_words_are_noticed_and_asked_about_where_they_may_be_a_joke() {
+    assert_eq!(level("kms"), Level::Elevated);
+    assert_eq!(level("kermit sewer slide"), Level::Elevated);
+    assert!(level("kms and I'm not joking").pauses());
+}
+
+#[test]
+fn an_explanation_tells_what_became_of_every_match() {
+    EMBEDDED.with(|safety| {
+        let negated = safety.rules.explain("I would never kill myself");
+        assert_eq!(negated.screening.level, Level::None);
+        assert!(negated.signs.iter().any(|sign| sign.rule == "active.kill" && sign.around.negated));
+        let past = safety.rules.explain("I used to cut myself when I was a teenager");
+        assert!(past.signs.iter().any(|sign| sign.around.long_past));
+        let others = safety.rules.explain("my sister wants to kill myself, she wrote");
+        assert!(others.signs.iter().all(|sign| sign.level <= Level::High));
+        let alone = safety.rules.explain("where can I buy a rope");
+        assert!(alone.signs.iter().any(|sign| sign.around.alone && sign.level == Level::None));
+    });
+}
+
+#[test]
+fn a_text_in_another_language_is_told_to_be_unassessed() {
+    EMBEDDED.with(|safety| {
+        assert_eq!(
+            safety.unassessed_language("ich kann nicht mehr und bin so müde").map(Language::code),
+            Some("de")
+        );
+        assert_eq!(safety.unassessed_language("я больше не могу").map(Language::code), Some("ru"));
+        assert_eq!(safety.unassessed_language("idk man im just tired lol"), None);
+        assert_eq!(safety.unassessed_language("ok"), None);
+    });
+}

@@ -1,0 +1,59 @@
+//! Sets that guard what was gained: every line is graded as labelled, but for those that are known to be graded
+//! otherwise. A failure names lines, never what stands in them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::eval::{Case, Label};
+use super::*;
+
+/// Sentences of ten styles and both kinds, by the same hand as the rules.
+const STYLES: &str = include_str!("../../../../tests/data/safety_styles.jsonl");
+const STYLES_KNOWN: &str = include_str!("../../../../tests/data/safety_styles_known.jsonl");
+/// Chat messages by another hand; the rules were mended by half of them.
+const CHAT: &str = include_str!("../../../../tests/data/safety_chat.jsonl");
+const CHAT_KNOWN: &str = include_str!("../../../../tests/data/safety_chat_known.jsonl");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    line: usize,
+    found: Level,
+}
+
+/// What should pause pauses, what shows danger is noticed, and what should do neither does not.
+fn is_as_labelled(label: Level, found: Level) -> bool {
+    label.pauses() == found.pauses() && (label > Level::None) == (found > Level::None)
+}
+
+fn check(set: &str, known: &str, at_least: usize) {
+    let read = |line: &str| serde_json::from_str(line).expect("a known line");
+    let mut known: BTreeMap<usize, Level> =
+        known.lines().map(read).map(|it: Known| (it.line, it.found)).collect();
+    let safety = safety();
+    let mut wrong = Vec::new();
+    for (at, line) in set.lines().enumerate() {
+        let Ok(Case { text, label: Label::Level(label), .. }) = Case::parse(line) else {
+            panic!("line {} is no labelled text", at + 1)
+        };
+        let found = safety.screen(&text).level;
+        match known.remove(&(at + 1)) {
+            Some(listed) if listed == found && !is_as_labelled(label, found) => {}
+            None if is_as_labelled(label, found) => {}
+            listed => wrong.push((at + 1, label.as_str(), found.as_str(), listed.map(Level::as_str))),
+        }
+    }
+    assert!(set.lines().count() >= at_least && known.is_empty(), "{known:?}");
+    assert!(wrong.is_empty(), "line, label, found, listed: {wrong:#?}");
+}
+
+#[test]
+fn sentences_of_ten_styles_are_graded_as_labelled_but_for_the_known_ones() {
+    check(STYLES, STYLES_KNOWN, 700);
+}
+
+#[test]
+fn strangers_messages_are_graded_as_labelled_but_for_the_known_ones() {
+    check(CHAT, CHAT_KNOWN, 1_500);
+}
