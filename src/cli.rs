@@ -184,18 +184,27 @@ enum Safety {
         /// Name the lines that were graded otherwise than labelled, by number.
         #[arg(long)]
         misses: bool,
-        /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
-        #[arg(long)]
-        rules: Option<PathBuf>,
+        #[command(flatten)]
+        tried: Tried,
     },
     /// Screen one text and print each sign, its rule, and what stood around it.
     Explain {
         /// The text; - reads it from standard input, so that it stays out of the shell's history.
         text: String,
-        /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
-        #[arg(long)]
-        rules: Option<PathBuf>,
+        #[command(flatten)]
+        tried: Tried,
     },
+}
+
+/// What a text is screened by.
+#[derive(Debug, clap::Args)]
+struct Tried {
+    /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
+    #[arg(long)]
+    rules: Option<PathBuf>,
+    /// Screen by the rules alone, without the weights of words behind them.
+    #[arg(long)]
+    rules_alone: bool,
 }
 
 fn alarm_level(name: &str) -> Result<Level, &'static str> {
@@ -269,11 +278,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
 
 fn run_safety(command: Safety) -> Result<ExitCode, Failure> {
     match command {
-        Safety::Eval { file, at, json, misses, rules } => {
+        Safety::Eval { file, at, json, misses, tried } => {
             let printed = safety::Printed { is_json: json, with_misses: misses };
-            safety::eval(&file, at, rules.as_deref(), printed)
+            safety::eval(&file, at, &tried, printed)
         }
-        Safety::Explain { text, rules } => safety::explain(&text, rules.as_deref()),
+        Safety::Explain { text, tried } => safety::explain(&text, &tried),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::domain::safety::eval::{Case, Outcome, Report};
 use crate::domain::safety::{Fault, Level, RuleFile, Rules};
 
-use super::{Failure, say};
+use super::{Failure, Tried, say};
 
 /// The longest text that is explained, as for an input.
 const TEXT_MAX_BYTES: u64 = 256 * 1024;
@@ -28,13 +28,8 @@ pub(super) struct Printed {
     pub with_misses: bool,
 }
 
-pub(super) fn eval(
-    set: &Path,
-    at: Level,
-    rules: Option<&Path>,
-    printed: Printed,
-) -> Result<ExitCode, Failure> {
-    let outcomes = screened(&open_rules(rules)?, set)?;
+pub(super) fn eval(set: &Path, at: Level, tried: &Tried, printed: Printed) -> Result<ExitCode, Failure> {
+    let outcomes = screened(&open_rules(tried)?, set)?;
     let report = Report::of(&outcomes, at);
     let misses: Vec<&Outcome> = outcomes.iter().filter(|it| printed.with_misses && it.is_miss(at)).collect();
     if printed.is_json {
@@ -46,8 +41,8 @@ pub(super) fn eval(
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn explain(text: &str, rules: Option<&Path>) -> Result<ExitCode, Failure> {
-    let rules = open_rules(rules)?;
+pub(super) fn explain(text: &str, tried: &Tried) -> Result<ExitCode, Failure> {
+    let rules = open_rules(tried)?;
     if text == "-" {
         print::explanation(&rules, &standard_input()?)?;
     } else {
@@ -57,12 +52,18 @@ pub(super) fn explain(text: &str, rules: Option<&Path>) -> Result<ExitCode, Fail
 }
 
 /// The rules inside of the binary, or those of a folder, or the shipped ones with one file of the same name replaced.
-fn open_rules(path: Option<&Path>) -> Result<Rules, Failure> {
-    let Some(path) = path else { return Rules::embedded().or_else(|faults| told(&faults)) };
-    let own = read_files(path)?;
-    let own: Vec<RuleFile<'_>> = own.iter().map(|(name, text)| RuleFile { name, text }).collect();
-    let files = if path.is_dir() { own } else { Rules::shipped_but(&own) };
-    Rules::parse(&files).or_else(|faults| told(&faults))
+fn open_rules(tried: &Tried) -> Result<Rules, Failure> {
+    let rules = match &tried.rules {
+        None => Rules::embedded(),
+        Some(path) => {
+            let own = read_files(path)?;
+            let own: Vec<RuleFile<'_>> = own.iter().map(|(name, text)| RuleFile { name, text }).collect();
+            let files = if path.is_dir() { own } else { Rules::shipped_but(&own) };
+            Rules::parse(&files).and_then(Rules::with_scale)
+        }
+    };
+    let rules = rules.or_else(|faults| told(&faults))?;
+    Ok(if tried.rules_alone { rules.alone() } else { rules })
 }
 
 /// Names and texts of a folder's TOML files in the order of their names, or of one file.

@@ -98,6 +98,10 @@ pub(super) fn explanation(rules: &Rules, text: &str) -> Result<(), Failure> {
     let whose = if explanation.screening.third_person { ", another person's" } else { "" };
     say(format_args!("level: {}{whose}", explanation.screening.level.as_str()))?;
     say(format_args!("language: {}", written_in(text).map_or("not sure", |language| language.code())))?;
+    if let Some(weight) = &explanation.weight {
+        let heaviest = weight.heaviest.join(" | ");
+        say(format_args!("weight: {:.2} of {:.2}  {heaviest}", weight.weight, weight.threshold))?;
+    }
     explanation.signs.iter().try_for_each(sign)
 }
 

@@ -42,6 +42,11 @@ impl Faults {
         result.map_err(|problem| self.add(place, problem)).ok()
     }
 
+    /// For a file that cannot be used without what is missing.
+    pub(super) fn told(self) -> Vec<Fault> {
+        self.found
+    }
+
     pub(super) fn unless_any<T>(self, whole: T) -> Result<T, Vec<Fault>> {
         if self.found.is_empty() { Ok(whole) } else { Err(self.found) }
     }

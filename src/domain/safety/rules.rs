@@ -11,6 +11,7 @@ use super::level::Level;
 use super::lexicon::{Lexicon, Token, Word};
 use super::pattern::Classes;
 use super::phrases::{self, Phrases};
+use super::scale::Scale;
 use super::source::{ContextSource, RuleFile, RuleSource, SHIPPED, Source, SumSource};
 
 const FILE: &str = "rules";
@@ -42,6 +43,8 @@ pub enum Tier {
     Distress,
     /// Weaker still: several different ones add up.
     Mark,
+    /// No rule spoke, but the words weigh for danger all together.
+    Weighed,
 }
 
 impl Tier {
@@ -50,7 +53,9 @@ impl Tier {
         match self {
             Self::PlanMeans | Self::Attempt | Self::Farewell => Level::Crisis,
             Self::Active | Self::MethodAsked | Self::SelfHarm => Level::High,
-            Self::Passive | Self::Coded | Self::History | Self::ThirdPerson => Level::Elevated,
+            Self::Passive | Self::Coded | Self::History | Self::ThirdPerson | Self::Weighed => {
+                Level::Elevated
+            }
             Self::Distress | Self::Mark => Level::None,
         }
     }
@@ -75,6 +80,7 @@ impl Tier {
             Self::ThirdPerson => "third_person",
             Self::Distress => "distress",
             Self::Mark => "mark",
+            Self::Weighed => "weighed",
         }
     }
 }
@@ -138,15 +144,28 @@ pub struct Rules {
     pub(super) scope_ends: BTreeSet<Word>,
     pub(super) others: BTreeSet<Word>,
     pub(super) selves: BTreeSet<Word>,
+    /// Looks at the texts in which no rule has found a sign; `None`: nothing does.
+    pub(super) scale: Option<Scale>,
 }
 
 impl Rules {
     /// The language that the rules assess.
     pub const LANGUAGE: Language = Language::English;
 
-    /// The rules inside of the binary.
+    /// The rules and the weights inside of the binary.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(&SHIPPED)
+        Self::parse(&SHIPPED)?.with_scale()
+    }
+
+    /// The same rules, with the weights inside of the binary behind them.
+    pub fn with_scale(self) -> Result<Self, Vec<Fault>> {
+        Ok(Self { scale: Some(Scale::embedded()?), ..self })
+    }
+
+    /// The same rules alone.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { scale: None, ..self }
     }
 
     /// The files inside of the binary, where those of the same name are replaced by `own`, and what is new is added.
@@ -206,6 +225,7 @@ impl<'a> Compiler<'a> {
             scope_ends: BTreeSet::new(),
             others: BTreeSet::new(),
             selves: BTreeSet::new(),
+            scale: None,
         };
         Self { classes: &source.classes, faults, ids: BTreeSet::new(), made }
     }

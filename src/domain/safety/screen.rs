@@ -7,6 +7,9 @@ use super::fold::fold;
 use super::level::Level;
 use super::rules::{Rules, Tier};
 
+/// How many of the heaviest words an explanation shows.
+const SHOWN_MAX: usize = 8;
+
 /// One sign in a text.
 ///
 /// The phrase is what the person wrote, folded; so a hit can be neither logged nor stored: it has no `Debug` and no
@@ -70,26 +73,45 @@ pub struct Explanation {
     pub screening: Screening,
     /// Every match of a rule in the order of the words, also what does not count.
     pub signs: Vec<Sign>,
+    /// What the words weigh together; `None` where nothing weighs them.
+    pub weight: Option<Weight>,
+}
+
+/// What a text's words weigh for danger, and which of them most.
+pub struct Weight {
+    pub weight: f64,
+    /// From which weight on it is a sign, where no rule has found one.
+    pub threshold: f64,
+    pub heaviest: Vec<String>,
 }
 
 impl Rules {
     /// Reads a text for signs of danger.
     #[must_use]
     pub fn screen(&self, text: &str) -> Screening {
-        self.screen_counted(text).0
+        let folded = fold(text);
+        self.weighed(self.screen_counted(&folded).0, &folded)
     }
 
-    /// Screens, and tells how many operations of the matcher it took.
-    pub(super) fn screen_counted(&self, text: &str) -> (Screening, u64) {
-        let folded = fold(text);
-        let tokens = self.lexicon.read(&folded);
+    /// Screens a folded text by the rules alone, and tells how many operations of the matcher it took.
+    pub(super) fn screen_counted(&self, folded: &str) -> (Screening, u64) {
+        let tokens = self.lexicon.read(folded);
         let mut work = 0;
         let found = self.matches(&tokens, &mut work);
         if found.is_empty() {
             return (Screening::default(), work);
         }
-        let context = Context::of(self, &folded, &tokens, &found);
+        let context = Context::of(self, folded, &tokens, &found);
         (context.screening(&found), work)
+    }
+
+    /// Where no rule has found a sign, the scale is asked.
+    fn weighed(&self, screening: Screening, folded: &str) -> Screening {
+        let scale = self.scale.as_ref().filter(|_| screening.level == Level::None);
+        match scale.and_then(|scale| scale.sign(folded)) {
+            Some(sign) => Screening { level: sign.level, hits: vec![sign], third_person: false },
+            None => screening,
+        }
     }
 
     /// Screens, and tells what became of every match.
@@ -99,6 +121,12 @@ impl Rules {
         let tokens = self.lexicon.read(&folded);
         let found = self.matches(&tokens, &mut 0);
         let context = Context::of(self, &folded, &tokens, &found);
-        Explanation { screening: context.screening(&found), signs: context.signs(&found) }
+        let weight = self.scale.as_ref().map(|scale| scale.weigh(&folded)).map(|weighing| Weight {
+            weight: weighing.weight,
+            threshold: weighing.threshold,
+            heaviest: weighing.heaviest().take(SHOWN_MAX).map(str::to_owned).collect(),
+        });
+        let screening = self.weighed(context.screening(&found), &folded);
+        Explanation { screening, signs: context.signs(&found), weight }
     }
 }

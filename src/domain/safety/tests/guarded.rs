@@ -31,13 +31,14 @@ fn check(set: &str, known: &str, at_least: usize) {
     let read = |line: &str| serde_json::from_str(line).expect("a known line");
     let mut known: BTreeMap<usize, Level> =
         known.lines().map(read).map(|it: Known| (it.line, it.found)).collect();
-    let safety = safety();
+    // Of the rules: what the scale notices besides is measured, and no promise.
+    let rules = safety().rules.alone();
     let mut wrong = Vec::new();
     for (at, line) in set.lines().enumerate() {
         let Ok(Case { text, label: Label::Level(label), .. }) = Case::parse(line) else {
             panic!("line {} is no labelled text", at + 1)
         };
-        let found = safety.screen(&text).level;
+        let found = rules.screen(&text).level;
         match known.remove(&(at + 1)) {
             Some(listed) if listed == found && !is_as_labelled(label, found) => {}
             None if is_as_labelled(label, found) => {}
@@ -56,4 +57,34 @@ fn sentences_of_ten_styles_are_graded_as_labelled_but_for_the_known_ones() {
 #[test]
 fn strangers_messages_are_graded_as_labelled_but_for_the_known_ones() {
     check(CHAT, CHAT_KNOWN, 1_500);
+}
+
+/// What a set shows: danger noticed, what should pause and does, harmless texts that raise an alarm, and that pause.
+#[derive(Debug, Default)]
+struct Shown {
+    danger: usize,
+    noticed: usize,
+    harmless: usize,
+    alarms: usize,
+    paused: usize,
+}
+
+fn shown(set: &str) -> Shown {
+    let safety = safety();
+    let mut shown = Shown::default();
+    for line in set.lines() {
+        let Ok(Case { text, label: Label::Level(label), .. }) = Case::parse(line) else {
+            panic!("no labelled text")
+        };
+        let found = safety.screen(&text).level;
+        if label > Level::None {
+            shown.danger += 1;
+            shown.noticed += usize::from(found > Level::None);
+        } else {
+            shown.harmless += 1;
+            shown.alarms += usize::from(found > Level::None);
+            shown.paused += usize::from(found.pauses());
+        }
+    }
+    shown
 }
