@@ -320,7 +320,7 @@ async fn the_public_is_told_what_happens_in_danger() {
 }
 
 async fn killed_after_a_crisis_reply(variables: &[(&str, &str)]) {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), crate::process::client());
     let process = Process::start(home.path(), variables);
     input(&client, &process.url, "s", INTENT).await.expect("answered");
     let before = get(&client, &process.url, "/alerts").await["alerts"].clone();
@@ -364,7 +364,7 @@ async fn an_alert_of_one_server_is_acknowledged_on_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alerts_are_listed_and_acknowledged_from_the_command_line_with_and_without_a_server() {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), crate::process::client());
     let process = Process::start(home.path(), &[]);
     for id in ["a", "b"] {
         input(&client, &process.url, id, INTENT).await.expect("answered");

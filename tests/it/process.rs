@@ -87,6 +87,11 @@ pub fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
+/// A client that leaves an idle connection before the server does: nobody's request meets its end.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(1)).build().expect("a client")
+}
+
 pub async fn input(client: &reqwest::Client, url: &str, session: &str, text: &str) -> Option<Value> {
     let body = json!({"session_id": session, "user_input": text});
     let answer = client.post(format!("{url}/api/v1/input")).json(&body).send().await.ok()?;
@@ -103,7 +108,7 @@ pub async fn get(client: &reqwest::Client, url: &str, path: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_turns_it_goes_on_at_turn_two_with_all_that_it_knew() {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), client());
     let process = Process::start(home.path(), &[]);
     let first = input(&client, &process.url, "s", "I want to feel calm and free").await.expect("answered");
     let before = get(&client, &process.url, "/session/s").await;
@@ -156,7 +161,7 @@ async fn killed_under_load(variables: &[(&str, &str)]) {
     let home = directory();
     let acknowledged = Acknowledged::default();
     for round in 0..20 {
-        let client = reqwest::Client::new();
+        let client = client();
         let process = Process::start(home.path(), variables);
         for session in 0..SESSIONS {
             let name = format!("s{session}");
@@ -227,7 +232,7 @@ pub async fn assert_complete(client: &reqwest::Client, url: &str, name: &str, ac
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_lets_running_turns_finish_and_exits_with_zero() {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), client());
     let mut process = Process::start(home.path(), &[]);
     let running: Vec<_> = (0..20)
         .map(|n| {
@@ -301,7 +306,7 @@ fn what_was_said_can_be_read_by_its_owner_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_that_is_taken_away_under_the_server_is_noticed() {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), client());
     let process = Process::start(home.path(), &[("INDEX_SWEEP_MS", "3600000")]);
     input(&client, &process.url, "s", "hello").await.expect("answered");
     std::fs::remove_dir_all(home.path().join("data")).expect("removed");
@@ -386,7 +391,7 @@ fn a_wrong_configuration_stops_the_start_with_every_problem() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_are_listed_shown_and_deleted_with_and_without_a_server() {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), client());
     let process = Process::start(home.path(), &[]);
     for id in ["a", "b"] {
         input(&client, &process.url, id, "hello").await.expect("answered");
@@ -471,7 +476,7 @@ fn it_tells_its_version_and_helps() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_word_of_a_person_reaches_the_logs() {
-    let (home, client) = (directory(), reqwest::Client::new());
+    let (home, client) = (directory(), client());
     let log = home.path().join("log");
     let file = std::fs::File::create(&log).expect("a file");
     let marker = "zebrafinch";

@@ -245,7 +245,7 @@ async fn a_redis_that_cannot_be_reached_stops_the_start_with_a_reason_and_no_pas
 /// Redis is taken away from two loaded servers; danger is posted all the while.
 async fn without_redis(take: impl Fn(&mut RedisServer), give_back: impl Fn(&mut RedisServer)) {
     let mut redis = RedisServer::start();
-    let (home, client) = (process::directory(), reqwest::Client::new());
+    let (home, client) = (process::directory(), process::client());
     let url = redis.url();
     let variables = [("REDIS_URL", url.as_str()), ("HISTORY_MAX", "1000"), ("LOCK_TTL_MS", "60000")];
     let servers = [Process::start(home.path(), &variables), Process::start(home.path(), &variables)];
@@ -367,7 +367,7 @@ fn sessions_in_redis_are_listed_without_a_server() {
 #[tokio::test]
 async fn data_that_are_lost_make_no_two_deployments_of_one() {
     let redis = RedisServer::start();
-    let (home, client, url) = (process::directory(), reqwest::Client::new(), redis.url());
+    let (home, client, url) = (process::directory(), process::client(), redis.url());
     let first = Process::start(home.path(), &[("REDIS_URL", &url)]);
     let secret = redis.command(&["GET", "trt:secret"]).text().to_owned();
     redis.command(&["FLUSHALL"]);
@@ -385,7 +385,7 @@ async fn data_that_are_lost_make_no_two_deployments_of_one() {
 #[tokio::test]
 async fn a_redis_that_takes_no_write_is_not_ready() {
     let redis = RedisServer::start();
-    let (home, client, url) = (process::directory(), reqwest::Client::new(), redis.url());
+    let (home, client, url) = (process::directory(), process::client(), redis.url());
     let server = Process::start(home.path(), &[("REDIS_URL", &url)]);
     let ready =
         async || client.get(format!("{}/readyz", server.url)).send().await.expect("it answers").status();
