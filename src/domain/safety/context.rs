@@ -13,6 +13,8 @@ const NEGATION_REACH: usize = 5;
 const SUBJECT_REACH: usize = 3;
 /// How far, in words, a mark of time may stand from what it dates.
 const TIME_REACH: usize = 24;
+/// How far a mark of the present may stand: what happened long ago and is told today is still long ago.
+const RECENT_REACH: usize = 10;
 /// The most words of a phrase that are kept.
 const PHRASE_WORDS_MAX: usize = 16;
 
@@ -192,7 +194,7 @@ impl<'a> Context<'a> {
 
     /// The most that a match counts, by the idioms that it overlaps; what is long past and over counts nothing.
     fn most(&self, found: Match, is_history: bool) -> Level {
-        if is_history && self.is_recovered && !is_near(&self.recent, found) {
+        if is_history && self.is_recovered && !is_near(&self.recent, RECENT_REACH, found) {
             return Level::None;
         }
         self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis)
@@ -250,7 +252,7 @@ impl<'a> Context<'a> {
     }
 
     fn is_long_ago(&self, found: Match) -> bool {
-        is_near(&self.past, found) && !is_near(&self.recent, found)
+        is_near(&self.past, TIME_REACH, found) && !is_near(&self.recent, RECENT_REACH, found)
     }
 
     fn phrase(&self, start: usize, end: usize) -> String {
@@ -263,9 +265,9 @@ impl<'a> Context<'a> {
 }
 
 /// Whether one of the `marks`, which are in order, stands within reach of a match.
-fn is_near(marks: &[usize], found: Match) -> bool {
-    let first = marks.partition_point(|&mark| mark + TIME_REACH < found.start);
-    marks.get(first).is_some_and(|&mark| mark < found.end + TIME_REACH)
+fn is_near(marks: &[usize], reach: usize, found: Match) -> bool {
+    let first = marks.partition_point(|&mark| mark + reach < found.start);
+    marks.get(first).is_some_and(|&mark| mark < found.end + reach)
 }
 
 /// A match, judged.

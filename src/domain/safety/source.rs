@@ -25,7 +25,7 @@ macro_rules! shipped {
 }
 
 /// The rules inside of the binary, in the order in which they are read.
-pub(super) static SHIPPED: [RuleFile<'static>; 17] = shipped![
+pub(super) static SHIPPED: [RuleFile<'static>; 18] = shipped![
     "words.en.toml",
     "chat.en.toml",
     "classes.en.toml",
@@ -38,6 +38,7 @@ pub(super) static SHIPPED: [RuleFile<'static>; 17] = shipped![
     "method.en.toml",
     "self_harm.en.toml",
     "passive.en.toml",
+    "life.en.toml",
     "coded.en.toml",
     "others.en.toml",
     "distress.en.toml",

@@ -5,6 +5,7 @@ mod context;
 mod dialogue;
 mod disguise;
 mod guarded;
+mod harmless;
 mod rescreens;
 mod screening;
 mod talk;

@@ -89,11 +89,11 @@ fn a_method_is_asked_for_also_where_a_loss_alone_tells_why() {
 }
 
 #[test]
-fn a_farewell_that_never_says_what_it_is_is_put_together_from_its_marks() {
+fn weak_marks_of_a_farewell_add_up_to_a_question_and_never_pause() {
     let farewell = "I've put my affairs in order. The letter is written. Look after each other, bye.";
     let screening = EMBEDDED.with(|safety| safety.screen(farewell));
-    assert_eq!(screening.level, Level::Crisis);
-    assert!(screening.shows(Tier::Farewell));
+    assert_eq!(screening.level, Level::Elevated);
+    assert!(screening.shows(Tier::Passive));
     for mark in [
         "Thanks for everything, see you Thursday.",
         "I wrote my mum a letter.",
