@@ -23,7 +23,6 @@ from sklearn.linear_model import LogisticRegression
 ROOT = pathlib.Path(__file__).parent.parent
 OUT = ROOT / "prompts/safety/weights.en.tsv"
 FALSE_ALARMS = 0.02
-WEIGHT_MIN = 0.05
 TEXTS_MIN = 2
 
 
@@ -106,16 +105,15 @@ def main():
     danger = numpy.concatenate([pair[1] for pair in sets.values()] + [own_danger])
     vectors, model = learn(texts, danger)
     weights = {gram: model.coef_[0][at] for gram, at in vectors.vocabulary_.items()}
-    kept = {gram: weight for gram, weight in weights.items() if abs(weight) >= WEIGHT_MIN}
     lines = [
         "# What words weigh for danger: made by scripts/weigh, not by hand. docs/safety.md says how, and how well it does.",
-        f"# {len(texts)} labelled texts, {int(danger.sum())} of them danger; {len(kept)} grams.",
+        f"# {len(texts)} labelled texts, {int(danger.sum())} of them danger; {len(weights)} grams.",
         f"=bias\t{model.intercept_[0]:.3f}",
         f"=threshold\t{threshold:.3f}",
     ]
-    lines += [f"{gram}\t{weight:.2f}" for gram, weight in sorted(kept.items())]
+    lines += [f"{gram}\t{weight:.2f}" for gram, weight in sorted(weights.items())]
     OUT.write_text("\n".join(lines) + "\n")
-    print(f"{OUT.relative_to(ROOT)}: {len(kept)} grams, {OUT.stat().st_size >> 10} KiB, threshold {threshold:.3f}")
+    print(f"{OUT.relative_to(ROOT)}: {len(weights)} grams, {OUT.stat().st_size >> 10} KiB, threshold {threshold:.3f}")
 
 
 main()

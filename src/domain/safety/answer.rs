@@ -184,6 +184,19 @@ impl Answers {
         }
     }
 
+    /// Whether a text begins with a yes, whatever else it says: "yes, leave me alone" is one.
+    pub(super) fn begins_with_yes(&self, text: &str) -> bool {
+        let tokens = self.tokens(text);
+        let ends = |answer: Answer, at: usize| {
+            let own = self.patterns.iter().filter(move |(own, _)| *own == answer);
+            own.filter_map(|(_, pattern)| pattern.end_of_match(&tokens, at, &mut 0)).max()
+        };
+        (0..tokens.len().min(BARE_WITHIN))
+            .take_while(|&at| ends(Answer::No, at).is_none())
+            .find_map(|at| ends(Answer::Yes, at))
+            .is_some_and(|end| ends(Answer::No, end).is_none())
+    }
+
     /// Whether there are numbers in a text, and none of them is for emergencies.
     fn names_only_lines(&self, folded: &str) -> bool {
         let numbers = || folded.split(|c: char| !c.is_ascii_digit()).filter(|number| number.len() > 1);

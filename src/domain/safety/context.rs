@@ -154,6 +154,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether every match of a rule of danger is denied, and there is one.
+    pub fn is_denial(&self, found: &[Match]) -> bool {
+        let of_danger = |sign: &Judged| !self.rules.all[sign.rule].tier.only_supports();
+        let mut signs = found.iter().filter_map(|found| self.judge(*found)).filter(of_danger).peekable();
+        signs.peek().is_some() && signs.all(|sign| sign.around.negated)
+    }
+
     fn hit(&self, sign: Judged) -> Hit {
         Hit {
             rule: self.rules.all[sign.rule].id.clone(),
@@ -252,7 +259,19 @@ impl<'a> Context<'a> {
     }
 
     fn is_long_ago(&self, found: Match) -> bool {
-        is_near(&self.past, TIME_REACH, found) && !is_near(&self.recent, RECENT_REACH, found)
+        let is_attempt =
+            matches!(found.meaning, Meaning::Rule(nth) if self.rules.all[nth].tier == Tier::Attempt);
+        let is_past = if is_attempt { self.is_dated(found) } else { is_near(&self.past, TIME_REACH, found) };
+        is_past && !is_near(&self.recent, RECENT_REACH, found)
+    }
+
+    /// Whether a mark of the past stands in the sentences of a match. An attempt may be of now, whatever the sentence before
+    /// it tells of long ago.
+    fn is_dated(&self, found: Match) -> bool {
+        let is_wall = |at: &usize| self.tokens[*at].before >= Boundary::Sentence;
+        let first = (1..=found.start).rev().find(is_wall).unwrap_or(0);
+        let end = (found.end..self.tokens.len()).find(is_wall).unwrap_or(self.tokens.len());
+        self.past.iter().any(|mark| (first..end).contains(mark))
     }
 
     fn phrase(&self, start: usize, end: usize) -> String {

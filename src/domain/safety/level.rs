@@ -105,13 +105,18 @@ pub struct Negative {
     /// Names it, so that telling it twice counts once.
     pub id: u64,
     pub basis: Basis,
+    /// The one that stood noted when it began. One that began before another was noted lies too near it, however late the
+    /// store is told.
+    #[serde(default)]
+    pub after: Option<u64>,
 }
 
 impl Negative {
-    /// Whether the store can still be told of it: nothing has changed, and it was not told.
+    /// Whether the store can still be told of it: nothing has changed, no other was noted, and it was not told.
     #[must_use]
     pub fn is_open(&self, memory: &SafetyMemory) -> bool {
-        self.basis == memory.basis() && memory.noted.is_none_or(|noted| noted.id != self.id)
+        let noted = memory.noted.map(|noted| noted.id);
+        self.basis == memory.basis() && noted == self.after && noted != Some(self.id)
     }
 }
 
@@ -234,7 +239,7 @@ mod tests {
     }
 
     fn told(memory: &mut SafetyMemory, id: u64, apart: Option<Duration>, now: Timestamp) -> Lowering {
-        let negative = Negative { id, basis: memory.basis() };
+        let negative = Negative { id, basis: memory.basis(), after: memory.noted.map(|noted| noted.id) };
         memory.lower(&negative, apart, "rescreen", now)
     }
 
@@ -264,10 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_began_together_the_second_is_never_told_again() {
+        let mut memory = at(Level::Crisis);
+        let negative = |id| Negative { id, basis: memory.basis(), after: None };
+        let (first, second) = (negative(1), negative(2));
+        assert!(first.is_open(&memory) && second.is_open(&memory));
+        memory.lower(&first, Some(DAY), "rescreen", Timestamp::default());
+        assert!(!first.is_open(&memory) && !second.is_open(&memory), "it lay too near the first");
+        let later = Negative { id: 3, basis: memory.basis(), after: Some(1) };
+        assert!(later.is_open(&memory));
+    }
+
+    #[test]
     fn a_sign_of_any_level_voids_what_was_noted_and_what_is_on_its_way() {
         let mut memory = at(Level::High);
         told(&mut memory, 1, Some(DAY), Timestamp::default());
-        let on_its_way = Negative { id: 2, basis: memory.basis() };
+        let on_its_way = Negative { id: 2, basis: memory.basis(), after: Some(1) };
         assert!(!memory.raise(Level::Elevated, &["rule.2".to_owned()], Timestamp::default()));
         let later = Timestamp::default().plus(DAY);
         assert_eq!(memory.lower(&on_its_way, Some(DAY), "rescreen", later), Lowering::Refused);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::context::{Around, Context};
 use super::fold::fold;
 use super::level::Level;
-use super::rules::{Rules, Tier};
+use super::rules::{Match, Rules, Tier};
 
 /// How many of the heaviest words an explanation shows.
 const SHOWN_MAX: usize = 8;
@@ -89,28 +89,34 @@ impl Rules {
     /// Reads a text for signs of danger.
     #[must_use]
     pub fn screen(&self, text: &str) -> Screening {
-        let folded = fold(text);
-        self.weighed(self.screen_counted(&folded).0, &folded)
+        self.screen_counted(text).0
     }
 
-    /// Screens a folded text by the rules alone, and tells how many operations of the matcher it took.
-    pub(super) fn screen_counted(&self, folded: &str) -> (Screening, u64) {
-        let tokens = self.lexicon.read(folded);
+    /// Screens, and tells how many operations of the matcher it took.
+    pub(super) fn screen_counted(&self, text: &str) -> (Screening, u64) {
+        let folded = fold(text);
+        let tokens = self.lexicon.read(&folded);
         let mut work = 0;
         let found = self.matches(&tokens, &mut work);
         if found.is_empty() {
-            return (Screening::default(), work);
+            return (self.weighed(&folded), work);
         }
-        let context = Context::of(self, folded, &tokens, &found);
-        (context.screening(&found), work)
+        let context = Context::of(self, &folded, &tokens, &found);
+        (self.or_weighed(&context, &found, &folded), work)
     }
 
-    /// Where no rule has found a sign, the scale is asked.
-    fn weighed(&self, screening: Screening, folded: &str) -> Screening {
-        let scale = self.scale.as_ref().filter(|_| screening.level == Level::None);
-        match scale.and_then(|scale| scale.sign(folded)) {
+    /// What the rules found; where they found nothing, what the scale says. Who denies danger is not weighed: "I don't want
+    /// to die" has the words of somebody who does.
+    fn or_weighed(&self, context: &Context<'_>, found: &[Match], folded: &str) -> Screening {
+        let by_rule = context.screening(found);
+        if by_rule.level > Level::None || context.is_denial(found) { by_rule } else { self.weighed(folded) }
+    }
+
+    /// What the scale says, where there is one.
+    fn weighed(&self, folded: &str) -> Screening {
+        match self.scale.as_ref().and_then(|scale| scale.sign(folded)) {
             Some(sign) => Screening { level: sign.level, hits: vec![sign], third_person: false },
-            None => screening,
+            None => Screening::default(),
         }
     }
 
@@ -126,7 +132,7 @@ impl Rules {
             threshold: weighing.threshold,
             heaviest: weighing.heaviest().take(SHOWN_MAX).map(str::to_owned).collect(),
         });
-        let screening = self.weighed(context.screening(&found), &folded);
+        let screening = self.or_weighed(&context, &found, &folded);
         Explanation { screening, signs: context.signs(&found), weight }
     }
 }

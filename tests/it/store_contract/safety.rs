@@ -265,7 +265,7 @@ pub async fn a_level_counts_however_many_sessions_a_client_has<A: Adapter>() {
 async fn negative<A: Adapter>(desk: &Desk<'_, A>, id: u64) -> Negative {
     let begun = desk.begun("s").await;
     desk.abandon("s", begun.lease, Abandon::Failed).await;
-    Negative { id, basis: begun.memory.basis() }
+    Negative { id, basis: begun.memory.basis(), after: begun.memory.noted.map(|noted| noted.id) }
 }
 
 async fn lower<A: Adapter>(desk: &Desk<'_, A>, negative: Negative, apart: Option<Duration>) -> Lowered {
@@ -276,7 +276,7 @@ async fn lower<A: Adapter>(desk: &Desk<'_, A>, negative: Negative, apart: Option
 pub async fn a_negative_rescreen_lowers_elevated_and_is_remembered<A: Adapter>() {
     let mut adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
-    let absent = lower(&desk, Negative { id: 1, basis: Basis::default() }, None).await;
+    let absent = lower(&desk, Negative { id: 1, basis: Basis::default(), after: None }, None).await;
     assert_eq!(absent, Lowered::Absent);
     desk.turn("s").await;
     desk.turn("t").await;
@@ -323,7 +323,7 @@ pub async fn a_rescreen_is_void_when_anything_has_changed_since<A: Adapter>() {
             Basis { signs: 0, ..negative(&desk, 2).await.basis },
         ];
         for basis in others {
-            assert_eq!(lower(&desk, Negative { id: 2, basis }, None).await, Lowered::Refused);
+            assert_eq!(lower(&desk, Negative { id: 2, basis, after: None }, None).await, Lowered::Refused);
         }
     }
 }

@@ -124,7 +124,9 @@ impl CrisisTexts {
 
     fn level_after(&self, level: Level, place: &CrisisPlace, text: &str) -> Level {
         let Some(topic) = Topic::awaited(place) else { return level };
-        if self.answers.read(text) == Answer::Yes {
+        let answer = self.answers.read(text);
+        // A yes counts whatever stands beside it, but for "yes, I'm safe now".
+        if answer == Answer::Yes || answer != Answer::Safe && self.answers.begins_with_yes(text) {
             return level.max(topic.level_of_yes());
         }
         // "Maybe" to whether somebody thinks of suicide is no "no".

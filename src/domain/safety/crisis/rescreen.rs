@@ -28,6 +28,9 @@ pub const APART: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rescreen {
     pub basis: Basis,
+    /// The one that stood noted when it began.
+    #[serde(default)]
+    pub after: Option<u64>,
     /// Questions that were answered with a clear no.
     pub answered: u8,
     /// With this one the level falls, as far as is known.
@@ -90,6 +93,7 @@ impl CrisisTexts {
             Some(rescreen) => place.rescreen = self.heard(rescreen, place, text, is_sign, moment),
             None if self.is_due(place, text, moment) => {
                 place.rescreen = Some(Rescreen {
+                    after: moment.memory.noted.map(|noted| noted.id),
                     basis: moment.memory.basis(),
                     answered: 0,
                     is_last: is_last(moment),
@@ -148,7 +152,7 @@ impl CrisisPlace {
     /// Ends a re-screen that is complete: what is left is to tell the store.
     pub(in crate::domain::safety) fn complete_rescreen(&mut self, id: u64) -> Option<Rescreen> {
         let complete = self.rescreen.filter(|rescreen| rescreen.next_topic().is_none())?;
-        self.negative = Some(Negative { id, basis: complete.basis });
+        self.negative = Some(Negative { id, basis: complete.basis, after: complete.after });
         self.rescreen = None;
         self.awaiting = None;
         self.calm = 0;

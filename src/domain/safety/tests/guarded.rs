@@ -94,7 +94,7 @@ fn shown(set: &str) -> Shown {
 #[test]
 fn on_sets_that_nobody_mended_by_most_danger_is_noticed_and_few_harmless_texts_pause() {
     for (name, set, noticed_percent, alarms_percent, paused_percent) in [
-        ("made", include_str!("../../../../tests/data/blind/made.jsonl"), 66, 12, 5),
+        ("made", include_str!("../../../../tests/data/blind/made.jsonl"), 64, 12, 5),
         ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 71, 16, 7),
         ("later", include_str!("../../../../tests/data/blind/later.jsonl"), 62, 11, 4),
     ] {
