@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use attune::config::VARIABLES;
 use attune::domain::protocol::{Protocol, TRT_STAGE_1};
+use attune::domain::safety::{Safety, Statement};
 use attune::http::problem::Code;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -386,6 +387,16 @@ fn assert_table(path: &str, start: &str, rows: &[String]) {
 fn the_picture_of_the_protocol_in_the_docs_is_the_one_that_is_drawn() {
     let protocol = Protocol::parse(TRT_STAGE_1).expect("the shipped protocol");
     assert!(read("docs/protocol.md").contains(&format!("```mermaid\n{}```", protocol.mermaid())));
+}
+
+#[test]
+fn the_public_page_of_danger_is_made_of_the_data_and_its_figures_are_there() {
+    let resources = Safety::embedded().expect("sound").resources;
+    let statement = Statement::embedded().expect("sound");
+    let page = statement.page(&resources, None);
+    assert!(page == read("docs/crisis-protocol.md"), "the page should be:\n{page}");
+    assert_eq!(statement.figures, "docs/safety.md#how-it-is-tested");
+    assert!(read("docs/safety.md").contains("\n## How it is tested\n"));
 }
 
 #[test]

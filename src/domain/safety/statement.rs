@@ -137,22 +137,7 @@ fn is_day(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Safety;
     use super::*;
-
-    #[test]
-    fn the_page_in_the_docs_is_made_of_the_same_data() {
-        let resources = Safety::embedded().expect("sound").resources;
-        let page = Statement::embedded().expect("sound").page(&resources, None);
-        assert!(page == include_str!("../../../docs/crisis-protocol.md"), "the page should be:\n{page}");
-    }
-
-    #[test]
-    fn the_figures_are_where_the_statement_says() {
-        let figures = Statement::embedded().expect("sound").figures;
-        assert_eq!(figures, "docs/safety.md#how-it-is-tested");
-        assert!(include_str!("../../../docs/safety.md").contains("\n## How it is tested\n"));
-    }
 
     #[test]
     fn a_level_that_is_missing_and_an_empty_list_are_told_together() {
