@@ -15,7 +15,7 @@ mod sessions;
 mod signals;
 mod source;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +26,9 @@ use crate::config::{Config, ConfigError};
 use crate::domain::alert::AlertNote;
 use crate::domain::safety::Level;
 use crate::llm::trusting;
+
+/// The longest text that is explained, as for an input.
+const TEXT_MAX_BYTES: u64 = 256 * 1024;
 
 /// A therapy conversation server.
 #[derive(Debug, Parser)]
@@ -288,6 +291,19 @@ fn run_safety(command: Safety) -> Result<ExitCode, Failure> {
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::of)
+}
+
+/// Says every fault of a data file, a line each, and fails with their number.
+fn told<T>(faults: &[impl std::fmt::Display]) -> Result<T, Failure> {
+    faults.iter().try_for_each(say)?;
+    Err(Failure::Said(format!("{} fault(s)", faults.len())))
+}
+
+/// What came on standard input, as much as an input may be long.
+fn standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin().take(TEXT_MAX_BYTES).read_to_string(&mut text).map_err(Failure::of)?;
+    Ok(text)
 }
 
 /// One line on standard output.

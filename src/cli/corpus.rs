@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::Config;
-use crate::domain::fault::Fault;
 use crate::retrieval::{Corpus, file};
 
-use super::{Failure, say};
+use super::{Failure, say, told};
 
 pub(super) fn check(path: Option<&Path>) -> Result<ExitCode, Failure> {
     let corpus = match path {
@@ -38,13 +37,6 @@ pub(super) fn import(config: &Config, from: &Path) -> Result<ExitCode, Failure> 
         corpus.passages().len()
     ))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn told(faults: &[Fault]) -> Result<Corpus, Failure> {
-    for fault in faults {
-        say(fault)?;
-    }
-    Err(Failure::Said(format!("{} fault(s)", faults.len())))
 }
 
 fn say_overridden(corpus: &Corpus) -> Result<(), Failure> {

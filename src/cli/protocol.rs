@@ -6,7 +6,7 @@ use crate::app::protocol_source;
 use crate::domain::fault::Fault;
 use crate::turn::Knowledge;
 
-use super::{Failure, Protocol, say};
+use super::{Failure, Protocol, say, told};
 
 pub(super) fn run(command: &Protocol) -> Result<ExitCode, Failure> {
     let (done, protocol) = match command {
@@ -22,12 +22,7 @@ pub(super) fn run(command: &Protocol) -> Result<ExitCode, Failure> {
             say(text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(faults) => {
-            for fault in &faults {
-                say(fault)?;
-            }
-            Err(Failure::Said(format!("{} fault(s)", faults.len())))
-        }
+        Err(faults) => told(&faults),
     }
 }
 

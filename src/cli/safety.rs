@@ -12,12 +12,10 @@ use std::process::ExitCode;
 use tokio::time::Instant;
 
 use crate::domain::safety::eval::{Case, Outcome, Report};
-use crate::domain::safety::{Fault, Level, RuleFile, Rules};
+use crate::domain::safety::{Level, RuleFile, Rules};
 
-use super::{Failure, Tried, say};
+use super::{Failure, TEXT_MAX_BYTES, Tried, say, standard_input, told};
 
-/// The longest text that is explained, as for an input.
-const TEXT_MAX_BYTES: u64 = 256 * 1024;
 /// The longest line of a set, in bytes: that of a text, and room for what stands beside it.
 const LINE_MAX_BYTES: u64 = 2 * TEXT_MAX_BYTES;
 
@@ -83,13 +81,6 @@ fn read_files(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     paths.into_iter().map(read).collect()
 }
 
-fn told(faults: &[Fault]) -> Result<Rules, Failure> {
-    for fault in faults {
-        say(fault)?;
-    }
-    Err(Failure::Said(format!("{} fault(s) in the rules", faults.len())))
-}
-
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Said(format!("{}: {error}", path.display()))
 }
@@ -122,10 +113,4 @@ fn timed(rules: &Rules, line: usize, case: Case) -> Outcome {
     let screening = rules.screen(&case.text);
     let took_us = began.elapsed().as_secs_f64() * 1e6;
     Outcome::of(line, case, screening, took_us)
-}
-
-fn standard_input() -> Result<String, Failure> {
-    let mut text = String::new();
-    std::io::stdin().take(TEXT_MAX_BYTES).read_to_string(&mut text).map_err(Failure::of)?;
-    Ok(text)
 }

@@ -1,13 +1,12 @@
 //! `attune signals`: what the words of a language see in a text, and by which rule. For whoever mends the words; it
 //! stores and sends nothing.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::domain::signals::{ENGLISH, Lexicon, Signals};
 
-use super::{Failure, say};
+use super::{Failure, say, standard_input, told};
 
 /// How a text is named that comes on standard input.
 const FROM_INPUT: &str = "-";
@@ -27,21 +26,14 @@ fn lexicon(words: Option<&Path>) -> Result<Lexicon, Failure> {
             .map_err(|error| Failure::Said(format!("{}: {error}", path.display())))?,
         None => ENGLISH.to_owned(),
     };
-    Lexicon::parse(&source).or_else(|faults| {
-        for fault in &faults {
-            say(fault)?;
-        }
-        Err(Failure::Said(format!("{} fault(s)", faults.len())))
-    })
+    Lexicon::parse(&source).or_else(|faults| told(&faults))
 }
 
 fn given(text: &str) -> Result<String, Failure> {
     if text != FROM_INPUT {
         return Ok(text.to_owned());
     }
-    let mut input = String::new();
-    std::io::stdin().read_to_string(&mut input)?;
-    Ok(input.trim_end_matches('\n').to_owned())
+    Ok(standard_input()?.trim_end_matches('\n').to_owned())
 }
 
 fn lines(signals: &Signals) -> Vec<String> {

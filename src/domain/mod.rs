@@ -5,6 +5,7 @@ pub mod digest;
 pub mod disclosure;
 pub mod exchange;
 pub mod fault;
+pub mod fnv;
 pub mod guard;
 pub mod id;
 pub mod labels;

@@ -3,8 +3,10 @@
 //! Chooses wordings so that none comes back before all of its text's others were used. Never invents a word.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher as _;
 
 use super::fault::Fault;
+use super::fnv::Fnv;
 
 /// The English texts.
 pub const ENGLISH: &str = include_str!("../../prompts/texts/en.toml");
@@ -176,10 +178,11 @@ impl Wording {
     }
 }
 
-/// FNV-1a: keeps two texts of one reply from taking the same place in their lists.
+/// Keeps two texts of one reply from taking the same place in their lists.
 fn fingerprint(key: &str) -> u64 {
-    key.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let mut hash = Fnv::default();
+    hash.write(key.as_bytes());
+    hash.finish()
 }
 
 /// `SplitMix64`'s finish, so that seeds that count up choose unalike.

@@ -10,6 +10,7 @@ use crate::domain::safety::Level;
 use crate::store::{Acknowledge, Acknowledged, AlertOrder, AlertPlace, AlertQuery, Report, Reported};
 
 use super::body::{self, OTHER_MAX_BYTES};
+use super::lists::{PAGE_DEFAULT, PAGE_MAX};
 use super::problem::Problem;
 use super::query::Query;
 use super::session::key_in_path;
@@ -17,9 +18,6 @@ use super::state::State;
 use super::wire::alerts::{
     AcknowledgeBody, AcknowledgedBody, AlertBody, AlertsBody, BY_MAX_CHARS, ReportBody, ReportedBody,
 };
-
-const PAGE_DEFAULT: usize = 100;
-const PAGE_MAX: usize = 500;
 
 /// Alerts, the most danger first.
 #[utoipa::path(

@@ -18,8 +18,8 @@ use super::query::Query;
 use super::state::State;
 use super::wire::{DailyBody, DayBody, ResourcesBody, SessionRow, SessionsBody, YearlyBody};
 
-const PAGE_DEFAULT: usize = 100;
-const PAGE_MAX: usize = 500;
+pub(super) const PAGE_DEFAULT: usize = 100;
+pub(super) const PAGE_MAX: usize = 500;
 /// Characters of `q` and of `substate`.
 const PART_MAX_CHARS: usize = 64;
 const DAYS_MAX: i64 = 366;

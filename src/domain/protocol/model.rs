@@ -253,13 +253,6 @@ impl Protocol {
         parts.chain(self.asides.iter().map(|aside| aside.decision.as_str())).chain(affirm)
     }
 
-    /// Every label under which passages are looked up.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        let parts = self.steps.iter().flat_map(|step| &step.parts).filter_map(|part| part.label.as_deref());
-        let affirm = self.head.affirm.iter().filter_map(|affirm| affirm.label.as_deref());
-        parts.chain(self.asides.iter().filter_map(|aside| aside.label.as_deref())).chain(affirm)
-    }
-
     /// The most turns that a session can take from its start to an end, whatever is said: every turn asks one of a
     /// step's questions or spends an aside, and a step is entered again only by spending a counter or an aside's one
     /// way out.

@@ -4,7 +4,9 @@
 //! a text that holds none of them is read as it stands.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
+
+use crate::domain::fnv::Fnv;
 
 /// A word's number. [`UNKNOWN`] is every word that no rule speaks of.
 pub(super) type Word = u16;
@@ -42,27 +44,6 @@ pub(super) struct Token {
 }
 
 type Spellings = HashMap<Box<str>, Box<[Word]>, BuildHasherDefault<Fnv>>;
-
-/// FNV-1a. The keys are our own and few, so nobody can crowd a bucket, and words are short.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 /// The known words and the spellings that mean them.
 #[derive(Default)]

@@ -5,11 +5,13 @@
 //! same, in whatever order the file stands.
 
 use std::collections::HashMap;
+use std::hash::Hasher as _;
 
 use super::fault::{Fault, Faults};
 use super::level::Level;
 use super::rules::Tier;
 use super::screen::Hit;
+use crate::domain::fnv::Fnv;
 
 const FILE: &str = "weights";
 const WEIGHTS: &str = include_str!("../../../prompts/safety/weights.en.tsv");
@@ -169,10 +171,13 @@ fn grams<'t>(sentence: &'t str, words: &[Word<'t>], mut each: impl FnMut(u64, &'
     }
 }
 
-/// FNV-1a over the words of a gram.
 fn hash_of<'w>(words: impl Iterator<Item = &'w str>) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| step(word.bytes().fold(hash, step), b' '))
+    let mut hash = Fnv::default();
+    for word in words {
+        hash.write(word.as_bytes());
+        hash.write(b" ");
+    }
+    hash.finish()
 }
 
 #[cfg(test)]
