@@ -2,12 +2,15 @@
 
     scripts/weigh            learns from tests/data/learn/*.jsonl, tests/data/safety*.jsonl, and as harmless from
                              tests/data/signals.jsonl and clients.toml; writes the weights
-    scripts/weigh --check    only prints how the weights do on each writer whose texts were left out
+    scripts/weigh --check    only prints how the weights do on writers whose texts were left out
 
-A text is danger where its label is elevated or more. Grams are cut as src/domain/safety/scale.rs cuts them. The
-threshold is the one that four false alarms in two hundred harmless texts of left-out writers stay under.
+Two questions are learned: whether a text is danger (labelled elevated or more), and whether it is danger that pauses (high
+or more). Grams are cut as src/domain/safety/scale.rs cuts them. The thresholds come from writers whose texts were left
+out: a sign is what weighs more than all but a few of their harmless texts, doubt is what weighs less than all but a few
+of their dangerous ones.
 """
 
+import collections
 import json
 import pathlib
 import re
@@ -22,8 +25,16 @@ from sklearn.linear_model import LogisticRegression
 
 ROOT = pathlib.Path(__file__).parent.parent
 OUT = ROOT / "prompts/safety/weights.en.tsv"
-FALSE_ALARMS = 0.02
-TEXTS_MIN = 2
+RANK = {"none": 0, "elevated": 1, "high": 2, "crisis": 3, False: 0, True: 2}
+DANGER, PAUSING = 1, 2
+# The share of left-out harmless texts that weigh enough to be a sign, and of left-out dangerous ones that are doubted.
+SIGNS = {DANGER: 0.025, PAUSING: 0.004}
+DOUBTED = {DANGER: 0.1, PAUSING: 0.15}
+FOLDS = 4
+WORD_TEXTS_MIN, GRAM_TEXTS_MIN = 3, 3
+LETTERS = (3, 4, 5)
+# A gram that weighs less than this, for either question, is left out.
+WEIGHT_MIN = 0.05
 
 
 def fold(text):
@@ -32,29 +43,37 @@ def fold(text):
     return text.replace("\u2019", "'").replace("\u2018", "'").replace("`", "'")
 
 
-def grams(text):
+def sentences(text):
     for sentence in re.split(r"[.!?\n;:]", fold(text)):
         words = [word.strip("'") for word in re.findall(r"[a-z0-9']+", sentence)]
-        words = ["<"] + [word for word in words if word] + [">"]
-        if len(words) == 2:
-            continue
+        words = [word for word in words if word]
+        if words:
+            yield words
+
+
+def grams(text, known):
+    """The grams of a text: words in a row, pairs with one between, and the letters of words that are not known."""
+    for words in sentences(text):
+        row = ["<", *words, ">"]
         for size in (1, 2, 3):
-            for at in range(len(words) - size + 1):
-                gram = " ".join(words[at : at + size])
-                if gram not in ("<", ">"):
-                    yield gram
-        for at in range(1, len(words) - 3):
-            yield f"{words[at]} _ {words[at + 2]}"
+            for at in range(len(row) - size + 1):
+                is_unknown = size == 1 and row[at] not in known
+                if not is_unknown:
+                    yield " ".join(row[at : at + size])
+        for at in range(1, len(row) - 3):
+            yield f"{row[at]} _ {row[at + 2]}"
+        for word in words:
+            if word not in known:
+                spelt = f"^{word}$"
+                for size in LETTERS:
+                    for at in range(len(spelt) - size + 1):
+                        yield "~" + spelt[at : at + size]
 
 
 def read(path):
-    texts, danger = [], []
-    for line in path.read_text().splitlines():
-        entry = json.loads(line)
-        label = entry.get("label", entry.get("level"))
-        texts.append(entry["text"])
-        danger.append(label not in ("none", False))
-    return texts, numpy.array(danger)
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    ranks = [RANK[entry.get("label", entry.get("level"))] for entry in entries]
+    return [entry["text"] for entry in entries], numpy.array(ranks)
 
 
 def harmless():
@@ -62,7 +81,11 @@ def harmless():
     clients = tomllib.loads((ROOT / "tests/data/clients.toml").read_text())["client"]
     said = [line for client in clients for lines in [client["default"], *client.get("at", {}).values()] for line in lines]
     texts = sorted({json.loads(line)["text"] for line in signals} | set(said))
-    return texts, numpy.zeros(len(texts), dtype=bool)
+    return texts, numpy.zeros(len(texts), dtype=int)
+
+
+def joined(parts):
+    return sum((texts for texts, _ in parts), []), numpy.concatenate([ranks for _, ranks in parts])
 
 
 def scaled(matrix):
@@ -70,50 +93,86 @@ def scaled(matrix):
     return sparse.diags(1 / count) @ matrix.astype(float)
 
 
-def learn(texts, danger):
-    vectors = CountVectorizer(analyzer=lambda text: list(grams(text)), binary=True, min_df=TEXTS_MIN)
-    matrix = scaled(vectors.fit_transform(texts))
-    model = LogisticRegression(C=10, max_iter=5000, class_weight="balanced").fit(matrix, danger)
-    return vectors, model
+class Scale:
+    """Weights of grams for both questions."""
+
+    def __init__(self, texts, ranks):
+        seen = collections.Counter(word for text in texts for word in {w for words in sentences(text) for w in words})
+        known = {word for word, count in seen.items() if count >= WORD_TEXTS_MIN} | {"<", ">"}
+        edges = {"<", ">"}
+        cut = lambda text: [gram for gram in grams(text, known) if gram not in edges]
+        self.vectors = CountVectorizer(analyzer=cut, binary=True, min_df=GRAM_TEXTS_MIN)
+        matrix = scaled(self.vectors.fit_transform(texts))
+        fresh = lambda: LogisticRegression(C=30, max_iter=5000, class_weight="balanced")
+        self.models = {question: fresh().fit(matrix, ranks >= question) for question in (DANGER, PAUSING)}
+
+    def weigh(self, texts):
+        matrix = scaled(self.vectors.transform(texts))
+        return {question: model.decision_function(matrix) for question, model in self.models.items()}
+
+    def rows(self):
+        danger, pausing = (self.models[question].coef_[0] for question in (DANGER, PAUSING))
+        for gram, at in sorted(self.vectors.vocabulary_.items()):
+            # A single word is kept whatever it weighs: its letters are not weighed where it is known.
+            if " " not in gram and not gram.startswith("~") or max(abs(danger[at]), abs(pausing[at])) >= WEIGHT_MIN:
+                yield f"{gram}\t{danger[at]:.2f}\t{pausing[at]:.2f}"
+
+
+def left_out(sets, own):
+    """Ranks and weights of every text of the sets, each weighed by what was learned without its writer."""
+    names, weighed = sorted(sets), {}
+    for fold_at in range(FOLDS):
+        out = names[fold_at::FOLDS]
+        scale = Scale(*joined([sets[name] for name in names if name not in out] + own))
+        weighed |= {name: scale.weigh(sets[name][0]) for name in out}
+    return weighed
+
+
+def thresholds(sets, weighed):
+    ranks = numpy.concatenate([sets[name][1] for name in sets])
+    sign, doubt = {}, {}
+    for question in (DANGER, PAUSING):
+        weights = numpy.concatenate([weighed[name][question] for name in sets])
+        sign[question] = float(numpy.quantile(weights[ranks == 0], 1 - SIGNS[question]))
+        doubt[question] = float(numpy.quantile(weights[ranks >= question], DOUBTED[question]))
+    return sign, doubt
+
+
+def told(sets, weighed, sign):
+    for name, (texts, ranks) in sets.items():
+        shares = []
+        for question, what in ((DANGER, "danger"), (PAUSING, "pausing")):
+            hit = weighed[name][question] >= sign[question]
+            of = lambda which: f"{hit[which].mean():.3f}" if which.any() else "-"
+            shares.append(f"{what} {of(ranks >= question)}, harmless {of(ranks == 0)}")
+        print(f"{name}: left out, of {len(texts)}: {'; '.join(shares)}")
 
 
 def main():
     sets = {path.stem: read(path) for path in sorted((ROOT / "tests/data/learn").glob("*.jsonl"))}
     own = [read(path) for path in sorted((ROOT / "tests/data").glob("safety*.jsonl")) if "known" not in path.stem]
     own.append(harmless())
-    own_texts = sum((texts for texts, _ in own), [])
-    own_danger = numpy.concatenate([danger for _, danger in own])
-    unalarming, scores = [], {}
-    for left_out, (texts, danger) in sets.items():
-        rest = [pair for name, pair in sets.items() if name != left_out]
-        vectors, model = learn(
-            sum((pair[0] for pair in rest), []) + own_texts,
-            numpy.concatenate([pair[1] for pair in rest] + [own_danger]),
-        )
-        score = model.decision_function(scaled(vectors.transform(texts)))
-        scores[left_out] = score
-        unalarming.append(score[~danger])
-    threshold = float(numpy.quantile(numpy.concatenate(unalarming), 1 - FALSE_ALARMS))
-    for name, (texts, danger) in sets.items():
-        hit = scores[name] >= threshold
-        recall = f"{hit[danger].mean():.3f}" if danger.any() else "-"
-        alarms = f"{hit[~danger].mean():.3f}" if (~danger).any() else "-"
-        print(f"{name}: left out: recall {recall}, false alarms {alarms}, of {len(texts)}")
+    weighed = left_out(sets, own)
+    sign, doubt = thresholds(sets, weighed)
+    told(sets, weighed, sign)
     if "--check" in sys.argv:
         return
-    texts = sum((pair[0] for pair in sets.values()), []) + own_texts
-    danger = numpy.concatenate([pair[1] for pair in sets.values()] + [own_danger])
-    vectors, model = learn(texts, danger)
-    weights = {gram: model.coef_[0][at] for gram, at in vectors.vocabulary_.items()}
+    texts, ranks = joined([*sets.values(), *own])
+    scale = Scale(texts, ranks)
+    rows = list(scale.rows())
+    pair = lambda name, of: f"={name}\t{of[DANGER]:.3f}\t{of[PAUSING]:.3f}"
+    bias = {question: model.intercept_[0] for question, model in scale.models.items()}
     lines = [
-        "# What words weigh for danger: made by scripts/weigh, not by hand. docs/safety.md says how, and how well it does.",
-        f"# {len(texts)} labelled texts, {int(danger.sum())} of them danger; {len(weights)} grams.",
-        f"=bias\t{model.intercept_[0]:.3f}",
-        f"=threshold\t{threshold:.3f}",
+        "# What words weigh for danger, and for danger that pauses: made by scripts/weigh, not by hand. docs/safety.md says",
+        f"# how, and how well it does. {len(texts)} labelled texts, {int((ranks >= DANGER).sum())} of them danger;"
+        f" {len(rows)} grams.",
+        pair("bias", bias),
+        pair("sign", sign),
+        pair("doubt", doubt),
+        *rows,
     ]
-    lines += [f"{gram}\t{weight:.2f}" for gram, weight in sorted(weights.items())]
     OUT.write_text("\n".join(lines) + "\n")
-    print(f"{OUT.relative_to(ROOT)}: {len(weights)} grams, {OUT.stat().st_size >> 10} KiB, threshold {threshold:.3f}")
+    print(f"{OUT.relative_to(ROOT)}: {len(rows)} grams, {OUT.stat().st_size >> 10} KiB; sign {sign}, doubt {doubt}")
 
 
 main()

@@ -100,7 +100,8 @@ pub(super) fn explanation(rules: &Rules, text: &str) -> Result<(), Failure> {
     say(format_args!("language: {}", written_in(text).map_or("not sure", |language| language.code())))?;
     if let Some(weight) = &explanation.weight {
         let heaviest = weight.heaviest.join(" | ");
-        say(format_args!("weight: {:.2} of {:.2}  {heaviest}", weight.weight, weight.threshold))?;
+        say(format_args!("weighs for danger:  {:.2} of {:.2}  {heaviest}", weight.danger, weight.danger_sign))?;
+        say(format_args!("weighs for a pause: {:.2} of {:.2}", weight.pausing, weight.pausing_sign))?;
     }
     explanation.signs.iter().try_for_each(sign)
 }
@@ -120,6 +121,7 @@ fn notes(sign: &Sign) -> String {
         around.long_past.then(|| "long past".to_owned()),
         around.alone.then(|| "alone: what it needs beside it is missing".to_owned()),
         capped,
+        around.doubted.map(|most| format!("its words weigh against it: at most {}", most.as_str())),
     ]
     .into_iter()
     .flatten()

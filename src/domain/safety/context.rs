@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::level::Level;
 use super::lexicon::{Boundary, Token};
 use super::rules::{Match, Meaning, Rules, Sum, Tier};
+use super::scale::Doubts;
 use super::screen::{Hit, Screening, Sign};
 
 /// How far a negation reaches forward, in words.
@@ -31,6 +32,8 @@ pub struct Around {
     pub alone: bool,
     /// An idiom lets it count no more than this.
     pub at_most: Option<Level>,
+    /// What the words weigh speaks against it, and lets it count no more than this.
+    pub doubted: Option<Level>,
 }
 
 /// A text with its marks, to judge matches by.
@@ -47,10 +50,18 @@ pub(super) struct Context<'a> {
     recent: Vec<usize>,
     /// The text says that what was is over.
     is_recovered: bool,
+    /// How far the weight of the words lets a sign count.
+    doubts: Doubts<'a>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn of(rules: &'a Rules, folded: &'a str, tokens: &'a [Token], found: &[Match]) -> Self {
+    pub(super) fn of(
+        rules: &'a Rules,
+        folded: &'a str,
+        tokens: &'a [Token],
+        found: &[Match],
+        doubts: Doubts<'a>,
+    ) -> Self {
         let mut context = Self {
             rules,
             folded,
@@ -61,6 +72,7 @@ impl<'a> Context<'a> {
             past: Vec::new(),
             recent: Vec::new(),
             is_recovered: false,
+            doubts,
         };
         for one in found {
             context.mark(*one);
@@ -141,7 +153,8 @@ impl<'a> Context<'a> {
         let first = *judged.iter().find(is_of)?;
         let different: BTreeSet<usize> = judged.iter().filter(is_of).map(|sign| sign.rule).collect();
         let tier = self.rules.all[sum.rule].tier;
-        let sign = Judged { rule: sum.rule, tier, level: tier.level(), around: Around::default(), ..first };
+        let level = tier.level().min(self.doubt(first.start));
+        let sign = Judged { rule: sum.rule, tier, level, around: Around::default(), ..first };
         (different.len() >= sum.at_least).then_some(sign)
     }
 
@@ -183,19 +196,22 @@ impl<'a> Context<'a> {
         } else {
             self.most(found, long_past || rule.tier == Tier::History)
         };
+        let doubt = if rule.firm { Level::Crisis } else { self.doubt(found.start) };
         let around = Around {
             negated: rule.negatable && self.is_negated(found),
             anothers,
             long_past,
             alone: false,
             at_most: (most < rule.tier.level() || most == Level::None).then_some(most),
+            doubted: Some(doubt).filter(|most| *most < rule.tier.level()),
         };
         let tier = match around {
             Around { anothers: true, .. } => Tier::ThirdPerson,
             Around { long_past: true, .. } => Tier::History,
             Around { anothers: false, long_past: false, .. } => rule.tier,
         };
-        let level = if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
+        let counts = rule.tier.level().min(tier.level()).min(most).min(doubt);
+        let level = if around.negated { Level::None } else { counts };
         Some(Judged { rule: nth, tier, level, start: found.start, end: found.end, around })
     }
 
@@ -205,6 +221,11 @@ impl<'a> Context<'a> {
             return Level::None;
         }
         self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis)
+    }
+
+    /// The most that a sign at a word counts, by what the words weigh.
+    fn doubt(&self, at: usize) -> Level {
+        self.doubts.most_at(self.tokens[at].start)
     }
 
     fn is_negated(&self, found: Match) -> bool {

@@ -149,7 +149,10 @@ impl Lexicon {
             return words;
         }
         if spelling.contains('*') {
-            return self.unmask(spelling);
+            let unmasked = self.unmask(spelling);
+            // Not masked but made to stand out: `*really*`.
+            let plain = spelling.trim_matches('*');
+            return if unmasked.is_empty() && plain.len() < spelling.len() { self.find(plain) } else { unmasked };
         }
         if has_other_than_letters(spelling) && !is_number(spelling) {
             return self.find_numbered(spelling);
@@ -313,8 +316,8 @@ fn pieces(folded: &str) -> Vec<Piece> {
 fn is_sign_in_word(sign: char, started: bool, next: Option<char>) -> bool {
     let goes_on = next.is_some_and(|next| next.is_alphanumeric() || "*@$!|".contains(next));
     match sign {
-        '\'' | '!' | '|' | '*' => started && goes_on,
-        '@' | '$' => goes_on,
+        '\'' | '!' | '|' => started && goes_on,
+        '@' | '$' | '*' => goes_on,
         _ => false,
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct Rule {
     pub tier: Tier,
     pub negatable: bool,
     pub ages: bool,
+    /// Counts whatever the words around it weigh.
+    pub firm: bool,
     /// Counts only beside a sign of one of these tiers, or of one of these rules, anywhere in the text.
     pub needs: Vec<Tier>,
     pub beside: Vec<usize>,
@@ -106,7 +108,7 @@ pub(super) struct Sum {
 impl Rule {
     fn plain(id: &str, tier: Tier) -> Self {
         let (needs, beside) = (Vec::new(), Vec::new());
-        Self { id: id.to_owned(), tier, negatable: true, ages: false, needs, beside }
+        Self { id: id.to_owned(), tier, negatable: true, ages: false, firm: false, needs, beside }
     }
 
     pub(super) const fn stands_alone(&self) -> bool {
@@ -261,6 +263,7 @@ impl<'a> Compiler<'a> {
         self.made.all.push(Rule {
             negatable: rule.negatable,
             ages: rule.ages,
+            firm: rule.firm,
             needs: rule.needs.clone(),
             ..Rule::plain(&rule.id, rule.tier)
         });

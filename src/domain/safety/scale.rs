@@ -1,43 +1,74 @@
-//! A second look at texts in which no rule has found a sign: how much their words weigh together, as learned from labelled
-//! messages. It raises to elevated and never above it, so that the most it can do is to have a kind question asked.
+//! What a text's words weigh for danger all together, as learned from labelled messages: a second opinion beside the rules.
+//!
+//! Where no rule has found a sign, enough weight is one. Where a rule has, a weight that speaks against it lets the sign
+//! count less: the sentence in which it stands and the whole text have to agree in that, so that no amount of small talk
+//! around it hides what somebody says.
 //!
 //! The weights are data (`prompts/safety/weights.en.tsv`), made by `scripts/weigh`. Deterministic: the same text weighs the
 //! same, in whatever order the file stands.
 
 use std::collections::HashMap;
-use std::hash::Hasher as _;
+use std::hash::{BuildHasherDefault, Hasher as _};
 
 use super::fault::{Fault, Faults};
 use super::level::Level;
+use super::reading::Reading;
 use super::rules::Tier;
 use super::screen::Hit;
 use crate::domain::fnv::Fnv;
 
 const FILE: &str = "weights";
 const WEIGHTS: &str = include_str!("../../../prompts/safety/weights.en.tsv");
-/// The id under which it speaks.
-pub(super) const RULE: &str = "weighed.words";
+/// The ids under which it speaks.
+const RULE: &str = "weighed.words";
+const RULE_PAUSING: &str = "weighed.pausing";
 /// How many words in a row are weighed together, at the most.
 const GRAM_MAX: usize = 3;
-/// Stands for the beginning and the end of a sentence, and for a word that may be any.
+/// A word that nothing is known of is weighed by its letters, so many in a row.
+const LETTERS: std::ops::RangeInclusive<usize> = 3..=5;
+/// Words from which on a text is not weighed any further, so that the time it takes has an end.
+const WORDS_MAX: usize = 4_000;
+/// Known grams for which room is made at first.
+const KNOWN_FIRST: usize = 2_048;
+/// Stands for the beginning and the end of a sentence, for a word that may be any, and before letters.
 const BEGIN: &str = "<";
 const END: &str = ">";
 const ANY: &str = "_";
+const SPELT: &str = "~";
+/// The share of its words that has to be known, in tenths, before a text is taken for harmless: what is written in slips
+/// or in another language weighs nothing either way.
+const KNOWN_TENTHS: usize = 7;
 
-/// What single words, pairs and triples weigh.
-pub struct Scale {
-    bias: f64,
-    /// From which weight on a text is a sign.
-    threshold: f64,
-    /// By the hash of a gram: 64 bits are enough for some ten thousand of them.
-    weights: HashMap<u64, f64>,
+/// Weights for the two questions: is this danger, and is it danger that pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Weight {
+    pub(super) danger: f32,
+    pub(super) pausing: f32,
 }
 
-/// A text on the scale.
-pub(super) struct Weighing<'t> {
-    pub(super) weight: f64,
-    pub(super) threshold: f64,
-    known: Vec<Known<'t>>,
+impl Weight {
+    fn plus(self, other: Self) -> Self {
+        Self { danger: self.danger + other.danger, pausing: self.pausing + other.pausing }
+    }
+
+    fn times(self, factor: f32) -> Self {
+        Self { danger: self.danger * factor, pausing: self.pausing * factor }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self { danger: self.danger.max(other.danger), pausing: self.pausing.max(other.pausing) }
+    }
+}
+
+/// What single words, pairs and triples of them, and runs of letters weigh.
+pub struct Scale {
+    bias: Weight,
+    /// From which weight on a text is a sign by itself.
+    sign: Weight,
+    /// Below which weight a sign that a rule has found counts less.
+    doubt: Weight,
+    /// By the hash of a gram: 64 bits are enough for some hundred thousand of them.
+    weights: HashMap<u64, Weight, BuildHasherDefault<Fnv>>,
 }
 
 impl Scale {
@@ -46,71 +77,232 @@ impl Scale {
         Self::parse(WEIGHTS)
     }
 
-    /// Reads `name or gram, tab, weight` lines; those that begin with `#` are notes.
+    /// Reads lines of a name or gram, its weight for danger, and that for danger that pauses, with tabs between; those that
+    /// begin with `#` are notes.
     pub(super) fn parse(source: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::of(FILE);
-        let (mut bias, mut threshold, mut weights) = (None, None, HashMap::new());
+        let (mut bias, mut sign, mut doubt) = (None, None, None);
+        let mut weights = HashMap::default();
         for line in source.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            let parsed = line.split_once('\t').and_then(|(gram, weight)| Some((gram, weight.parse().ok()?)));
-            match parsed {
+            match parsed(line) {
                 Some(("=bias", weight)) => bias = Some(weight),
-                Some(("=threshold", weight)) => threshold = Some(weight),
+                Some(("=sign", weight)) => sign = Some(weight),
+                Some(("=doubt", weight)) => doubt = Some(weight),
                 Some((gram, weight)) => drop(weights.insert(hash_of(gram.split(' ')), weight)),
-                None => faults.add(line, "is no gram with its weight"),
+                None => faults.add(line, "is no gram with its two weights"),
             }
         }
-        if let (Some(bias), Some(threshold)) = (bias, threshold) {
-            return faults.unless_any(Self { bias, threshold, weights });
+        if let (Some(bias), Some(sign), Some(doubt)) = (bias, sign, doubt) {
+            return faults.unless_any(Self { bias, sign, doubt, weights });
         }
-        faults.add("=bias, =threshold", "have to be there");
+        faults.add("=bias, =sign, =doubt", "have to be there");
         Err(faults.told())
     }
 
-    /// The sign that a folded text weighs enough to be; `None` where it does not.
-    pub(super) fn sign(&self, folded: &str) -> Option<Hit> {
-        let weighing = self.weigh(folded);
-        (weighing.weight >= weighing.threshold).then(|| Hit {
-            rule: RULE.to_owned(),
-            tier: Tier::Weighed,
-            level: Level::Elevated,
-            phrase: weighing.heaviest().next().unwrap_or_default().to_owned(),
-        })
+    pub(super) const fn sign(&self) -> Weight {
+        self.sign
+    }
+
+    pub(super) fn knows(&self, word: &str) -> bool {
+        self.weights.contains_key(&hash_of([word].into_iter()))
     }
 
     /// Weighs a folded text. Each known gram counts once; the sum is divided by the root of their number, so that long
     /// texts weigh no more than short ones.
     pub(super) fn weigh<'t>(&self, folded: &'t str) -> Weighing<'t> {
-        let mut known: Vec<Known<'t>> = Vec::with_capacity(folded.len() / 2);
+        let mut pan = Pan { scale: self, known: Vec::with_capacity(folded.len().min(KNOWN_FIRST)), words: 0, words_known: 0, work: 0 };
         for sentence in folded.split(is_end) {
-            let words = words_of(sentence);
-            if !words.is_empty() {
-                grams(sentence, &words, |hash, text| {
-                    known.extend(self.weights.get(&hash).map(|&weight| Known { hash, text, weight }));
-                });
+            if pan.words >= WORDS_MAX {
+                break;
             }
+            pan.add(sentence);
         }
-        known.sort_unstable_by_key(|known| known.hash);
-        known.dedup_by_key(|known| known.hash);
-        let sum: f64 = known.iter().map(|known| known.weight).sum();
-        let count = u32::try_from(known.len().max(1)).unwrap_or(u32::MAX);
-        Weighing { weight: self.bias + sum / f64::from(count).sqrt(), threshold: self.threshold, known }
+        pan.weighing()
     }
+
+    /// What a text is a sign of by its weight alone; `None` where it is none.
+    pub(super) fn sign_in(&self, weighing: &Weighing<'_>) -> Option<Hit> {
+        let Weight { danger, pausing } = weighing.weight;
+        let (rule, level, by) = if pausing >= self.sign.pausing {
+            (RULE_PAUSING, Level::High, Needle::Pausing)
+        } else if danger >= self.sign.danger {
+            (RULE, Level::Elevated, Needle::Danger)
+        } else {
+            return None;
+        };
+        let phrase = weighing.heaviest(by).next().unwrap_or_default().to_owned();
+        Some(Hit { rule: rule.to_owned(), tier: Tier::Weighed, level, phrase })
+    }
+
+    /// For each sentence, the most that a sign in it counts.
+    pub(super) fn doubts<'r>(&self, reading: &'r Reading<'r>, whole: &Weighing<'_>) -> Doubts<'r> {
+        if whole.words_known * 10 < whole.words * KNOWN_TENTHS {
+            return Doubts::none();
+        }
+        let mut sentences = Vec::new();
+        let mut start = 0;
+        for (end, _) in reading.text.match_indices(is_end).chain([(reading.text.len(), "")]).take(WORDS_MAX) {
+            let weight = self.weigh(&reading.text[start..end]).weight.max(whole.weight);
+            sentences.push((end, self.most(weight)));
+            start = end;
+        }
+        Doubts { reading: Some(reading), sentences }
+    }
+
+    fn most(&self, weight: Weight) -> Level {
+        if weight.danger < self.doubt.danger {
+            Level::None
+        } else if weight.danger < 0.0 && weight.pausing < self.doubt.pausing {
+            Level::Elevated
+        } else {
+            Level::Crisis
+        }
+    }
+}
+
+fn parsed(line: &str) -> Option<(&str, Weight)> {
+    let mut fields = line.split('\t');
+    let (gram, danger, pausing) = (fields.next()?, fields.next()?, fields.next()?);
+    Some((gram, Weight { danger: danger.parse().ok()?, pausing: pausing.parse().ok()? }))
+}
+
+/// The most that a sign counts, by where it stands. What lies behind the last sentence counts whole.
+pub(super) struct Doubts<'r> {
+    reading: Option<&'r Reading<'r>>,
+    /// By their ends, in order.
+    sentences: Vec<(usize, Level)>,
+}
+
+impl Doubts<'_> {
+    pub(super) const fn none() -> Self {
+        Self { reading: None, sentences: Vec::new() }
+    }
+
+    /// `at` is a place in the folded text.
+    pub(super) fn most_at(&self, at: usize) -> Level {
+        let place = self.reading.map_or(at, |reading| reading.place(at));
+        let sentence = self.sentences.partition_point(|(end, _)| *end <= place);
+        self.sentences.get(sentence).map_or(Level::Crisis, |(_, most)| *most)
+    }
+}
+
+/// Which of the two weights is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needle {
+    Danger,
+    Pausing,
+}
+
+/// A text on the scale.
+pub(super) struct Weighing<'t> {
+    pub(super) weight: Weight,
+    /// Lookups that it took.
+    pub(super) work: u64,
+    words: usize,
+    words_known: usize,
+    known: Vec<Known<'t>>,
 }
 
 /// A gram of a text whose weight is known.
 struct Known<'t> {
     hash: u64,
     text: &'t str,
-    weight: f64,
+    weight: Weight,
 }
 
 impl<'t> Weighing<'t> {
-    /// The grams that weigh most for danger, heaviest first. The person's own words: they can be neither logged nor
-    /// stored.
-    pub(super) fn heaviest(&self) -> impl Iterator<Item = &'t str> {
-        let mut known: Vec<(&str, f64)> = self.known.iter().map(|known| (known.text, known.weight)).collect();
+    /// The grams that weigh most, heaviest first. The person's own words: they can be neither logged nor stored.
+    pub(super) fn heaviest(&self, by: Needle) -> impl Iterator<Item = &'t str> {
+        let weight = |known: &Known<'t>| match by {
+            Needle::Danger => known.weight.danger,
+            Needle::Pausing => known.weight.pausing,
+        };
+        let mut known: Vec<(&str, f32)> = self.known.iter().map(|known| (known.text, weight(known))).collect();
         known.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
         known.into_iter().map(|(text, _)| text)
+    }
+}
+
+/// What lies on the scale so far.
+struct Pan<'s, 't> {
+    scale: &'s Scale,
+    known: Vec<Known<'t>>,
+    words: usize,
+    words_known: usize,
+    work: u64,
+}
+
+impl<'t> Pan<'_, 't> {
+    /// Every gram of a sentence: one to three words in a row, its ends among them, pairs with one word between, and the
+    /// letters of words that are not known.
+    fn add(&mut self, sentence: &'t str) {
+        let words = words_of(sentence, WORDS_MAX - self.words);
+        if words.is_empty() {
+            return;
+        }
+        self.words += words.len();
+        let last = words.len() + 1;
+        let text_at = |at: usize| match at {
+            0 => BEGIN,
+            at if at == last => END,
+            at => words.get(at - 1).map_or("", |word| word.text),
+        };
+        let slice = |from: usize, to: usize| {
+            let first = words.get(from.max(1) - 1).map_or(0, |word| word.start);
+            let end = words.get(to.min(words.len()).max(1) - 1).map_or(0, |word| word.end);
+            sentence.get(first..end).unwrap_or_default()
+        };
+        for from in 0..=last {
+            let mut hash = Fnv::default();
+            for to in from..=(from + GRAM_MAX - 1).min(last) {
+                word_into(&mut hash, text_at(to));
+                let is_word = from == to && from != 0 && from != last;
+                if from == to && !is_word {
+                    continue;
+                }
+                let is_known = self.lay(hash.finish(), || slice(from, to));
+                if is_word && is_known {
+                    self.words_known += 1;
+                } else if is_word {
+                    self.add_letters(text_at(from));
+                }
+            }
+            if from >= 1 && from + 2 < last {
+                self.lay(hash_of([text_at(from), ANY, text_at(from + 2)].into_iter()), || slice(from, from + 2));
+            }
+        }
+    }
+
+    fn add_letters(&mut self, word: &'t str) {
+        // As in the weights: the word between ^ and $.
+        let spelt: Vec<u8> = [b"^", word.as_bytes(), b"$"].concat();
+        for length in LETTERS {
+            for letters in spelt.windows(length) {
+                let mut hash = Fnv::default();
+                hash.write(SPELT.as_bytes());
+                hash.write(letters);
+                hash.write(b" ");
+                self.lay(hash.finish(), || word);
+            }
+        }
+    }
+
+    /// Whether the gram is known.
+    fn lay(&mut self, hash: u64, text: impl FnOnce() -> &'t str) -> bool {
+        self.work += 1;
+        let weight = self.scale.weights.get(&hash).copied();
+        self.known.extend(weight.map(|weight| Known { hash, text: text(), weight }));
+        weight.is_some()
+    }
+
+    fn weighing(mut self) -> Weighing<'t> {
+        self.known.sort_unstable_by_key(|known| known.hash);
+        self.known.dedup_by_key(|known| known.hash);
+        let sum = self.known.iter().fold(Weight::default(), |sum, known| sum.plus(known.weight));
+        let count = u16::try_from(self.known.len().max(1)).unwrap_or(u16::MAX);
+        let weight = self.scale.bias.plus(sum.times(1.0 / f32::from(count).sqrt()));
+        let Self { known, words, words_known, work, .. } = self;
+        Weighing { weight, work, words, words_known, known }
     }
 }
 
@@ -125,9 +317,10 @@ struct Word<'t> {
     end: usize,
 }
 
-fn words_of(sentence: &str) -> Vec<Word<'_>> {
+/// The first `most` words of a sentence.
+fn words_of(sentence: &str, most: usize) -> Vec<Word<'_>> {
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '\'';
-    let mut words = Vec::new();
+    let mut words = Vec::with_capacity(sentence.len() / 5 + 1);
     let mut start = None;
     for (at, letter) in sentence.char_indices().chain([(sentence.len(), ' ')]) {
         match (start, is_word(letter)) {
@@ -141,83 +334,94 @@ fn words_of(sentence: &str) -> Vec<Word<'_>> {
             }
             (None, false) | (Some(_), true) => {}
         }
+        if words.len() == most {
+            break;
+        }
     }
     words
 }
 
-/// Every gram of a sentence: one to three words in a row, its ends among them, and pairs with one word between.
-fn grams<'t>(sentence: &'t str, words: &[Word<'t>], mut each: impl FnMut(u64, &'t str)) {
-    let last = words.len() + 1;
-    let text_at = |at: usize| match at {
-        0 => BEGIN,
-        at if at == last => END,
-        at => words.get(at - 1).map_or("", |word| word.text),
-    };
-    let slice = |from: usize, to: usize| {
-        let first = words.get(from.max(1) - 1).map_or(0, |word| word.start);
-        let end = words.get(to.min(words.len()).max(1) - 1).map_or(0, |word| word.end);
-        sentence.get(first..end).unwrap_or_default()
-    };
-    for from in 0..=last {
-        for to in from..=(from + GRAM_MAX - 1).min(last) {
-            if from == to && (from == 0 || from == last) {
-                continue;
-            }
-            each(hash_of((from..=to).map(text_at)), slice(from, to));
-        }
-        if from >= 1 && from + 2 < last {
-            each(hash_of([text_at(from), ANY, text_at(from + 2)].into_iter()), slice(from, from + 2));
-        }
-    }
-}
-
 fn hash_of<'w>(words: impl Iterator<Item = &'w str>) -> u64 {
     let mut hash = Fnv::default();
-    for word in words {
-        hash.write(word.as_bytes());
-        hash.write(b" ");
-    }
+    words.for_each(|word| word_into(&mut hash, word));
     hash.finish()
+}
+
+fn word_into(hash: &mut Fnv, word: &str) {
+    hash.write(word.as_bytes());
+    hash.write(b" ");
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::lexicon::Lexicon;
     use super::*;
 
-    const TINY: &str = "# a note\n=bias\t-1\n=threshold\t0.5\nempty\t2\nso empty\t1\n< so\t0.5\nempty >\t0.25\nso _ inside\t3\n";
+    const TINY: &str = "# a note\n=bias\t-1\t-2\n=sign\t0.5\t3\n=doubt\t-1.5\t-2.5\nempty\t2\t0\nso empty\t1\t0\n< so\t0.5\t0\n\
+        empty >\t0.25\t0\nso _ inside\t3\t0\nso\t0\t0\nrope\t9\t9\n~^emp\t0.75\t0\nhomework\t-8\t-8\n";
 
     fn scale() -> Scale {
         Scale::parse(TINY).expect("well-formed")
     }
 
+    fn danger(text: &str) -> f32 {
+        scale().weigh(text).weight.danger
+    }
+
+    fn is_about(found: f32, expected: f32) -> bool {
+        (found - expected).abs() < 1e-5
+    }
+
     #[test]
     fn known_grams_add_up_by_the_root_of_their_number() {
-        let weighing = scale().weigh("so empty").weight;
-        // < so, so empty, empty, empty >
-        assert!((weighing - (-1.0 + 3.75 / 2.0)).abs() < 1e-9, "{weighing}");
-        assert!((scale().weigh("nothing known").weight + 1.0).abs() < 1e-9);
-        assert!((scale().weigh("").weight + 1.0).abs() < 1e-9);
+        // < so, so, so empty, empty, empty >
+        assert!(is_about(danger("so empty"), -1.0 + 3.75 / 5f32.sqrt()));
+        assert!(is_about(danger("nothing known"), -1.0) && is_about(danger(""), -1.0));
     }
 
     #[test]
     fn grams_end_with_their_sentence_and_count_once() {
-        assert!(
-            (scale().weigh("so. empty").weight - scale().weigh("empty. so! empty. so").weight).abs() < 1e-9
-        );
-        assert!((scale().weigh("so very inside").weight - (-1.0 + 3.5 / 2f64.sqrt())).abs() < 1e-9);
+        assert!(is_about(danger("so. empty"), danger("empty. so! empty. so")));
+        assert!(is_about(danger("so very inside"), -1.0 + 3.5 / 3f32.sqrt()));
     }
 
     #[test]
-    fn a_sign_names_the_words_that_weigh_most() {
-        let hit = scale().sign("i feel so empty").expect("a sign");
-        assert_eq!((hit.rule.as_str(), hit.level, hit.phrase.as_str()), (RULE, Level::Elevated, "empty"));
-        assert!(scale().sign("i feel full").is_none());
+    fn a_word_that_is_not_known_is_weighed_by_its_letters() {
+        assert!(is_about(danger("emptty"), -1.0 + 0.75) && !is_about(danger("empty"), -1.0 + 0.75));
+    }
+
+    #[test]
+    fn a_sign_names_the_words_that_weigh_most_and_pauses_where_they_weigh_enough() {
+        let sign = |text| scale().sign_in(&scale().weigh(text)).map(|hit| (hit.rule, hit.level, hit.phrase));
+        let is = |rule: &str, level, phrase: &str| Some((rule.to_owned(), level, phrase.to_owned()));
+        assert_eq!(sign("i feel so empty"), is(RULE, Level::Elevated, "empty"));
+        assert_eq!(sign("a rope"), is(RULE_PAUSING, Level::High, "rope"));
+        assert_eq!(sign("i feel full"), None);
+    }
+
+    #[test]
+    fn a_sign_is_doubted_where_neither_its_sentence_nor_the_text_weighs_for_it() {
+        let most = |text: &str, place| {
+            let reading = Reading::of(text, &[], &Lexicon::new(), &scale());
+            scale().doubts(&reading, &scale().weigh(text)).most_at(place)
+        };
+        assert_eq!(most("homework", 0), Level::None);
+        assert_eq!(most("homework. rope", 10), Level::Crisis, "its own sentence speaks for it");
+        assert_eq!(most("homework mine here", 0), Level::Crisis, "too little is known");
+        assert_eq!(Doubts::none().most_at(7), Level::Crisis);
+    }
+
+    #[test]
+    fn a_text_without_end_is_weighed_in_a_time_that_has_one() {
+        let work = |words: usize| scale().weigh(&"so empty ".repeat(words / 2)).work;
+        assert_eq!(work(WORDS_MAX * 2), work(WORDS_MAX * 8));
     }
 
     #[test]
     fn what_is_no_weight_is_a_fault() {
-        assert!(Scale::parse("=bias\t1\n").is_err());
+        assert!(Scale::parse("=bias\t1\t1\n").is_err());
         assert!(Scale::parse(&format!("{TINY}word\n")).is_err());
-        assert!(Scale::parse(&format!("{TINY}word\tmuch\n")).is_err());
+        assert!(Scale::parse(&format!("{TINY}word\t1\n")).is_err());
+        assert!(Scale::parse(&format!("{TINY}word\tmuch\t1\n")).is_err());
     }
 }

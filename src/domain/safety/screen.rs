@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::context::{Around, Context};
 use super::fold::fold;
 use super::level::Level;
+use super::lexicon::Token;
 use super::rules::{Match, Rules, Tier};
+use super::reading::Reading;
+use super::scale::{Doubts, Needle, Weighing};
 
 /// How many of the heaviest words an explanation shows.
 const SHOWN_MAX: usize = 8;
@@ -74,14 +77,16 @@ pub struct Explanation {
     /// Every match of a rule in the order of the words, also what does not count.
     pub signs: Vec<Sign>,
     /// What the words weigh together; `None` where nothing weighs them.
-    pub weight: Option<Weight>,
+    pub weight: Option<Weights>,
 }
 
-/// What a text's words weigh for danger, and which of them most.
-pub struct Weight {
-    pub weight: f64,
-    /// From which weight on it is a sign, where no rule has found one.
-    pub threshold: f64,
+/// What a text's words weigh, and which of them most.
+pub struct Weights {
+    pub danger: f32,
+    pub pausing: f32,
+    /// From which weights on they are a sign.
+    pub danger_sign: f32,
+    pub pausing_sign: f32,
     pub heaviest: Vec<String>,
 }
 
@@ -98,25 +103,48 @@ impl Rules {
         let tokens = self.lexicon.read(&folded);
         let mut work = 0;
         let found = self.matches(&tokens, &mut work);
+        let reading = self.reading(&folded, &tokens);
+        let weighing = self.weighing(reading.as_ref());
+        work += weighing.as_ref().map_or(0, |weighing| weighing.work);
         if found.is_empty() {
-            return (self.weighed(&folded), work);
+            return (self.raised(Screening::default(), weighing.as_ref()), work);
         }
-        let context = Context::of(self, &folded, &tokens, &found);
-        (self.or_weighed(&context, &found, &folded), work)
+        let doubts = self.doubts(reading.as_ref(), weighing.as_ref());
+        let context = Context::of(self, &folded, &tokens, &found, doubts);
+        (self.or_weighed(&context, &found, weighing.as_ref()), work)
     }
 
-    /// What the rules found; where they found nothing, what the scale says. Who denies danger is not weighed: "I don't want
-    /// to die" has the words of somebody who does.
-    fn or_weighed(&self, context: &Context<'_>, found: &[Match], folded: &str) -> Screening {
+    fn reading<'t>(&self, folded: &'t str, tokens: &[Token]) -> Option<Reading<'t>> {
+        self.scale.as_ref().map(|scale| Reading::of(folded, tokens, &self.lexicon, scale))
+    }
+
+    fn weighing<'t>(&self, reading: Option<&'t Reading<'_>>) -> Option<Weighing<'t>> {
+        self.scale.as_ref().zip(reading).map(|(scale, reading)| scale.weigh(&reading.text))
+    }
+
+    fn doubts<'r>(&self, reading: Option<&'r Reading<'r>>, weighing: Option<&Weighing<'_>>) -> Doubts<'r> {
+        let weighed = self.scale.as_ref().zip(reading).zip(weighing);
+        weighed.map_or_else(Doubts::none, |((scale, reading), weighing)| scale.doubts(reading, weighing))
+    }
+
+    /// What the rules found, raised by what the words weigh. Who denies danger is not weighed: "I don't want to die" has the
+    /// words of somebody who does.
+    fn or_weighed(&self, context: &Context<'_>, found: &[Match], weighing: Option<&Weighing<'_>>) -> Screening {
         let by_rule = context.screening(found);
-        if by_rule.level > Level::None || context.is_denial(found) { by_rule } else { self.weighed(folded) }
+        let is_denial = by_rule.level == Level::None && context.is_denial(found);
+        if is_denial { by_rule } else { self.raised(by_rule, weighing) }
     }
 
-    /// What the scale says, where there is one.
-    fn weighed(&self, folded: &str) -> Screening {
-        match self.scale.as_ref().and_then(|scale| scale.sign(folded)) {
-            Some(sign) => Screening { level: sign.level, hits: vec![sign], third_person: false },
-            None => Screening::default(),
+    /// With the sign of the scale, where it says more than the rules. Of somebody else's danger it has nothing to say.
+    fn raised(&self, by_rule: Screening, weighing: Option<&Weighing<'_>>) -> Screening {
+        let sign = self.scale.as_ref().zip(weighing).and_then(|(scale, weighing)| scale.sign_in(weighing));
+        match sign.filter(|sign| sign.level > by_rule.level && !by_rule.third_person) {
+            Some(sign) => Screening {
+                level: sign.level,
+                hits: [vec![sign], by_rule.hits].concat(),
+                third_person: false,
+            },
+            None => by_rule,
         }
     }
 
@@ -126,13 +154,18 @@ impl Rules {
         let folded = fold(text);
         let tokens = self.lexicon.read(&folded);
         let found = self.matches(&tokens, &mut 0);
-        let context = Context::of(self, &folded, &tokens, &found);
-        let weight = self.scale.as_ref().map(|scale| scale.weigh(&folded)).map(|weighing| Weight {
-            weight: weighing.weight,
-            threshold: weighing.threshold,
-            heaviest: weighing.heaviest().take(SHOWN_MAX).map(str::to_owned).collect(),
+        let reading = self.reading(&folded, &tokens);
+        let weighing = self.weighing(reading.as_ref());
+        let doubts = self.doubts(reading.as_ref(), weighing.as_ref());
+        let context = Context::of(self, &folded, &tokens, &found, doubts);
+        let weight = self.scale.as_ref().zip(weighing.as_ref()).map(|(scale, weighing)| Weights {
+            danger: weighing.weight.danger,
+            pausing: weighing.weight.pausing,
+            danger_sign: scale.sign().danger,
+            pausing_sign: scale.sign().pausing,
+            heaviest: weighing.heaviest(Needle::Danger).take(SHOWN_MAX).map(str::to_owned).collect(),
         });
-        let screening = self.or_weighed(&context, &found, &folded);
+        let screening = self.or_weighed(&context, &found, weighing.as_ref());
         Explanation { screening, signs: context.signs(&found), weight }
     }
 }

@@ -25,7 +25,7 @@ macro_rules! shipped {
 }
 
 /// The rules inside of the binary, in the order in which they are read.
-pub(super) static SHIPPED: [RuleFile<'static>; 18] = shipped![
+pub(super) static SHIPPED: [RuleFile<'static>; 19] = shipped![
     "words.en.toml",
     "chat.en.toml",
     "classes.en.toml",
@@ -38,6 +38,7 @@ pub(super) static SHIPPED: [RuleFile<'static>; 18] = shipped![
     "method.en.toml",
     "self_harm.en.toml",
     "passive.en.toml",
+    "act.en.toml",
     "life.en.toml",
     "coded.en.toml",
     "others.en.toml",
@@ -135,6 +136,9 @@ pub(super) struct RuleSource {
     /// True where it may lie so long ago that it no longer pauses.
     #[serde(default)]
     pub ages: bool,
+    /// What it says is so plain, or so grave, that the weight of the words is not asked.
+    #[serde(default)]
+    pub firm: bool,
     /// Counts only beside a sign of one of these tiers anywhere in the text.
     #[serde(default)]
     pub needs: Vec<Tier>,

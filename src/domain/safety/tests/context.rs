@@ -89,9 +89,9 @@ fn a_method_is_asked_for_also_where_a_loss_alone_tells_why() {
 }
 
 #[test]
-fn weak_marks_of_a_farewell_add_up_to_a_question_and_never_pause() {
+fn weak_marks_of_a_farewell_add_up_to_a_question_and_never_pause_by_themselves() {
     let farewell = "I've put my affairs in order. The letter is written. Look after each other, bye.";
-    let screening = EMBEDDED.with(|safety| safety.screen(farewell));
+    let screening = safety().rules.alone().screen(farewell);
     assert_eq!(screening.level, Level::Elevated);
     assert!(screening.shows(Tier::Passive));
     for mark in [

@@ -89,14 +89,15 @@ fn shown(set: &str) -> Shown {
     shown
 }
 
-/// Three sets that were written blind, and by which neither rules nor weights were made: what was reached may not be lost.
-/// `docs/safety.md` has the figures.
+/// Three sets that were written blind, and by which neither rules nor weights were made, and one by which the rules were
+/// mended once: what was reached may not be lost. `docs/safety.md` has the figures.
 #[test]
-fn on_sets_that_nobody_mended_by_most_danger_is_noticed_and_few_harmless_texts_pause() {
+fn on_sets_that_no_weight_was_learned_from_most_danger_is_noticed_and_few_harmless_texts_pause() {
     for (name, set, noticed_percent, alarms_percent, paused_percent) in [
-        ("made", include_str!("../../../../tests/data/blind/made.jsonl"), 64, 12, 5),
-        ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 71, 16, 7),
-        ("later", include_str!("../../../../tests/data/blind/later.jsonl"), 62, 11, 4),
+        ("frozen", include_str!("../../../../tests/data/frozen.jsonl"), 75, 9, 4),
+        ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 78, 11, 4),
+        ("later", include_str!("../../../../tests/data/blind/later.jsonl"), 75, 8, 4),
+        ("fresh", include_str!("../../../../tests/data/blind/fresh.jsonl"), 70, 6, 3),
     ] {
         let shown = shown(set);
         let at_least = |count: usize, of: usize, percent: usize| count * 100 >= of * percent;
