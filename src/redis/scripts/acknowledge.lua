@@ -43,7 +43,7 @@ end
 if was.kind == 'report' then
   redis.call('ZREM', ours(ARGV[5] .. 'client:' .. was.client), ARGV[1])
   if was.session ~= '' then
-    -- Whatever another program made of the session: the report was seen.
+    -- The report was seen, whatever another program made of the session.
     pcall(answer_report, was.session)
   end
 end
