@@ -1,5 +1,6 @@
 //! Alerts: that a client's level rose to one that pauses, or that a client reports a reply. Records for the people who
-//! look after the clients: each stays until somebody has acknowledged it, or the level was cleared.
+//! look after the clients: each is open until somebody has acknowledged it, or the level was cleared. One that tells of a
+//! level stands as long as that does.
 //!
 //! An alert holds ids of rules and words of closed lists, never a text of a person.
 
