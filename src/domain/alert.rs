@@ -1,5 +1,6 @@
 //! Alerts: that a client's level rose to one that pauses, or that a client reports a reply. Records for the people who
-//! look after the clients: each stays until somebody has acknowledged it, or the level was cleared.
+//! look after the clients: each is open until somebody has acknowledged it, or the level was cleared. One that tells of a
+//! level stands as long as that does.
 //!
 //! An alert holds ids of rules and words of closed lists, never a text of a person.
 
@@ -8,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::id::{ClientKey, SessionId};
-use super::safety::Level;
+use super::safety::{Level, SafetyMemory};
 use super::time::Timestamp;
 
 /// Digits of the moment, in microseconds since 1970, with which an id begins: in the order of their ids, alerts are in
@@ -190,11 +191,26 @@ impl Alert {
         self.turn = None;
     }
 
-    /// When it was dealt with, the last of the times; `None` while it is open.
+    /// When somebody last closed it, as seen or as cleared; `None` while it is open.
     #[must_use]
     pub fn closed_at(&self) -> Option<Timestamp> {
         let acknowledged = self.acknowledged.as_ref().map(|acknowledged| acknowledged.at);
         acknowledged.max(self.cleared_at)
+    }
+
+    /// From when on it is a record alone. A report is as soon as it was acknowledged. That a level rose is once the
+    /// level was cleared: `None` while it stands in its client's `memory`, seen or not.
+    ///
+    /// A level is cleared in a session of its client. Where the client has none any more, nothing is waited for.
+    #[must_use]
+    pub fn dealt_with_at(&self, memory: &SafetyMemory, has_session: bool) -> Option<Timestamp> {
+        let closed = self.closed_at()?;
+        if self.kind == AlertKind::Report || self.state == AlertState::Cleared {
+            return Some(closed);
+        }
+        let fell_at = memory.cleared_at.filter(|cleared| *cleared > self.at);
+        let stands = memory.level.pauses() && fell_at.is_none();
+        (!stands || !has_session).then(|| fell_at.map_or(closed, |fell| closed.max(fell)))
     }
 }
 
@@ -244,6 +260,32 @@ mod tests {
         assert_eq!(rose.closed_at(), Some(Timestamp::from_millis(8)));
         assert!(rose.clear(Timestamp::from_millis(10)) && !rose.clear(Timestamp::from_millis(11)));
         assert_eq!((rose.state, rose.closed_at()), (AlertState::Cleared, Some(Timestamp::from_millis(10))));
+    }
+
+    #[test]
+    fn a_rise_is_dealt_with_once_its_level_was_cleared_and_a_report_once_it_was_seen() {
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        let (mut rose, mut report) = (alert(AlertKind::LevelRose), alert(AlertKind::Report));
+        let mut stands = SafetyMemory::default();
+        stands.raise(Level::High, &[], rose.at);
+        for alert in [&mut rose, &mut report] {
+            assert_eq!(alert.dealt_with_at(&stands, true), None, "nobody has seen it");
+            assert!(alert.acknowledge(seen(20)));
+        }
+        assert_eq!(report.dealt_with_at(&stands, true), at(20));
+        assert_eq!(rose.dealt_with_at(&stands, true), None);
+        assert_eq!(rose.dealt_with_at(&stands, false), at(20), "nobody can clear it any more");
+        assert_eq!(rose.dealt_with_at(&SafetyMemory::default(), true), at(20), "its memory is gone");
+        // Cleared without the alert: what has risen since is told of by another.
+        for (cleared, expected) in [(15, 20), (25, 25)] {
+            let mut memory = stands.clone();
+            memory.clear(Timestamp::from_millis(cleared));
+            assert_eq!(rose.dealt_with_at(&memory, true), at(expected));
+            memory.raise(Level::High, &[], Timestamp::from_millis(30));
+            assert_eq!(rose.dealt_with_at(&memory, true), at(expected));
+        }
+        assert!(rose.clear(Timestamp::from_millis(40)));
+        assert_eq!(rose.dealt_with_at(&stands, true), at(40));
     }
 
     #[test]

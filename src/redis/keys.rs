@@ -199,12 +199,6 @@ impl Keys {
         format!("{}{}:{}", self.alerts_prefix(org), state.as_str(), level.as_str())
     }
 
-    /// Alerts that were dealt with, by the millisecond in which they go.
-    #[must_use]
-    pub fn alerts_due(&self, org: &OrgId) -> String {
-        format!("{}due", self.alerts_prefix(org))
-    }
-
     /// The name of the last batch of counts that a server has written.
     #[must_use]
     pub fn counted_by(&self, server: &str) -> String {

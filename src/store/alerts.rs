@@ -9,8 +9,11 @@ use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::time::Timestamp;
 
-/// How long an alert stands after it was acknowledged or cleared, whichever came last.
+/// How long an alert stands after it was dealt with: a report after it was acknowledged; that a level rose after the
+/// level was cleared, and where it can be cleared no more, after it was acknowledged. See [`Alert::dealt_with_at`].
 pub const ALERT_KEPT: Duration = Duration::from_hours(30 * 24);
+/// When the sweep looks again at one that was acknowledged and waits for its level to be cleared.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_hours(24);
 /// Reports that are kept of one session, dealt with or not.
 pub const REPORTS_MAX: usize = 50;
 /// Open alerts of one client above which a report of it is not kept. A level that rises is always kept: between two

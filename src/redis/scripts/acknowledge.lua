@@ -8,14 +8,14 @@
 --       9 ms that an alert stands then, 10 TTL ms where a hash has none
 -- reply absent | done, the alert (names and values) | already, the alert
 
-local was = redis.call('HMGET', KEYS[1], 'state', 'kind', 'level', 'session', 'client', 'acknowledged_call')
-if not was[1] then
+local was = alert_of(ARGV[5], ARGV[1])
+if not was then
   return { 'absent' }
 end
-if was[6] == ARGV[2] then
+if was.call == ARGV[2] then
   return { 'done', redis.call('HGETALL', KEYS[1]) }
 end
-if was[1] ~= 'open' then
+if was.state ~= 'open' then
   return { 'already', redis.call('HGETALL', KEYS[1]) }
 end
 
@@ -23,7 +23,7 @@ local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 redis.call('HSET', KEYS[1], 'acknowledged_at', string.format('%010d%06d', time[1], time[2]), 'acknowledged_by', ARGV[3],
   'note', ARGV[4], 'acknowledged_call', ARGV[2])
-move_alert(ARGV[5], ARGV[1], 'open', 'acknowledged', was[3], now_ms, ARGV[9])
+move_alert(ARGV[5], ARGV[1], was, 'acknowledged', now_ms, ARGV[9])
 
 -- One report less holds the session.
 local function answer_report(id)
@@ -31,7 +31,7 @@ local function answer_report(id)
   if redis.call('EXISTS', state) == 0 or redis.call('HINCRBY', state, 'open_reports', -1) > 0 then
     return
   end
-  local memory = redis.call('HMGET', ARGV[7] .. was[5], 'level', 'cleared_epoch')
+  local memory = redis.call('HMGET', ARGV[7] .. was.client, 'level', 'cleared_epoch')
   local own = redis.call('HMGET', state, 'safety_level', 'safety_epoch')
   if counting(own[1], own[2], memory[1], memory[2]) < 2 then
     -- Idle time counts from here, too.
@@ -40,10 +40,11 @@ local function answer_report(id)
   end
 end
 
-if was[2] == 'report' then
-  redis.call('ZREM', ARGV[5] .. 'client:' .. was[5], ARGV[1])
-  if was[4] ~= '' then
-    answer_report(was[4])
+if was.kind == 'report' then
+  redis.call('ZREM', ours(ARGV[5] .. 'client:' .. was.client), ARGV[1])
+  if was.session ~= '' then
+    -- The report was seen, whatever another program made of the session.
+    pcall(answer_report, was.session)
   end
 end
 return { 'done', redis.call('HGETALL', KEYS[1]) }

@@ -2,13 +2,13 @@
 -- (after the names of keys.rs, levels.lua, write.lua, align.lua and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 state of the session in which danger showed, 4 its newest successor,
---       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable
+--       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable, 9 organisations
 -- ARGV  1 client, 2 level, 3 ids of the rules, separated by spaces, 4 what names this call, 5 prefix of sessions,
 --       6 prefix of the indices, 7 that session's id, 8 the first of the client's sessions to align, 9 how many,
 --       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty,
 --       12 1 where the client was looked for in the metadata, as a session of another program tells it,
 --       13 prefix of the replies of creates, 14 how many of the client's sessions are aligned at most,
---       15 prefix of the alerts
+--       15 prefix of the alerts, 16 organisation
 -- reply client, client of the session: nothing was done, ask with that one
 --       strange: nothing was done, look for the client of a session that another program made
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
@@ -56,6 +56,11 @@ if not rose and RANK[ARGV[2]] > (RANK[memory.level] or 0) then
     local new = { kind = 'level_rose', level = memory.level, session = ARGV[7], client = ARGV[1], why = ARGV[3],
       name = ARGV[4] }
     open_alert(ARGV[15], ARGV[5] .. ARGV[7] .. ALERTS, new, time)
+    if redis.call('EXISTS', KEYS[3]) == 0 then
+      -- Mostly its first turn follows at once. Where it never comes, the sweep finds a session that has ended.
+      redis.call('ZADD', KEYS[6], string.format('%.0f', now_ms + ARGV[10]), ARGV[7])
+      redis.call('SADD', KEYS[9], ARGV[16])
+    end
   end
 end
 if is_aligned or memory.level == 'none' then

@@ -19,7 +19,7 @@ if state[1] then
   return { 'kept', state[1], string.sub(state[1], -32) == ARGV[1] and 1 or 0 }
 end
 if (tonumber(state[2]) or 0) >= tonumber(ARGV[9])
-  or redis.call('ZCARD', ARGV[7] .. 'client:' .. ARGV[3]) >= tonumber(ARGV[10]) then
+  or redis.call('ZCARD', ours(ARGV[7] .. 'client:' .. ARGV[3])) >= tonumber(ARGV[10]) then
   return { 'full' }
 end
 local new = { kind = 'report', level = ARGV[4], session = ARGV[2], client = ARGV[3], reason = ARGV[5], turn = ARGV[6],

@@ -1,18 +1,19 @@
 -- sweep: clears an organisation's indices of what is gone, and tells which sessions are idle. Safe to repeat.
 -- (after levels.lua, unlist.lua and alert.lua; the names of the keys behind a session's prefix come from keys.rs)
 --
--- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable, 5 alerts that go
+-- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable
 -- ARGV  1 prefix of sessions, 2 prefix of the indices, 3 prefix of safety memories, 4 prefix of clients' sessions,
 --       5 TTL ms where the hash has none, 6 ms of idle time or -, 7 ms that a cleared memory stands,
 --       8 any number: where the look at the oldest begins, 9 most entries of each kind,
---       10 prefix of the alerts
+--       10 prefix of the alerts, 11 ms that a closed alert stands, 12 ms after which one that waits for its level to be
+--       cleared is looked at again
 -- reply how many sessions were taken out of the indices, 1 where there is more to do, then the ids of idle sessions
 --
 -- An idle session is told again a minute later, unless it is taken out of sessions:idle meanwhile.
 -- The keys of states, memories and clients are put together here: one node holds all.
 
 local ACTIVE, EXPIRES, IDLE, FORGETTABLE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local SESSIONS, INDEX, SAFETY, CLIENTS = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local SESSIONS, INDEX, SAFETY, CLIENTS, ALERT = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[10]
 local MOST = tonumber(ARGV[9])
 local OLDEST_MOST, MEMBERS_MOST, AGAIN_MS = 200, 100, 60000
 local time = redis.call('TIME')
@@ -32,7 +33,7 @@ end
 local function remove(ids)
   unlist(ACTIVE, INDEX, CLIENTS, ids)
   for _, id in ipairs(ids) do
-    forget_in_alerts(ARGV[10], SESSIONS .. id .. ALERTS)
+    forget_in_alerts(ALERT, SESSIONS .. id .. ALERTS)
   end
   removed = removed + #ids
 end
@@ -154,18 +155,62 @@ local function sweep_memory(client)
   end
 end
 
--- What was dealt with long ago.
-local function sweep_alert(id)
-  local was = redis.call('HMGET', ARGV[10] .. id, 'state', 'level', 'client', 'session')
-  if was[1] then
-    redis.call('ZREM', place_of(ARGV[10], was[1], was[2]), id)
-    redis.call('ZREM', ARGV[10] .. 'client:' .. was[3], id)
-    if was[4] ~= '' then
-      redis.call('ZREM', SESSIONS .. was[4] .. ALERTS, id)
-    end
-    redis.call('DEL', ARGV[10] .. id)
+-- When the level of which an acknowledged rise tells was cleared without the rise being found: in microseconds, 0 where
+-- nothing is known of it. Nil while it stands and can be cleared, which takes a session of the client.
+local function fell_at(was)
+  local memory = redis.pcall('HMGET', SAFETY .. was.client, 'level', 'cleared_at')
+  local cleared_at = tonumber(memory[2]) or 0
+  if cleared_at > was.at then
+    return cleared_at
   end
-  redis.call('ZREM', KEYS[5], id)
+  if (RANK[memory[1] or 'none'] or 3) < 2 then
+    return 0
+  end
+  local is_known, has_one = pcall(has_session, was.client)
+  if is_known and has_one == false then
+    return 0
+  end
+  return nil
+end
+
+-- When an alert was dealt with, in microseconds; nil where it is not.
+local function closed_at(was)
+  local at = math.max(was.acknowledged_at, was.cleared_at)
+  if was.state == 'open' then
+    return nil
+  elseif was.kind ~= 'level_rose' or was.state == 'cleared' then
+    return at
+  end
+  local fell = fell_at(was)
+  return fell and math.max(at, fell)
+end
+
+local function remove_alert(id, was)
+  redis.call('ZREM', ours(place_of(ALERT, was.state, was.level)), id)
+  redis.call('ZREM', ours(ALERT .. 'client:' .. was.client), id)
+  if was.session ~= '' then
+    redis.call('ZREM', ours(SESSIONS .. was.session .. ALERTS), id)
+  end
+  redis.call('ZREM', due_in(ALERT), id)
+  redis.call('DEL', ALERT .. id)
+end
+
+-- What was dealt with long ago goes.
+local function sweep_alert(id)
+  local was = alert_of(ALERT, id)
+  if not was then
+    redis.call('ZREM', due_in(ALERT), id)
+    return
+  end
+  local closed = closed_at(was)
+  local ends = closed and math.floor(closed / 1000) + ARGV[11]
+  if not ends then
+    set_due(due_in(ALERT), id, now_ms + ARGV[12])
+  elseif ends > now_ms then
+    set_due(due_in(ALERT), id, ends)
+  else
+    remove_alert(id, was)
+  end
 end
 
 sweep_ended()
@@ -177,9 +222,11 @@ for _, id in ipairs(due(IDLE, MOST)) do
 end
 sweep_oldest()
 for _, client in ipairs(due(FORGETTABLE, OLDEST_MOST)) do
-  sweep_memory(client)
+  if not pcall(sweep_memory, client) then
+    set_due(FORGETTABLE, client, now_ms + ARGV[7])
+  end
 end
-for _, id in ipairs(due(KEYS[5], OLDEST_MOST)) do
+for _, id in ipairs(due(due_in(ALERT), OLDEST_MOST)) do
   sweep_alert(id)
 end
 return { removed, has_more, unpack(idle) }

@@ -2,7 +2,7 @@
 
 use fjall::Readable as _;
 
-use super::draft::Draft;
+use super::draft::{Draft, load_memory};
 use super::reads::View;
 use super::record::{Record, Reported as Mark, decode, encode};
 use super::tables::{self, Due, away, key_of, pair_of, value_of};
@@ -11,7 +11,7 @@ use crate::domain::alert::{Alert, AlertId, AlertKind, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::time::Timestamp;
-use crate::store::alerts::{choose, lanes};
+use crate::store::alerts::{LOOK_AGAIN, choose, lanes};
 use crate::store::{
     ALERT_KEPT, Acknowledge, Acknowledged, AlertPage, AlertPlace, AlertQuery, OPEN_MAX, REPORTS_MAX, Report,
     Reported, StoreError,
@@ -151,12 +151,16 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Removes an alert that was dealt with long ago.
+    /// Removes an alert that was dealt with long ago. One that waits for its level to be cleared is looked at again.
     pub fn sweep_alert(&mut self, key: &[u8], now: Timestamp) -> Result<(), StoreError> {
         let Some(bytes) = value_of(&self.tables().alerts, key)? else { return Ok(()) };
         let alert = decode_alert(&bytes)?;
-        // Cleared after it was acknowledged: the clearing has an entry of its own.
-        if alert.closed_at().is_none_or(|closed| closed.plus(ALERT_KEPT) > now) {
+        let memory = load_memory(self.tables(), &alert.client)?;
+        let has_session = !self.sessions_under(tables::memory(&alert.client), 1)?.is_empty();
+        let dealt_with = alert.dealt_with_at(&memory, has_session);
+        let ends = dealt_with.map_or_else(|| now.plus(LOOK_AGAIN), |at| at.plus(ALERT_KEPT));
+        if ends > now {
+            self.change.insert_due(ends, &Due::Alert(key.to_vec()));
             return Ok(());
         }
         let org = key.split(|byte| *byte == 0).next().unwrap_or_default();

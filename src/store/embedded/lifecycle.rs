@@ -84,9 +84,15 @@ impl Writer {
         let session = live.as_ref().map_or(&raise.session.id, |(record, _)| &record.session.id);
         let session = raise.session.with_id(session.clone());
         let (before, after, why, random) = (&before, &after, raise.why.as_slice(), self.entropy.u128());
+        let is_absent = live.is_none();
         self.change(|draft| {
             draft.remember(client, before, after, None, now)?;
-            draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)
+            draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)?;
+            if rose && is_absent {
+                // Mostly its first turn follows at once. Where it never comes, the sweep finds that there is none.
+                draft.change.insert_due(now.plus(draft.limits().session_ttl), &Due::Session(session.clone()));
+            }
+            Ok(())
         })?;
         Ok(Raised { level, rose })
     }

@@ -90,10 +90,13 @@ impl Writer {
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<(), StoreError> {
-        let Some(record) = self.record(key)?.filter(|record| record.due_at == at) else {
+        let record = self.record(key)?;
+        let is_absent = record.is_none();
+        let Some(record) = record.filter(|record| record.due_at == at) else {
             return self.change(|draft| {
                 draft.change.remove_due(at, &Due::Session(key.clone()));
-                Ok(())
+                // Danger may have shown in one that never came to be.
+                if is_absent { draft.forget_in_alerts(key) } else { Ok(()) }
             });
         };
         let memory = self.memory_of(&record.session.client)?;

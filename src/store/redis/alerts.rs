@@ -1,8 +1,6 @@
 //! Alerts as they lie in Redis: a hash each, and the sets in which they are found. What raises or clears a level writes
 //! them in its own script.
 
-use redis::{Pipeline, Value};
-
 use super::Inner;
 use super::value::{Fields, Parts, client_key, micros, millis, texts};
 use crate::domain::alert::{Acknowledgement, Alert, AlertId, AlertKind, AlertNote, AlertState, ReportReason};
@@ -15,19 +13,20 @@ use crate::store::{
     Reported, StoreError,
 };
 
+/// Ways in which `page.lua` reads a key.
+const COUNT: &str = "count";
+const HASH: &str = "hash";
+
 impl Inner {
     pub(super) async fn alerts(&self, query: &AlertQuery) -> Result<AlertPage, StoreError> {
         let lanes = lanes(query);
-        let mut calls = Pipeline::with_capacity(lanes.len() + Level::ALL.len());
-        for level in Level::ALL {
-            calls.cmd("ZCARD").arg(self.keys.alerts(&query.org, AlertState::Open, level));
-        }
-        for (state, level, from) in &lanes {
+        let open =
+            Level::ALL.map(|level| (self.keys.alerts(&query.org, AlertState::Open, level), COUNT.to_owned()));
+        let sets = lanes.iter().map(|(state, level, from)| {
             let from = from.as_ref().map_or_else(|| "+".to_owned(), |id| format!("({id}"));
-            calls.cmd("ZRANGE").arg(self.keys.alerts(&query.org, *state, *level)).arg(from).arg("-");
-            calls.arg(&["BYLEX", "REV", "LIMIT", "0"]).arg(query.limit + 1);
-        }
-        let mut answers = Parts::of(Value::Array(self.ask(&calls, &[]).await?))?;
+            (self.keys.alerts(&query.org, *state, *level), from)
+        });
+        let mut answers = self.page(open.into_iter().chain(sets), query.limit + 1).await?;
         let mut open = 0;
         for _ in Level::ALL {
             open += answers.number::<u64>()?;
@@ -41,19 +40,29 @@ impl Inner {
         Ok(AlertPage { rows: self.alerts_by(&query.org, ids).await?, next, open })
     }
 
+    /// Reads keys, each in one of the ways that the script knows.
+    async fn page(
+        &self,
+        reads: impl Iterator<Item = (String, String)>,
+        most: usize,
+    ) -> Result<Parts, StoreError> {
+        let (names, ways): (Vec<String>, Vec<String>) = reads.unzip();
+        let mut call = self.scripts.page.call(&names);
+        call.arg(ways).arg(most);
+        Parts::of(self.run(&self.scripts.page, call).await?)
+    }
+
     async fn alerts_by(&self, org: &OrgId, ids: Vec<AlertId>) -> Result<Vec<Alert>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut calls = Pipeline::with_capacity(ids.len());
-        for id in &ids {
-            calls.cmd("HGETALL").arg(self.keys.alert(org, id));
-        }
+        let hashes = ids.iter().map(|id| (self.keys.alert(org, id), HASH.to_owned()));
+        let answers = self.page(hashes, ids.len()).await?;
         let mut rows = Vec::with_capacity(ids.len());
-        for (id, answer) in ids.into_iter().zip(self.ask(&calls, &[]).await?) {
+        for (id, answer) in ids.into_iter().zip(answers) {
             let fields = Fields::of(answer)?;
             if fields.is_empty() {
-                // Swept since the ids were read.
+                // Swept since the ids were read, or spoilt.
                 continue;
             }
             match alert_of(id, &fields) {

@@ -193,6 +193,7 @@ impl Inner {
             self.keys.expires(org),
             self.keys.idle(org),
             self.keys.forgettable(org),
+            self.keys.orgs(),
         ];
         let mut call = self.scripts.raise.call(&names);
         call.arg(rise.client.as_str())
@@ -209,7 +210,8 @@ impl Inner {
             .arg(u8::from(rise.is_looked_up))
             .arg(self.keys.creates_prefix(org))
             .arg(ALIGNED_MAX)
-            .arg(self.keys.alerts_prefix(org));
+            .arg(self.keys.alerts_prefix(org))
+            .arg(org.as_str());
         let mut parts = Parts::of(self.run(&self.scripts.raise, call).await?)?;
         match parts.text()?.as_str() {
             "client" => {

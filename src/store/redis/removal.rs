@@ -6,7 +6,8 @@ use super::Inner;
 use super::value::{Parts, millis};
 use crate::domain::id::{OrgId, SessionId, SessionKey};
 use crate::redis::keys::{ALERTS, HISTORY, IDEMS, META, PINNED, STATE};
-use crate::store::{Receipt, StoreError, Swept};
+use crate::store::alerts::LOOK_AGAIN;
+use crate::store::{ALERT_KEPT, Receipt, StoreError, Swept};
 
 /// Entries of each kind that one sweep of an organisation looks at.
 const SWEEP_MAX: usize = 1_000;
@@ -136,13 +137,8 @@ impl Inner {
     }
 
     fn sweep_call(&self, org: &OrgId) -> Cmd {
-        let keys = [
-            self.keys.active(org),
-            self.keys.expires(org),
-            self.keys.idle(org),
-            self.keys.forgettable(org),
-            self.keys.alerts_due(org),
-        ];
+        let keys =
+            [self.keys.active(org), self.keys.expires(org), self.keys.idle(org), self.keys.forgettable(org)];
         let idle_ms = self.limits.session_idle.map_or("-".to_owned(), |idle| millis(idle).to_string());
         let mut call = self.scripts.sweep.call(&keys);
         call.arg(self.keys.sessions_prefix(org))
@@ -154,7 +150,9 @@ impl Inner {
             .arg(millis(self.limits.memory_ttl))
             .arg(self.entropy.u64() >> 32)
             .arg(SWEEP_MAX)
-            .arg(self.keys.alerts_prefix(org));
+            .arg(self.keys.alerts_prefix(org))
+            .arg(millis(ALERT_KEPT))
+            .arg(millis(LOOK_AGAIN));
         call
     }
 

@@ -29,6 +29,7 @@ pub(super) struct Scripts {
     pub count: Script,
     pub report: Script,
     pub acknowledge: Script,
+    pub page: Script,
 }
 
 impl Scripts {
@@ -57,6 +58,7 @@ impl Scripts {
             count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
             sweep: Script::of("sweep", &[&names, levels, unlist, alert, source!("sweep")]),
+            page: Script::of("page", &[source!("page")]),
             report: Script::of("report", &[&names, levels, write, align, alert, source!("report")]),
             acknowledge: Script::of(
                 "acknowledge",

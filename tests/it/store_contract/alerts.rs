@@ -5,8 +5,8 @@ use attune::domain::id::{OrgId, SessionId, SessionKey};
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Status};
 use attune::store::{
-    ALERT_KEPT, Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertQuery, Committed, Counter, OPEN_MAX,
-    REPORTS_MAX, Raise, Remaining, Report, Reported, Transitioned,
+    Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertQuery, Committed, Counter, OPEN_MAX, REPORTS_MAX,
+    Raise, Remaining, Report, Reported, Transitioned,
 };
 
 use crate::world::{Adapter, DAY, Desk, HOUR, client, is_left, key, limits};
@@ -20,17 +20,22 @@ async fn page<A: Adapter>(adapter: &A, query: AlertQuery) -> AlertPage {
 }
 
 /// All of them, newest first.
-async fn all<A: Adapter>(adapter: &A) -> Vec<Alert> {
+pub(super) async fn all<A: Adapter>(adapter: &A) -> Vec<Alert> {
     page(adapter, query(AlertOrder::Newest, 500)).await.rows
 }
 
-async fn acknowledge<A: Adapter>(adapter: &A, id: &AlertId) -> Acknowledged {
+pub(super) async fn acknowledge<A: Adapter>(adapter: &A, id: &AlertId) -> Acknowledged {
     let (org, by) = (OrgId::default(), Some("Ada".to_owned()));
     let acknowledge = Acknowledge { org, id: id.clone(), by, note: Some(AlertNote::Contacted) };
     adapter.store().acknowledge(acknowledge).await.expect("the store is there")
 }
 
-async fn report<A: Adapter>(adapter: &A, id: &str, turn: Option<u32>, reason: ReportReason) -> Reported {
+pub(super) async fn report<A: Adapter>(
+    adapter: &A,
+    id: &str,
+    turn: Option<u32>,
+    reason: ReportReason,
+) -> Reported {
     let report = Report { session: key(id), turn, reason };
     adapter.store().report(report).await.expect("the store is there")
 }
@@ -288,29 +293,6 @@ pub async fn a_session_that_has_ended_is_named_by_no_alert<A: Adapter>() {
     assert_eq!(desk.read("s").await.map(|read| read.remaining), None);
     let alerts = all(&adapter).await;
     assert_eq!((alerts.len(), &alerts[0].session), (1, &None));
-}
-
-pub async fn what_was_dealt_with_goes_in_its_time_and_an_open_alert_never<A: Adapter>() {
-    let adapter = A::open(limits()).await;
-    let desk = Desk::of(&adapter);
-    desk.turn("s").await;
-    desk.raise("s", Level::High).await;
-    let first = all(&adapter).await[0].id.clone();
-    adapter.wind(HOUR).await;
-    desk.raise("s", Level::Crisis).await;
-    adapter.wind(ALERT_KEPT).await;
-    adapter.store().sweep().await.expect("it is there");
-    assert_eq!(all(&adapter).await.len(), 2, "nobody has seen them");
-    acknowledge(&adapter, &first).await;
-    adapter.wind(HOUR).await;
-    desk.transition("s", Event::Clear).await;
-    adapter.wind(ALERT_KEPT - HOUR).await;
-    adapter.store().sweep().await.expect("it is there");
-    assert_eq!(all(&adapter).await.len(), 2, "the clearing came later than the acknowledging");
-    adapter.wind(HOUR).await;
-    while adapter.store().sweep().await.expect("it is there").has_more {}
-    assert_eq!(all(&adapter).await, []);
-    assert_eq!(acknowledge(&adapter, &first).await, Acknowledged::Absent);
 }
 
 pub async fn the_same_turn_and_reason_are_one_report<A: Adapter>() {

@@ -1,5 +1,6 @@
 //! The list of behaviours that every adapter keeps to. One line per behaviour at the end; an adapter runs them all.
 
+mod alert_ends;
 mod alerts;
 mod expiry;
 mod gate;
@@ -152,7 +153,6 @@ macro_rules! behaviours {
                 organisations_see_their_own_alerts_only,
                 a_delete_leaves_the_alert_and_takes_the_session_out_of_it,
                 a_session_that_has_ended_is_named_by_no_alert,
-                what_was_dealt_with_goes_in_its_time_and_an_open_alert_never,
                 the_same_turn_and_reason_are_one_report,
                 what_is_not_there_cannot_be_reported,
                 too_many_reports_are_not_kept_and_danger_still_is,
@@ -160,6 +160,16 @@ macro_rules! behaviours {
                 a_report_that_is_seen_in_danger_lets_nothing_go,
                 a_session_can_be_reported_in_every_status,
                 a_years_counters_outlive_those_of_its_days,
+            }
+            alert_ends {
+                what_was_dealt_with_goes_in_its_time_and_an_open_alert_never,
+                a_rise_that_was_seen_stays_until_its_level_was_cleared_long_ago,
+                a_report_that_was_seen_goes_though_the_level_stands,
+                what_was_cleared_goes_though_nobody_saw_it_and_the_level_rose_again,
+                a_rise_that_was_seen_goes_once_its_client_has_no_session,
+                an_erased_sessions_alert_is_cleared_in_another_of_its_client,
+                an_open_alert_outlives_its_session_and_goes_once_it_was_seen,
+                a_session_that_never_came_to_be_is_named_for_one_ttl,
             }
         }
     };

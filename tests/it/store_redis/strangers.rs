@@ -1,14 +1,15 @@
 //! Other programs on the same keys.
 
+mod alerts;
+
 use std::time::Duration;
 
 use attune::domain::safety::Level;
-use attune::domain::session::{Event, Status};
-use attune::store::{Claim, Committed, Gate, Store, Transitioned};
+use attune::store::{Claim, Committed, Gate, Store};
 
 use crate::redis_server::RedisServer;
 use crate::redis_world::{Redis, server_on};
-use crate::world::{Adapter, Desk, begun, client, handed, key, limits, reply, used};
+use crate::world::{Adapter, Desk, begun, handed, key, limits, reply, used};
 
 use super::leftovers::left;
 use super::{field, wall_clock};
@@ -150,26 +151,4 @@ async fn a_session_that_was_spoilt_is_written_once_or_not_at_all_and_can_be_dele
             left(&adapter.server).into_iter().filter(|key| key.starts_with("trt:session:s:")).collect();
         assert!(words.is_empty(), "{what}: {words:?}");
     }
-}
-
-#[tokio::test]
-async fn a_level_rises_and_is_cleared_whatever_became_of_the_sets_of_alerts() {
-    let adapter = Redis::open(limits()).await;
-    let desk = Desk::of(&adapter);
-    desk.turn("s").await;
-    let of_client = format!("trt:alerts:client:{}", client("c").as_str());
-    for set in ["trt:session:s:alerts", "trt:alerts:open:high", "trt:alerts:cleared:high", of_client.as_str()]
-    {
-        adapter.server.command(&["SET", set, "no such thing"]);
-    }
-    for _ in 0..2 {
-        assert!(desk.raise("s", Level::High).await.rose);
-        assert_eq!(desk.session("s").await.level, Level::High);
-        assert_eq!(desk.transition("s", Event::Clear).await, Transitioned::Done(Status::Active));
-    }
-    let begun = desk.begun("s").await;
-    let mut commit = desk.commit_of("s", &begun);
-    commit.session.level = Level::High;
-    commit.why = vec!["rule.1".to_owned()];
-    assert!(matches!(desk.commit(commit).await, Committed::Committed { .. }));
 }
