@@ -153,7 +153,7 @@ impl<'a> Context<'a> {
         let first = *judged.iter().find(is_of)?;
         let different: BTreeSet<usize> = judged.iter().filter(is_of).map(|sign| sign.rule).collect();
         let tier = self.rules.all[sum.rule].tier;
-        let level = tier.level().min(self.doubt(first.start));
+        let level = self.lowered(tier.level(), first.start);
         let sign = Judged { rule: sum.rule, tier, level, around: Around::default(), ..first };
         (different.len() >= sum.at_least).then_some(sign)
     }
@@ -196,22 +196,23 @@ impl<'a> Context<'a> {
         } else {
             self.most(found, long_past || rule.tier == Tier::History)
         };
-        let doubt = if rule.firm { Level::Crisis } else { self.doubt(found.start) };
         let around = Around {
             negated: rule.negatable && self.is_negated(found),
             anothers,
             long_past,
             alone: false,
             at_most: (most < rule.tier.level() || most == Level::None).then_some(most),
-            doubted: Some(doubt).filter(|most| *most < rule.tier.level()),
+            doubted: None,
         };
         let tier = match around {
             Around { anothers: true, .. } => Tier::ThirdPerson,
             Around { long_past: true, .. } => Tier::History,
             Around { anothers: false, long_past: false, .. } => rule.tier,
         };
-        let counts = rule.tier.level().min(tier.level()).min(most).min(doubt);
-        let level = if around.negated { Level::None } else { counts };
+        let counts =
+            if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
+        let level = if rule.firm { counts } else { self.lowered(counts, found.start) };
+        let around = Around { doubted: (level < counts).then_some(level), ..around };
         Some(Judged { rule: nth, tier, level, start: found.start, end: found.end, around })
     }
 
@@ -223,9 +224,9 @@ impl<'a> Context<'a> {
         self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis)
     }
 
-    /// The most that a sign at a word counts, by what the words weigh.
-    fn doubt(&self, at: usize) -> Level {
-        self.doubts.most_at(self.tokens[at].start)
+    /// What a sign of a level counts at a word, by what the words weigh.
+    fn lowered(&self, level: Level, at: usize) -> Level {
+        self.doubts.lowered(level, self.tokens[at].start)
     }
 
     fn is_negated(&self, found: Match) -> bool {

@@ -1,8 +1,8 @@
 //! What a text's words weigh for danger all together, as learned from labelled messages: a second opinion beside the rules.
 //!
 //! Where no rule has found a sign, enough weight is one. Where a rule has, a weight that speaks against it lets the sign
-//! count less: the sentence in which it stands and the whole text have to agree in that, so that no amount of small talk
-//! around it hides what somebody says.
+//! count one step less: what would pause asks a question, what would ask is silent. The sentence in which it stands and
+//! the whole text have to agree in that, so that no amount of small talk around it hides what somebody says.
 //!
 //! The weights are data (`prompts/safety/weights.en.tsv`), made by `scripts/weigh`. Deterministic: the same text weighs the
 //! same, in whatever order the file stands.
@@ -134,7 +134,7 @@ impl Scale {
         Some(Hit { rule: rule.to_owned(), tier: Tier::Weighed, level, phrase })
     }
 
-    /// For each sentence, the most that a sign in it counts.
+    /// For each sentence, whether a sign in it is doubted.
     pub(super) fn doubts<'r>(&self, reading: &'r Reading<'r>, whole: &Weighing<'_>) -> Doubts<'r> {
         if whole.words_known * 10 < whole.words * KNOWN_TENTHS {
             return Doubts::none();
@@ -143,19 +143,16 @@ impl Scale {
         let mut start = 0;
         for (end, _) in reading.text.match_indices(is_end).chain([(reading.text.len(), "")]).take(WORDS_MAX) {
             let weight = self.weigh(&reading.text[start..end]).weight.max(whole.weight);
-            sentences.push((end, self.most(weight)));
+            sentences.push((end, self.doubt_of(weight)));
             start = end;
         }
         Doubts { reading: Some(reading), sentences }
     }
 
-    fn most(&self, weight: Weight) -> Level {
-        if weight.danger < self.doubt.danger {
-            Level::None
-        } else if weight.danger < 0.0 && weight.pausing < self.doubt.pausing {
-            Level::Elevated
-        } else {
-            Level::Crisis
+    fn doubt_of(&self, weight: Weight) -> Doubt {
+        Doubt {
+            asking: weight.danger < self.doubt.danger,
+            pausing: weight.danger < 0.0 && weight.pausing < self.doubt.pausing,
         }
     }
 }
@@ -166,11 +163,18 @@ fn parsed(line: &str) -> Option<(&str, Weight)> {
     Some((gram, Weight { danger: danger.parse().ok()?, pausing: pausing.parse().ok()? }))
 }
 
-/// The most that a sign counts, by where it stands. What lies behind the last sentence counts whole.
+/// Which signs of a sentence are doubted: those that would ask a question, those that would pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Doubt {
+    asking: bool,
+    pausing: bool,
+}
+
+/// What is doubted, by where it stands; nothing behind the last sentence.
 pub(super) struct Doubts<'r> {
     reading: Option<&'r Reading<'r>>,
     /// By their ends, in order.
-    sentences: Vec<(usize, Level)>,
+    sentences: Vec<(usize, Doubt)>,
 }
 
 impl Doubts<'_> {
@@ -178,11 +182,16 @@ impl Doubts<'_> {
         Self { reading: None, sentences: Vec::new() }
     }
 
-    /// `at` is a place in the folded text.
-    pub(super) fn most_at(&self, at: usize) -> Level {
+    /// What a sign of a level counts that stands at a place of the folded text: one step less where it is doubted.
+    pub(super) fn lowered(&self, level: Level, at: usize) -> Level {
         let place = self.reading.map_or(at, |reading| reading.place(at));
         let sentence = self.sentences.partition_point(|(end, _)| *end <= place);
-        self.sentences.get(sentence).map_or(Level::Crisis, |(_, most)| *most)
+        let doubt = self.sentences.get(sentence).map_or_else(Doubt::default, |(_, doubt)| *doubt);
+        match level {
+            Level::High | Level::Crisis if doubt.pausing => Level::Elevated,
+            Level::Elevated if doubt.asking => Level::None,
+            Level::None | Level::Elevated | Level::High | Level::Crisis => level,
+        }
     }
 }
 
@@ -400,15 +409,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_is_doubted_where_neither_its_sentence_nor_the_text_weighs_for_it() {
-        let most = |text: &str, place| {
+    fn a_sign_counts_one_step_less_where_neither_its_sentence_nor_the_text_weighs_for_it() {
+        let lowered = |text: &str, level, at| {
             let reading = Reading::of(text, &[], &Lexicon::new(), &scale());
-            scale().doubts(&reading, &scale().weigh(text)).most_at(place)
+            scale().doubts(&reading, &scale().weigh(text)).lowered(level, at)
         };
-        assert_eq!(most("homework", 0), Level::None);
-        assert_eq!(most("homework. rope", 10), Level::Crisis, "its own sentence speaks for it");
-        assert_eq!(most("homework mine here", 0), Level::Crisis, "too little is known");
-        assert_eq!(Doubts::none().most_at(7), Level::Crisis);
+        assert_eq!(lowered("homework", Level::Crisis, 0), Level::Elevated);
+        assert_eq!(lowered("homework", Level::Elevated, 0), Level::None);
+        assert_eq!(lowered("homework. rope", Level::Crisis, 10), Level::Crisis, "its own sentence speaks for it");
+        assert_eq!(lowered("homework mine here", Level::High, 0), Level::High, "too little is known");
+        assert_eq!(Doubts::none().lowered(Level::High, 7), Level::High);
     }
 
     #[test]
