@@ -13,7 +13,7 @@ use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
 use attune::tasks::Tasks;
 use attune::telemetry::Metrics;
-use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised};
+use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised, Untold};
 use serde_json::Value;
 
 use crate::faulty::{Call, Fault, Faulty};
@@ -21,15 +21,15 @@ use crate::world::{PATIENCE, START, key, limits, options};
 
 const INTENT: &str = "I am going to kill myself tonight";
 
-struct Scene {
-    turns: Arc<Turns>,
-    store: Arc<Faulty>,
+pub struct Scene {
+    pub turns: Arc<Turns>,
+    pub store: Arc<Faulty>,
     _directory: tempfile::TempDir,
 }
 
 impl Scene {
     /// A crisis reply waits `crisis_wait` for its commit.
-    fn with(crisis_wait: Duration) -> Self {
+    pub fn with(crisis_wait: Duration) -> Self {
         Self::within(PATIENCE, crisis_wait)
     }
 
@@ -59,6 +59,7 @@ impl Scene {
                 mode: Mode::Supervised,
             },
             unraised: Unraised::default(),
+            untold: Untold::default(),
             live: Arc::default(),
             author: None,
         };
@@ -75,11 +76,11 @@ impl Scene {
         self.turns.start(admitted).answer.await
     }
 
-    async fn said(&self, text: &str) -> Value {
+    pub async fn said(&self, text: &str) -> Value {
         json(&self.say(text, None).await.expect("answered"))
     }
 
-    async fn session(&self) -> Session {
+    pub async fn session(&self) -> Session {
         let snapshot = self.store.read(&key("s")).await.expect("read").expect("there");
         Session::clone(&snapshot.session)
     }
@@ -90,7 +91,7 @@ impl Scene {
     }
 
     /// Waits until the background tasks are done.
-    async fn settled(&self) {
+    pub async fn settled(&self) {
         while self.turns.tasks.running() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -303,53 +304,6 @@ async fn danger_waits_for_the_running_turn_behind_its_answer() {
     let stored = scene.exchanges().await;
     assert_eq!(stored.first().map(|exchange| exchange.turn), Some(2));
     assert_eq!(Some(stored[0].therapist_response.as_str()), crisis["therapist_response"].as_str());
-}
-
-/// At elevated, up to the last question of a re-screen.
-async fn up_to_the_last_question(scene: &Scene) {
-    for text in ["I wish I was dead", "no"] {
-        scene.said(text).await;
-    }
-    while scene.session().await.crisis.rescreen.is_none() {
-        scene.said("I walked to work today").await;
-    }
-    scene.said("no").await;
-    assert_eq!(scene.session().await.level, Level::Elevated);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_re_screen_that_the_store_was_not_told_of_counts_with_the_next_turn() {
-    // Asked for three times, and then left to the next turn.
-    for (fault, times) in [(Fault::Away, 3), (Fault::AnswerLost, 1), (Fault::AnswerLost, 3)] {
-        let scene = Scene::with(PATIENCE);
-        up_to_the_last_question(&scene).await;
-        (0..times).for_each(|_| scene.store.next(Call::Lower, fault));
-        scene.said("no").await;
-        if fault == Fault::Away {
-            assert_eq!(scene.session().await.level, Level::Elevated, "the turn is stored, the level stands");
-            assert!(scene.session().await.crisis.negative.is_some());
-        }
-        let turn = scene.said("I walked to work today").await;
-        assert_eq!(turn["safety"]["level"], "none");
-        let session = scene.session().await;
-        assert_eq!((session.level, session.status), (Level::None, Status::Active));
-        let falls = session.transitions.iter().filter(|change| change.by == Party::Safety);
-        assert_eq!(falls.map(|change| change.why.as_str()).collect::<Vec<_>>(), ["rescreen.negative"]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_re_screen_that_was_left_behind_is_void_when_danger_comes_next() {
-    let scene = Scene::with(PATIENCE);
-    up_to_the_last_question(&scene).await;
-    (0..3).for_each(|_| scene.store.next(Call::Lower, Fault::Away));
-    scene.said("no").await;
-    scene.said("I feel like a burden to everyone").await;
-    for _ in 0..3 {
-        scene.said("no").await;
-        let session = scene.session().await;
-        assert_eq!((session.level, session.crisis.negative), (Level::Elevated, None));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

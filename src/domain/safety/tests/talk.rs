@@ -110,7 +110,7 @@ impl<'a> Talk<'a> {
     fn settle(&mut self) -> Option<Lowering> {
         let negative = self.place.negative.filter(|negative| negative.is_open(&self.memory))?;
         let level = negative.basis.level;
-        if level.pauses() && self.mode == Mode::Supervised {
+        if !self.mode.ends_by_rescreens(level) {
             return None;
         }
         let lowering = self.memory.lower(&negative, apart(level), "rescreen", self.now);
