@@ -24,6 +24,7 @@ const INTENT: &str = "I am going to kill myself tonight";
 pub struct Scene {
     pub turns: Arc<Turns>,
     pub store: Arc<Faulty>,
+    clock: ManualClock,
     _directory: tempfile::TempDir,
 }
 
@@ -45,7 +46,7 @@ impl Scene {
             store: Arc::clone(&store) as Arc<dyn Store>,
             knowledge: Knowledge::embedded().expect("sound"),
             secret: Secret::from_key_file(&directory.path().join("key"), &entropy).expect("made"),
-            clock: Arc::new(clock),
+            clock: Arc::new(clock.clone()),
             entropy,
             tasks: Tasks::on(tokio::runtime::Handle::current()),
             metrics: Arc::new(Metrics::default()),
@@ -63,7 +64,7 @@ impl Scene {
             live: Arc::default(),
             author: None,
         };
-        Self { turns: Arc::new(turns), store, _directory: directory }
+        Self { turns: Arc::new(turns), store, clock, _directory: directory }
     }
 
     async fn say(&self, text: &str, idempotency_key: Option<&str>) -> Result<Answer, Refused> {
@@ -235,6 +236,24 @@ async fn a_crisis_reply_that_went_out_before_its_commit_throws_no_older_dialogue
     scene.settled().await;
     let after = scene.session().await.crisis;
     assert!(before.replies > 1 && after.replies >= before.replies && after.asked.is_superset(&before.asked));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_that_went_out_before_it_was_known_that_the_ai_has_to_be_told_leave_it_due() {
+    let scene = Scene::with(Duration::from_millis(20));
+    for _ in 0..18 {
+        scene.said("I don't know").await;
+        scene.clock.advance(Duration::from_mins(10));
+    }
+    scene.store.next(Call::Begin, Fault::Waits);
+    let unstored = scene.said("I wish I was dead").await;
+    assert_eq!((&unstored["storage"], &unstored["disclosure"]), (&"none".into(), &Value::Null));
+    scene.store.go.add_permits(1);
+    scene.settled().await;
+    let stored = scene.exchanges().await.swap_remove(0);
+    assert_eq!(Some(stored.therapist_response.as_str()), unstored["therapist_response"].as_str());
+    assert_eq!(stored.told.and_then(|told| told.disclosure), None);
+    assert!(scene.said("no").await["disclosure"].is_object());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
