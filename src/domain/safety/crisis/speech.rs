@@ -4,10 +4,11 @@ use super::place::CrisisPlace;
 use super::rescreen::Rescreen;
 use super::topic::{Topic, names};
 use super::{CrisisTexts, Said};
+use crate::domain::language::written_in;
 use crate::domain::safety::answer::{Answer, Barrier};
 use crate::domain::safety::level::Level;
 use crate::domain::safety::resources::Resources;
-use crate::domain::safety::rules::Tier;
+use crate::domain::safety::rules::{Rules, Tier};
 
 /// Every so many replies the line is named again.
 const LINE_EVERY: u32 = 3;
@@ -327,7 +328,7 @@ impl<'a> Speech<'a> {
 
     /// Says that a language is not read; not in two replies in a row.
     fn tell_language(&mut self) -> bool {
-        let tells = !self.place.language_told && self.texts.answers.is_other_language(self.said.text);
+        let tells = !self.place.language_told && is_unassessed(self.said.text);
         self.place.language_told = tells;
         if tells {
             self.say("language_not_read");
@@ -364,4 +365,10 @@ impl<'a> Speech<'a> {
             (false, _) => "stay_high",
         });
     }
+}
+
+/// Whether a text is surely in a language that the rules do not assess. In five of these they know a few explicit
+/// statements, which is no assessment.
+fn is_unassessed(text: &str) -> bool {
+    written_in(text).is_some_and(|language| language != Rules::LANGUAGE)
 }

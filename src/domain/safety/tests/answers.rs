@@ -102,6 +102,9 @@ fn a_language_that_is_not_read_is_told_with_lines_and_not_twice_in_a_row() {
         "я больше не могу так жить",
         "もう生きていたくない",
         "لا أستطيع الاستمرار",
+        "ich kann nicht mehr und bin so müde",
+        "nie chcę już żyć, boję się",
+        "não aguento mais, estou muito triste",
     ] {
         let mut talk = Talk::of(&safety, Mode::Supervised, 1);
         talk.hears("I want to die");
@@ -112,6 +115,8 @@ fn a_language_that_is_not_read_is_told_with_lines_and_not_twice_in_a_row() {
     }
     for english in
         ["I am so tired of it all", "no", "mom is at work", "I'm done", "we were in Das Boot", "me too"]
+            .into_iter()
+            .chain(["idk man im just tired lol", "ok", "c'est la vie I guess", "my name is Nadia Morir"])
     {
         assert!(!says(&safety, &in_dialogue(&safety, english), "language_not_read"), "{english}");
     }
