@@ -426,6 +426,22 @@ async fn in_self_help_two_re_screens_a_day_apart_end_high_and_crisis_on_both_sto
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_re_screen_of_self_help_is_void_after_a_restart_under_clinicians() {
+    let wound = Wound::on(false, &[("ATTUNE_MODE", "self_help")]).await;
+    wound.server.input("s", "I want to die").await.ok();
+    wound.wind(Duration::from_hours(1));
+    until_asked(&wound.server, "s", 60).await.expect("it is asked");
+    let server = wound.server.restart_with(&[("ATTUNE_MODE", "supervised")]).await;
+    for _ in 0..12 {
+        let turn = server.input("s", "no").await.ok();
+        assert!(!is_rescreen(&turn), "{}", said(&turn));
+        let of_the_dialogue = (&json!("crisis_support"), &json!("paused"), &json!("high"));
+        let told = (&turn["navigation"]["decision"], &turn["status"], &turn["safety"]["level"]);
+        assert_eq!(told, of_the_dialogue);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_clinicians_stand_behind_it_re_screens_end_nothing_above_elevated() {
     let wound = Wound::on(false, &[]).await;
     assert!(!two_rescreens(&wound, "I want to die").await);
