@@ -28,7 +28,7 @@ use crate::retrieval::file::CorpusError;
 use crate::store::{Counter, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
-use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised};
+use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised, Untold};
 
 pub use self::author::open_author;
 pub use self::models::{open_models, open_servers};
@@ -171,6 +171,7 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
             mode: config.mode,
         },
         unraised: Unraised::default(),
+        untold: Untold::default(),
     })
 }
 

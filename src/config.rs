@@ -80,7 +80,7 @@ pub struct Config {
     pub heartbeat: Duration,
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +93,13 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     pub retries: u32,
     pub warm_bytes: u64,
+}
+
+/// What works, and is hardly meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    pub what: String,
+    pub mend: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +168,7 @@ fn read(reader: &mut Reader) -> Config {
     let data = PathBuf::from(reader.text("ATTUNE_DATA").unwrap_or_default());
     let (auth, auth_written_out) = read_auth(reader, addr);
     let ollama = model::read_ollama(reader);
-    Config {
+    let config = Config {
         redis: read_redis(reader),
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
@@ -192,10 +199,20 @@ fn read(reader: &mut Reader) -> Config {
         slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
         heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=30_000),
         shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
-        warnings: unknown_names(&reader.variables),
+        warnings: Vec::new(),
         addr,
         data,
-    }
+    };
+    Config { warnings: warnings(&config, reader), ..config }
+}
+
+fn warnings(config: &Config, reader: &Reader) -> Vec<Warning> {
+    let unread = config.mode == Mode::SelfHelp && config.duty != DutyHours::default();
+    let unread = unread.then(|| Warning {
+        what: "DUTY_HOURS is set, and with ATTUNE_MODE=self_help there is no team that reads; people in danger are told of one all the same".to_owned(),
+        mend: "unset DUTY_HOURS, or set ATTUNE_MODE=supervised",
+    });
+    unknown_names(&reader.variables).into_iter().chain(unread).collect()
 }
 
 /// The password alone names no Redis: a file `.env` that is shared with other programs may hold it.

@@ -57,8 +57,7 @@ pub(super) async fn examine(config: Result<Config, ConfigError>) -> Result<ExitC
 
 async fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Well(format!("configuration: listens on {}", config.addr))];
-    let unknown = config.warnings.iter();
-    findings.extend(unknown.map(|warning| Warning(warning.clone(), "correct the name, or remove it")));
+    findings.extend(config.warnings.iter().map(|it| Warning(it.what.clone(), it.mend)));
     findings.extend(telemetry::filter(config).err().map(|fault| Fault(fault, "set the variable right")));
     findings.extend(knowledge(config));
     findings.push(clock(config));

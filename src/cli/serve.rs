@@ -13,7 +13,7 @@ use super::{Failure, say};
 pub(super) async fn serve(config: &Config) -> Result<ExitCode, Failure> {
     telemetry::start_logs(config).map_err(Failure::Said)?;
     for warning in &config.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}: {}", warning.what, warning.mend);
     }
     // Heard from here on: one that comes while the store still opens must not be lost.
     let stop = StopSignal::listen()?;

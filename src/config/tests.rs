@@ -52,10 +52,14 @@ fn credentials_that_cannot_exist_are_not_demanded_in_silence() {
     assert!(faults_of(&[("ATTUNE_AUTH", "required")])[0].starts_with("ATTUNE_AUTH"));
 }
 
+fn told(config: &Config) -> Vec<&str> {
+    config.warnings.iter().map(|warning| warning.what.as_str()).collect()
+}
+
 #[test]
 fn an_unknown_name_is_a_warning_that_names_the_nearest() {
     let config = read_from(&[("ATTUNE_ADR", "127.0.0.1:1"), ("OTHER", "x")]).expect("only a warning");
-    assert_eq!(config.warnings, ["ATTUNE_ADR is not a variable of Attune; the nearest is ATTUNE_ADDR"]);
+    assert_eq!(told(&config), ["ATTUNE_ADR is not a variable of Attune; the nearest is ATTUNE_ADDR"]);
 }
 
 #[test]
@@ -124,6 +128,16 @@ fn who_stands_behind_it_and_when_is_told_plainly_or_not_taken() {
         assert!(faults.len() == 1 && faults[0].contains("supervised or self_help"), "{faults:?}");
     }
     assert!(faults_of(&[("DUTY_HOURS", "Mon-Fri 9-5 Berlin")])[0].contains("Mon-Fri 9-5"));
+}
+
+#[test]
+fn duty_hours_where_no_team_stands_behind_it_are_a_warning() {
+    let (hours, self_help) = (("DUTY_HOURS", "Mon-Fri 09:00-17:00 UTC"), ("ATTUNE_MODE", "self_help"));
+    let config = read_from(&[hours, self_help]).expect("only a warning");
+    assert!(matches!(told(&config)[..], [what] if what.starts_with("DUTY_HOURS is set")), "{config:?}");
+    for sound in [&[hours][..], &[self_help], &[hours, ("ATTUNE_MODE", "supervised")]] {
+        assert!(read_from(sound).expect("sound").warnings.is_empty(), "{sound:?}");
+    }
 }
 
 #[test]

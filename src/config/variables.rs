@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Warning;
+
 /// One variable as the documentation shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
@@ -141,7 +143,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "DUTY_HOURS",
         "",
-        "When somebody of the team is on duty, like `Mon-Fri 09:00-17:00 Europe/Berlin`; several are separated by `;`. The crisis dialogue says so then, and at no other time. Unset: nobody is.",
+        "When somebody of the team is on duty, like `Mon-Fri 09:00-17:00 Europe/Berlin`; several are separated by `;`. The crisis dialogue says so then, and at no other time. Unset: nobody is. With `self_help` it warns: there is no team.",
     ),
     variable(
         "ATTUNE_CORS_ORIGINS",
@@ -203,11 +205,14 @@ pub const VARIABLES: &[Variable] = &[
 const WITH_FILE: &[&str] = &["ATTUNE_SECRET", "REDIS_URL", "REDIS_PASSWORD", "OPENAI_API_KEY"];
 
 /// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.
-pub(super) fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
+pub(super) fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<Warning> {
     variables
         .keys()
         .filter(|name| name.starts_with("ATTUNE_") && !is_known(name))
-        .map(|name| format!("{name} is not a variable of Attune; the nearest is {}", nearest(name)))
+        .map(|name| Warning {
+            what: format!("{name} is not a variable of Attune; the nearest is {}", nearest(name)),
+            mend: "correct the name, or remove it",
+        })
         .collect()
 }
 

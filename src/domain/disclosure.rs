@@ -98,7 +98,7 @@ pub enum Due {
 /// What a session remembers of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Telling {
-    /// The version that was told last; empty where none was.
+    /// The version that was told last; empty where none was, or where it was put off.
     pub version: String,
     /// How often it was told.
     pub count: u32,
@@ -143,7 +143,12 @@ impl Telling {
         self.used_ms = 0;
     }
 
-    /// A turn in which it was not due.
+    /// It was due and could not be told: it stays due, also where only the time away was the reason.
+    pub fn put_off(&mut self) {
+        self.version.clear();
+    }
+
+    /// A turn in which it was not told.
     pub fn go_on(&mut self, last: Timestamp, now: Timestamp) {
         let used = self.used_with(now.since(last));
         self.used_ms = u64::try_from(used.as_millis()).unwrap_or(u64::MAX);
@@ -227,6 +232,21 @@ mod tests {
             }
             assert_eq!(telling.reminder(Due::Start, audience), None);
         }
+    }
+
+    #[test]
+    fn what_was_put_off_stays_due_until_it_is_told() {
+        let week = 7 * 24 * 60;
+        let mut telling = told();
+        assert_eq!(telling.due(Audience::Adult, at(0), at(week)), Some(Due::Away));
+        telling.put_off();
+        telling.go_on(at(0), at(week));
+        assert_eq!(telling.due(Audience::Adult, at(week), at(week + 1)), Some(Due::Changed));
+        telling.tell(at(week + 1));
+        assert_eq!(telling.due(Audience::Adult, at(week + 1), at(week + 2)), None);
+        let mut untold = Telling::default();
+        untold.put_off();
+        assert_eq!(untold.due(Audience::Adult, at(0), at(0)), Some(Due::Start));
     }
 
     #[test]

@@ -130,6 +130,7 @@ fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
         country: turns.settings.country.as_deref(),
         // Where the store is away, nobody's list shows it yet.
         is_on_duty: false,
+        is_ai_due: false,
     };
     let safety = &turns.knowledge.safety;
     let spoken = admitted.spoken.send(|| safety.reply(&CrisisPlace::default(), &said, turns.entropy.u64()));

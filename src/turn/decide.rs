@@ -6,7 +6,7 @@
 use crate::domain::disclosure::{self, Audience, Disclosure, Due};
 use crate::domain::exchange::{Exchange, Responder, Written};
 use crate::domain::protocol::{Decision, Navigation, Options, Standing, navigate};
-use crate::domain::safety::{Action, Assessment, Level, Moment, Said};
+use crate::domain::safety::{Action, Assessment, CrisisReply, Level, Moment, Said};
 use crate::domain::session::{Event, MetaValue, Opening, Party, Session, Status};
 use crate::domain::signals::{OTHER_LANGUAGE, Signals};
 use crate::domain::time::Timestamp;
@@ -31,9 +31,9 @@ pub(super) struct Plan {
     /// The level that the text shows as the answer to a safety question.
     pub answered: Level,
     now: Timestamp,
-    /// Why the session has to be told of the AI, where it has.
-    due: Option<Due>,
-    /// The words that remind it; none in danger, where the crisis dialogue says it in its own.
+    /// Whether its reply tells of the AI.
+    tells: bool,
+    /// The words that remind of it; none in danger, where the crisis dialogue says it in its own.
     pub reminder: Option<&'static str>,
 }
 
@@ -118,17 +118,24 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working, answer
     let safety = &turns.knowledge.safety;
     let assessment = safety.assess(&mut session.crisis, &admitted.text, &admitted.screening, &moment);
     take_level(&mut session, assessment.level, now);
-    let (due, course) = (due(&session, before.last, now), course(&session, &assessment));
-    let audience = Audience::of(&session.meta);
-    let reminder = due.filter(|_| !matches!(course, Course::Danger));
-    let reminder = reminder.and_then(|due| session.telling.reminder(due, audience));
-    let says = match course {
-        Course::Danger => Says::Words(speak_of_danger(turns, admitted, &mut session, working.seen(), now)),
+    let due = due(&session, before.last, now);
+    let mut tells = due.is_some();
+    let mut reminder = due.and_then(|due| session.telling.reminder(due, Audience::of(&session.meta)));
+    let says = match course(&session, &assessment) {
+        Course::Danger => {
+            let is_ai_due = reminder.take().is_some();
+            let said = speak_of_danger(turns, admitted, &mut session, is_ai_due, now);
+            if tells && !said.can_tell {
+                tells = false;
+                session.telling.put_off();
+            }
+            Says::Words(danger_in_words(said.reply, &session, admitted, working.seen()))
+        }
         Course::Stand(standing) => Says::Words(stand(turns, &mut session, standing, working.seen())),
         Course::Step => step(turns, &session, &signals),
     };
     let Assessment { why, answered, .. } = assessment;
-    (Plan { session, signals, before, why, answered, now, due, reminder }, says)
+    (Plan { session, signals, before, why, answered, now, tells, reminder }, says)
 }
 
 /// Whether the session has to be told of the AI in this turn. A successor is always a start.
@@ -190,7 +197,7 @@ impl Plan {
 
     /// What the reply tells of the AI, where that is due or was asked for.
     fn disclose(&mut self, words: &Words) -> Option<Disclosure> {
-        if self.due.is_none() && words.decision != disclosure::ASKED {
+        if !self.tells && words.decision != disclosure::ASKED {
             self.session.telling.go_on(self.before.last, self.now);
             return None;
         }
@@ -265,13 +272,20 @@ fn take_level(session: &mut Session, level: Level, now: Timestamp) {
     }
 }
 
+/// What the crisis dialogue says.
+struct SaidInDanger {
+    reply: CrisisReply,
+    /// Whether the reply may count as telling of the AI: not where other words went out before they were asked to.
+    can_tell: bool,
+}
+
 fn speak_of_danger(
     turns: &Turns,
     admitted: &Admitted,
     session: &mut Session,
-    seen: u32,
+    is_ai_due: bool,
     now: Timestamp,
-) -> Words {
+) -> SaidInDanger {
     let country = compose::country_of(turns, session);
     let said = Said {
         text: &admitted.text,
@@ -279,24 +293,30 @@ fn speak_of_danger(
         level: session.level,
         country: country.as_deref(),
         is_on_duty: turns.settings.duty.covers(now),
+        is_ai_due,
     };
     let own = turns.knowledge.safety.reply(&session.crisis, &said, turns.entropy.u64());
-    let spoken = admitted.spoken.choose(own);
-    take_level(session, spoken.level, now);
+    let reply = admitted.spoken.choose(own.clone());
+    let can_tell = reply.tells_ai || reply.text == own.text;
+    take_level(session, reply.level, now);
     // Words that went out before anything was known begin the dialogue; they must not throw an older one back.
-    if spoken.place.replies + spoken.place.safety_questions
+    if reply.place.replies + reply.place.safety_questions
         >= session.crisis.replies + session.crisis.safety_questions
     {
-        session.crisis = spoken.place;
+        session.crisis = reply.place.clone();
     }
+    SaidInDanger { reply, can_tell }
+}
+
+fn danger_in_words(reply: CrisisReply, session: &Session, admitted: &Admitted, seen: u32) -> Words {
     let rules: Vec<&str> = admitted.screening.hits.iter().map(|hit| hit.rule.as_str()).collect();
     Words {
-        text: spoken.text,
-        decision: spoken.decision.to_owned(),
+        text: reply.text,
+        decision: reply.decision.to_owned(),
         label: None,
         reasoning: format!("safety level {}; rules: {}", session.level.as_str(), listed(&rules)),
         responder: Responder::Crisis,
-        resources: !spoken.resources.is_empty(),
+        resources: !reply.resources.is_empty(),
         exchanges_seen: seen,
         written: None,
     }

@@ -53,6 +53,7 @@ pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use live::{Ended, Line, Live, StopOnLeave};
 pub use reply::{Reply, Storage, on_the_wire, told_in};
+pub use rescreen::Untold;
 
 /// All that turns need, shared by every request.
 pub struct Turns {
@@ -65,6 +66,7 @@ pub struct Turns {
     pub metrics: Arc<Metrics>,
     pub settings: Settings,
     pub unraised: Unraised,
+    pub untold: Untold,
     pub live: Arc<Live>,
     /// `None`: the script writes everything.
     pub author: Option<Arc<Author>>,
@@ -326,7 +328,7 @@ impl Ended {
 }
 
 async fn work(
-    turns: &Turns,
+    turns: &Arc<Turns>,
     admitted: &Admitted,
     working: &mut begin::Working,
     line: &Line,
@@ -340,7 +342,7 @@ async fn work(
         .author
         .as_ref()
         .map_or(arrived.instant, |author| author.deadline(arrived.instant, turns.settings.deadline));
-    rescreen::settle(turns, &working.key, rescreen::left_behind(admitted, working)).await;
+    rescreen::catch_up(turns, admitted, working).await;
     let finding = Finding { turns, admitted, line, deadline };
     let mut answered = Level::None;
     for _ in 0..commit::attempts_max(admitted) {
@@ -351,7 +353,7 @@ async fn work(
         match commit::commit(turns, admitted, working, decided).await? {
             commit::Outcome::Done(stored) => {
                 let commit::Stored { answer, exchange, negative } = *stored;
-                rescreen::settle(turns, &working.key, negative).await;
+                drop(rescreen::settle(turns, &working.key, negative));
                 speech.end(exchange.turn, &exchange.therapist_response);
                 return Ok(Done { answer, turn: exchange.turn, stopped: speech.was_stopped() });
             }

@@ -1,10 +1,15 @@
-//! What follows a completed re-screen: the store is told, and decides whether a level falls. The turn is stored by then;
-//! what a crash leaves behind is told with the next turn.
+//! What follows a completed re-screen: the store is told, and decides whether a level falls. The turn is stored by then,
+//! and its answer never waits for this; what a crash or a slow store leaves behind is told with the next turn.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
 use crate::domain::id::SessionKey;
-use crate::domain::safety::{Level, Mode, Negative, apart};
+use crate::domain::safety::{Level, Negative, apart};
 use crate::store::{Counter, Lower, Lowered, StoreError};
 
 use super::Turns;
@@ -15,21 +20,73 @@ use super::input::Admitted;
 const REASON: &str = "rescreen.negative";
 const TRIES_MAX: u32 = 3;
 const TRY_AGAIN: Duration = Duration::from_millis(20);
+/// How long a turn waits for what the one before it left behind, so that it need not be decided on a level that falls.
+const MOMENT: Duration = Duration::from_millis(150);
+/// Of so many sessions the store is told at once; what is over that is told with their next turns.
+const TELLING_MAX: usize = 10_000;
 
-/// A re-screen of which the store was not told yet. In danger there is none.
-pub(super) fn left_behind(admitted: &Admitted, working: &Working) -> Option<Negative> {
-    let negative = working.session()?.crisis.negative?;
-    let stands = !admitted.shows_danger() && negative.is_open(working.memory());
-    stands.then_some(negative)
+/// The sessions of whose re-screen the store is being told, each with a token that is cancelled when that has ended. A
+/// plain mutex: held for a look-up, never across an await.
+#[derive(Default)]
+pub struct Untold(Mutex<HashMap<SessionKey, CancellationToken>>);
+
+impl Untold {
+    /// The end of the telling that goes on for a session, and whether it only begins now. `None`: too many go on.
+    fn begin(&self, key: &SessionKey) -> Option<(CancellationToken, bool)> {
+        let mut telling = self.0.lock();
+        if let Some(end) = telling.get(key) {
+            return Some((end.clone(), false));
+        }
+        (telling.len() < TELLING_MAX).then(|| {
+            let end = CancellationToken::new();
+            telling.insert(key.clone(), end.clone());
+            (end, true)
+        })
+    }
 }
 
-/// Tells the store. Whether it hears or not, the turn goes on: a level that should have fallen only stands longer.
-pub(super) async fn settle(turns: &Turns, key: &SessionKey, negative: Option<Negative>) {
-    let Some(negative) = negative else { return };
-    let level = negative.basis.level;
-    if level.pauses() && turns.settings.mode != Mode::SelfHelp {
-        return;
+/// Ends a telling when it is dropped, also by a panic.
+struct Telling {
+    turns: Arc<Turns>,
+    key: SessionKey,
+    end: CancellationToken,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.turns.untold.0.lock().remove(&self.key);
+        self.end.cancel();
     }
+}
+
+/// Before a turn is decided: tells the store of a re-screen of which it was not told yet. In danger there is none.
+pub(super) async fn catch_up(turns: &Arc<Turns>, admitted: &Admitted, working: &Working) {
+    let negative = working.session().and_then(|session| session.crisis.negative);
+    let stands = |it: &Negative| !admitted.shows_danger() && it.is_open(working.memory());
+    if let Some(end) = settle(turns, &working.key, negative.filter(stands)) {
+        // A store that takes longer is not waited for: the level falls behind this turn.
+        let _later = tokio::time::timeout(MOMENT, end.cancelled()).await;
+    }
+}
+
+/// Tells the store on a task of its own, one at a time for a session. Whether it hears or not, the turn goes on: a level
+/// that should have fallen only stands longer. The token is cancelled when it was told.
+pub(super) fn settle(
+    turns: &Arc<Turns>,
+    key: &SessionKey,
+    negative: Option<Negative>,
+) -> Option<CancellationToken> {
+    let negative = negative.filter(|it| turns.settings.mode.ends_by_rescreens(it.basis.level))?;
+    let (end, begins) = turns.untold.begin(key)?;
+    if begins {
+        let telling = Telling { turns: Arc::clone(turns), key: key.clone(), end: end.clone() };
+        drop(turns.tasks.spawn(until_told(telling, negative)));
+    }
+    Some(end)
+}
+
+async fn until_told(telling: Telling, negative: Negative) {
+    let (turns, key, level) = (&telling.turns, &telling.key, negative.basis.level);
     let lower = Lower { session: key.clone(), negative, apart: apart(level), reason: REASON };
     match tell(turns, &lower).await {
         Ok(Lowered::Cleared(_)) => fell(turns, key, level).await,

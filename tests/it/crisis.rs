@@ -11,6 +11,7 @@ use crate::fake::{Fault, Reply, Script};
 use crate::model_rig::Scene;
 use crate::redis_server::RedisServer;
 use crate::server::{Server, start};
+use crate::world::PATIENCE;
 
 const INTENT: &str = "I am going to kill myself tonight";
 const WISH: &str = "I wish I was dead";
@@ -271,6 +272,14 @@ impl Wound {
         level(&self.server.session(id).await).to_owned()
     }
 
+    /// Waits until a fall is counted: the store is told behind the answer to the last question.
+    async fn has_fallen(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.fell(name).await == 0 {
+            assert!(Instant::now() < deadline, "nothing falls");
+        }
+    }
+
     async fn fell(&self, name: &str) -> u64 {
         let days = self.server.get("/api/v1/analytics/daily?from=2026-01-01&to=2026-12-31").await.ok();
         let days = days["days"].as_array().cloned().unwrap_or_default();
@@ -320,6 +329,7 @@ async fn a_negative_re_screen_lowers_elevated_for_the_client_on_both_stores() {
         assert_eq!((wound.level("s").await, wound.level("t").await), ("elevated".into(), "elevated".into()));
         let last = server.input("s", "No, not at all").await.ok();
         assert_eq!(last["navigation"]["decision"], "safety_answered");
+        wound.has_fallen("event:fell:elevated").await;
         for id in ["s", "t"] {
             assert_eq!(wound.level(id).await, "none", "{id}, redis {is_redis}");
         }
@@ -396,6 +406,8 @@ async fn two_rescreens(wound: &Wound, opening: &str) -> bool {
             let turn = server.input("s", "no").await.ok();
             assert!(round == 1 || turn["status"] == "paused", "one is not enough");
         }
+        // A turn waits a moment for what the one before it left to tell: the first is noted before the day begins.
+        server.input("s", CALM).await.ok();
     }
     wound.level("s").await == "none"
 }
@@ -410,6 +422,22 @@ async fn in_self_help_two_re_screens_a_day_apart_end_high_and_crisis_on_both_sto
             assert_eq!((&next["status"], &next["safety"]["level"]), (&json!("active"), &json!("none")));
             assert_ne!(next["responder"], "crisis");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_re_screen_of_self_help_is_void_after_a_restart_under_clinicians() {
+    let wound = Wound::on(false, &[("ATTUNE_MODE", "self_help")]).await;
+    wound.server.input("s", "I want to die").await.ok();
+    wound.wind(Duration::from_hours(1));
+    until_asked(&wound.server, "s", 60).await.expect("it is asked");
+    let server = wound.server.restart_with(&[("ATTUNE_MODE", "supervised")]).await;
+    for _ in 0..12 {
+        let turn = server.input("s", "no").await.ok();
+        assert!(!is_rescreen(&turn), "{}", said(&turn));
+        let of_the_dialogue = (&json!("crisis_support"), &json!("paused"), &json!("high"));
+        let told = (&turn["navigation"]["decision"], &turn["status"], &turn["safety"]["level"]);
+        assert_eq!(told, of_the_dialogue);
     }
 }
 

@@ -156,6 +156,35 @@ async fn nothing_stands_ahead_of_the_crisis_dialogue_and_the_hours_count_as_told
     assert!(is_told(&fresh) && REMINDERS.lines().all(|line| !says(&fresh).contains(line)));
 }
 
+/// What stands behind all other parts of a reply.
+fn last_part(turn: &Value) -> String {
+    says(turn).rsplit("\n\n").next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_long_crisis_dialogue_says_it_again_behind_its_words_whenever_it_counts_as_told() {
+    let server = Server::start().await;
+    server.create(&json!({"session_id": "s"})).await.ok();
+    server.input("s", INTENT).await.ok();
+    for round in 0..2 {
+        let (minutes, turn) = minutes_until_told(&server, "s").await;
+        assert_eq!((minutes, &turn["responder"]), (180, &json!("crisis")), "{round}");
+        assert!(last_part(&turn).contains("AI"), "{}", says(&turn));
+        assert!(says(&turn).contains("\n\n"), "it does not stand alone");
+    }
+}
+
+#[tokio::test]
+async fn a_question_at_elevated_says_it_behind_its_words_where_it_is_due() {
+    let server = Server::with(&[("SESSION_TTL", "20d")]).await;
+    server.input("s", GOAL).await.ok();
+    server.clock.advance(Duration::from_hours(8 * 24));
+    let asked = server.input("s", "I wish I was dead").await.ok();
+    assert_eq!(asked["navigation"]["decision"], "safety_question");
+    assert!(is_told(&asked) && last_part(&asked).contains("AI"), "{}", says(&asked));
+    assert!(!is_told(&server.input("s", "no").await.ok()), "it was told");
+}
+
 #[tokio::test]
 async fn a_paused_session_is_reminded_too_and_a_repeat_says_the_same() {
     let server = Server::with(&[("SESSION_TTL", "20d")]).await;

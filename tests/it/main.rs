@@ -42,6 +42,7 @@ mod rail_set;
 mod redis_server;
 mod redis_servers;
 mod redis_world;
+mod rescreen_faults;
 mod resp;
 mod retrieval;
 mod rig;

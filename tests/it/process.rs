@@ -445,6 +445,23 @@ fn the_doctor_finds_nothing_on_a_sound_machine_and_much_on_a_spoilt_one() {
 }
 
 #[test]
+fn the_doctor_and_the_start_warn_of_duty_hours_without_a_team() {
+    let home = directory();
+    let unread = [("DUTY_HOURS", "Mon-Fri 09:00-17:00 UTC"), ("ATTUNE_MODE", "self_help")];
+    let warned =
+        run(home.path(), &[&unread[..], &[("ATTUNE_URL", "http://127.0.0.1:1")]].concat(), &["doctor"]);
+    let said = text(&warned.stdout);
+    assert!(warned.status.success() && said.contains("warn  DUTY_HOURS is set"), "{said}");
+    assert!(said.contains("-> unset DUTY_HOURS, or set ATTUNE_MODE=supervised"), "{said}");
+    // A start that gets no further than its warnings.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = taken.local_addr().expect("bound").to_string();
+    let refused = run(home.path(), &[&unread[..], &[("ATTUNE_ADDR", &addr)]].concat(), &["serve"]);
+    let said = text(&refused.stdout) + &text(&refused.stderr);
+    assert!(said.contains("WARN") && said.contains("DUTY_HOURS is set"), "{said}");
+}
+
+#[test]
 fn the_shipped_protocol_is_sound_and_a_broken_one_is_told_why() {
     let home = directory();
     let shipped = run(home.path(), &[], &["protocol", "check"]);

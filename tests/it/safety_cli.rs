@@ -86,6 +86,28 @@ fn a_changed_file_of_rules_is_tried_and_its_faults_are_told() {
 }
 
 #[test]
+fn a_file_of_rules_that_names_the_tier_of_the_weights_is_refused() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let set = file(home.path(), "set.jsonl", SET);
+    let rule = |tier: &str, more: &str| {
+        format!("[[rules]]\nid = \"own.zebra\"\ntier = \"{tier}\"\npatterns = [\"zebra\"]\n{more}")
+    };
+    let sum = "[[sums]]\nid = \"own.sum\"\ntier = \"weighed\"\nof = [\"own.zebra\"]\nat_least = 1\n";
+    for (rules, whose) in [
+        (rule("weighed", ""), "own.zebra"),
+        (rule("passive", "needs = [\"weighed\"]\n"), "own.zebra"),
+        (rule("mark", sum), "own.sum"),
+    ] {
+        let own = file(home.path(), "own.toml", &rules);
+        for arguments in [&["eval", &set, "--rules", &own][..], &["explain", "zebra", "--rules", &own]] {
+            let (done, said, failure) = safety(home.path(), arguments);
+            let fault = format!("{whose} names the tier weighed, which belongs to the weights of words");
+            assert!(!done && said.contains(&fault), "{rules}: {said} {failure}");
+        }
+    }
+}
+
+#[test]
 fn an_explanation_names_level_rule_and_context() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let (done, said, _) = safety(home.path(), &["explain", "I would never kill myself"]);

@@ -127,6 +127,13 @@ impl Server {
         Self::run(self.variables.clone(), Arc::clone(&self.data), self.clock.clone(), seed).await
     }
 
+    /// The same with some variables set anew.
+    pub async fn restart_with(mut self, variables: &[(&str, &str)]) -> Self {
+        self.variables
+            .extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restart().await
+    }
+
     pub fn addr(&self) -> &str {
         self.base.strip_prefix("http://").unwrap_or(&self.base)
     }

@@ -13,7 +13,7 @@ use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
 use attune::tasks::Tasks;
 use attune::telemetry::Metrics;
-use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised};
+use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised, Untold};
 use serde_json::Value;
 
 use crate::faulty::{Call, Fault, Faulty};
@@ -21,15 +21,16 @@ use crate::world::{PATIENCE, START, key, limits, options};
 
 const INTENT: &str = "I am going to kill myself tonight";
 
-struct Scene {
-    turns: Arc<Turns>,
-    store: Arc<Faulty>,
+pub struct Scene {
+    pub turns: Arc<Turns>,
+    pub store: Arc<Faulty>,
+    clock: ManualClock,
     _directory: tempfile::TempDir,
 }
 
 impl Scene {
     /// A crisis reply waits `crisis_wait` for its commit.
-    fn with(crisis_wait: Duration) -> Self {
+    pub fn with(crisis_wait: Duration) -> Self {
         Self::within(PATIENCE, crisis_wait)
     }
 
@@ -45,7 +46,7 @@ impl Scene {
             store: Arc::clone(&store) as Arc<dyn Store>,
             knowledge: Knowledge::embedded().expect("sound"),
             secret: Secret::from_key_file(&directory.path().join("key"), &entropy).expect("made"),
-            clock: Arc::new(clock),
+            clock: Arc::new(clock.clone()),
             entropy,
             tasks: Tasks::on(tokio::runtime::Handle::current()),
             metrics: Arc::new(Metrics::default()),
@@ -59,10 +60,11 @@ impl Scene {
                 mode: Mode::Supervised,
             },
             unraised: Unraised::default(),
+            untold: Untold::default(),
             live: Arc::default(),
             author: None,
         };
-        Self { turns: Arc::new(turns), store, _directory: directory }
+        Self { turns: Arc::new(turns), store, clock, _directory: directory }
     }
 
     async fn say(&self, text: &str, idempotency_key: Option<&str>) -> Result<Answer, Refused> {
@@ -75,11 +77,11 @@ impl Scene {
         self.turns.start(admitted).answer.await
     }
 
-    async fn said(&self, text: &str) -> Value {
+    pub async fn said(&self, text: &str) -> Value {
         json(&self.say(text, None).await.expect("answered"))
     }
 
-    async fn session(&self) -> Session {
+    pub async fn session(&self) -> Session {
         let snapshot = self.store.read(&key("s")).await.expect("read").expect("there");
         Session::clone(&snapshot.session)
     }
@@ -90,7 +92,7 @@ impl Scene {
     }
 
     /// Waits until the background tasks are done.
-    async fn settled(&self) {
+    pub async fn settled(&self) {
         while self.turns.tasks.running() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -237,6 +239,24 @@ async fn a_crisis_reply_that_went_out_before_its_commit_throws_no_older_dialogue
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_that_went_out_before_it_was_known_that_the_ai_has_to_be_told_leave_it_due() {
+    let scene = Scene::with(Duration::from_millis(20));
+    for _ in 0..18 {
+        scene.said("I don't know").await;
+        scene.clock.advance(Duration::from_mins(10));
+    }
+    scene.store.next(Call::Begin, Fault::Waits);
+    let unstored = scene.said("I wish I was dead").await;
+    assert_eq!((&unstored["storage"], &unstored["disclosure"]), (&"none".into(), &Value::Null));
+    scene.store.go.add_permits(1);
+    scene.settled().await;
+    let stored = scene.exchanges().await.swap_remove(0);
+    assert_eq!(Some(stored.therapist_response.as_str()), unstored["therapist_response"].as_str());
+    assert_eq!(stored.told.and_then(|told| told.disclosure), None);
+    assert!(scene.said("no").await["disclosure"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn danger_that_comes_in_the_middle_of_a_turn_overtakes_it() {
     let scene = Scene::with(PATIENCE);
     scene.said("hello").await;
@@ -303,53 +323,6 @@ async fn danger_waits_for_the_running_turn_behind_its_answer() {
     let stored = scene.exchanges().await;
     assert_eq!(stored.first().map(|exchange| exchange.turn), Some(2));
     assert_eq!(Some(stored[0].therapist_response.as_str()), crisis["therapist_response"].as_str());
-}
-
-/// At elevated, up to the last question of a re-screen.
-async fn up_to_the_last_question(scene: &Scene) {
-    for text in ["I wish I was dead", "no"] {
-        scene.said(text).await;
-    }
-    while scene.session().await.crisis.rescreen.is_none() {
-        scene.said("I walked to work today").await;
-    }
-    scene.said("no").await;
-    assert_eq!(scene.session().await.level, Level::Elevated);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_re_screen_that_the_store_was_not_told_of_counts_with_the_next_turn() {
-    // Asked for three times, and then left to the next turn.
-    for (fault, times) in [(Fault::Away, 3), (Fault::AnswerLost, 1), (Fault::AnswerLost, 3)] {
-        let scene = Scene::with(PATIENCE);
-        up_to_the_last_question(&scene).await;
-        (0..times).for_each(|_| scene.store.next(Call::Lower, fault));
-        scene.said("no").await;
-        if fault == Fault::Away {
-            assert_eq!(scene.session().await.level, Level::Elevated, "the turn is stored, the level stands");
-            assert!(scene.session().await.crisis.negative.is_some());
-        }
-        let turn = scene.said("I walked to work today").await;
-        assert_eq!(turn["safety"]["level"], "none");
-        let session = scene.session().await;
-        assert_eq!((session.level, session.status), (Level::None, Status::Active));
-        let falls = session.transitions.iter().filter(|change| change.by == Party::Safety);
-        assert_eq!(falls.map(|change| change.why.as_str()).collect::<Vec<_>>(), ["rescreen.negative"]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_re_screen_that_was_left_behind_is_void_when_danger_comes_next() {
-    let scene = Scene::with(PATIENCE);
-    up_to_the_last_question(&scene).await;
-    (0..3).for_each(|_| scene.store.next(Call::Lower, Fault::Away));
-    scene.said("no").await;
-    scene.said("I feel like a burden to everyone").await;
-    for _ in 0..3 {
-        scene.said("no").await;
-        let session = scene.session().await;
-        assert_eq!((session.level, session.crisis.negative), (Level::Elevated, None));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

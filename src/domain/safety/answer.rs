@@ -1,7 +1,7 @@
 //! A light reading of what somebody answers in the crisis dialogue, so that it does not sound deaf. It decides which
 //! words are acknowledged how, never whether somebody is safe. One thing is read strictly: a clear no to a re-screen.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -122,7 +122,6 @@ pub(super) struct Phrases {
     pub clear_no: Vec<String>,
     pub clear_no_beside: Vec<String>,
     pub emergency_numbers: Vec<String>,
-    pub other_language: Vec<String>,
 }
 
 pub(super) struct Answers {
@@ -132,7 +131,6 @@ pub(super) struct Answers {
     clear_no: Vec<Pattern>,
     clear_no_beside: Vec<Pattern>,
     emergency_numbers: Vec<String>,
-    other_language: HashSet<String>,
 }
 
 impl Answers {
@@ -154,7 +152,6 @@ impl Answers {
             clear_no_beside,
             lexicon,
             emergency_numbers: source.emergency_numbers,
-            other_language: source.other_language.into_iter().collect(),
         }
     }
 
@@ -236,30 +233,10 @@ impl Answers {
         is_no
     }
 
-    /// Whether a text seems to be in a language that is not read. Words that English has too do not tell.
-    pub(super) fn is_other_language(&self, text: &str) -> bool {
-        let head: String = text.chars().take(READ_MAX).collect();
-        let letters = head.chars().filter(|letter| letter.is_alphabetic()).count();
-        let foreign = head.chars().filter(|letter| letter.is_alphabetic() && !is_latin(*letter)).count();
-        if letters > 0 && foreign * 2 > letters {
-            return true;
-        }
-        let folded = fold(&head);
-        let words =
-            || folded.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
-        let known: HashSet<&str> = words().filter(|word| self.other_language.contains(*word)).collect();
-        known.len() >= 2 && known.len() * 4 >= words().count()
-    }
-
     fn tokens(&self, text: &str) -> Vec<Token> {
         let head: String = text.chars().take(READ_MAX).collect();
         self.lexicon.read(&fold(&head))
     }
-}
-
-/// Up to the end of the Latin letters with their accents.
-const fn is_latin(letter: char) -> bool {
-    letter < '\u{250}' || (letter >= '\u{1e00}' && letter < '\u{1f00}')
 }
 
 fn kinds<K: Copy>(

@@ -47,8 +47,6 @@ pub use source::RuleFile;
 pub use statement::{PublicLevel, Statement};
 pub use texts::CrisisTexts;
 
-use crate::domain::language::{Language, written_in};
-
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
     pub rules: Rules,
@@ -72,13 +70,6 @@ impl Safety {
     #[must_use]
     pub fn screen(&self, text: &str) -> Screening {
         self.rules.screen(text)
-    }
-
-    /// The language of a text where it is surely one that the rules do not assess. In five of these they know a few
-    /// explicit statements, which is no assessment.
-    #[must_use]
-    pub fn unassessed_language(&self, text: &str) -> Option<Language> {
-        written_in(text).filter(|language| *language != Rules::LANGUAGE)
     }
 
     /// Joins a screening with what is remembered, as [`assess`] does, and with the question that the dialogue last

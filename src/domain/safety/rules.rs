@@ -43,7 +43,7 @@ pub enum Tier {
     Distress,
     /// Weaker still: several different ones add up.
     Mark,
-    /// No rule spoke, but the words weigh for danger all together.
+    /// No rule spoke, but the words weigh for danger all together. No rule may name it.
     Weighed,
 }
 
@@ -259,6 +259,7 @@ impl<'a> Compiler<'a> {
         if rule.patterns.is_empty() {
             self.faults.add(&rule.id, "has no pattern");
         }
+        self.tiers(&rule.id, rule.needs.iter().chain([&rule.tier]));
         self.patterns(&rule.id, Meaning::Rule(nth), &rule.patterns);
         self.made.all.push(Rule {
             negatable: rule.negatable,
@@ -276,9 +277,18 @@ impl<'a> Compiler<'a> {
         if !(1..=sum.of.len()).contains(&sum.at_least) {
             self.faults.add(&sum.id, "can never be reached, or always is");
         }
+        self.tiers(&sum.id, [&sum.tier]);
         let of = sum.of.iter().filter_map(|id| self.place(&sum.id, id)).collect();
         self.made.sums.push(Sum { rule: self.made.all.len(), of, at_least: sum.at_least });
         self.made.all.push(Rule::plain(&sum.id, sum.tier));
+    }
+
+    /// The tiers that a rule names. One of them is not for files.
+    fn tiers<'t>(&mut self, whose: &str, named: impl IntoIterator<Item = &'t Tier>) {
+        if named.into_iter().any(|tier| *tier == Tier::Weighed) {
+            let problem = "names the tier weighed, which belongs to the weights of words and to no rule";
+            self.faults.add(whose, problem);
+        }
     }
 
     /// Where the rule that another one names stands.

@@ -72,7 +72,6 @@ struct Source {
     clear_no: Vec<String>,
     clear_no_beside: Vec<String>,
     emergency_numbers: Vec<String>,
-    other_language: Vec<String>,
     parts: BTreeMap<String, String>,
     texts: BTreeMap<String, Vec<String>>,
 }
@@ -95,7 +94,6 @@ impl CrisisTexts {
             clear_no: source.clear_no,
             clear_no_beside: source.clear_no_beside,
             emergency_numbers: source.emergency_numbers,
-            other_language: source.other_language,
         };
         let answers = Answers::parse(phrases, &mut faults);
         let texts = Self { answers, parts: source.parts, texts: source.texts };

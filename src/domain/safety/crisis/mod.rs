@@ -15,7 +15,7 @@ use super::texts::CrisisTexts;
 
 pub use place::CrisisPlace;
 pub use rescreen::{APART, CALM_TEXTS, CALM_TEXTS_PAUSED, Moment, Rescreen, SETTLED_AFTER, apart};
-use speech::Speech;
+use speech::{Finished, Speech};
 pub(super) use topic::Topic;
 
 /// How often the words are chosen anew where a whole reply was given before.
@@ -32,6 +32,8 @@ pub struct Said<'a> {
     pub country: Option<&'a str>,
     /// Somebody of the team is on duty now, and sees who is in danger.
     pub is_on_duty: bool,
+    /// It is time to say again that this is an AI.
+    pub is_ai_due: bool,
 }
 
 /// What the dialogue says, and what follows from the answer it read.
@@ -44,6 +46,8 @@ pub struct CrisisReply {
     /// The level that counts after the answer was read: never below the one given; a yes to plan, intent, means or
     /// time makes it crisis. The caller raises where it is higher.
     pub level: Level,
+    /// Whether its words say that this is an AI.
+    pub tells_ai: bool,
 }
 
 impl CrisisTexts {
@@ -57,7 +61,8 @@ impl CrisisTexts {
         seed: u64,
     ) -> CrisisReply {
         let level = self.level_after(said.level, place, said.text);
-        let (text, mut next) = self.fresh_words(place, &Said { level, ..*said }, resources, seed);
+        let Finished { text, place: mut next, tells_ai } =
+            self.fresh_words(place, &Said { level, ..*said }, resources, seed);
         next.tell(&text);
         next.resources_shown = true;
         let shows = level.pauses() || !place.resources_shown;
@@ -67,6 +72,7 @@ impl CrisisTexts {
             decision: if level.pauses() { "crisis_support" } else { "safety_question" },
             resources: if shows { resources.for_country(said.country).to_vec() } else { Vec::new() },
             level,
+            tells_ai,
         }
     }
 
@@ -77,10 +83,10 @@ impl CrisisTexts {
         said: &Said<'_>,
         resources: &Resources,
         seed: u64,
-    ) -> (String, CrisisPlace) {
+    ) -> Finished {
         let mut spoken = Speech::of(self, place, said, resources, (seed, 0)).words();
         for attempt in 1..TRIES_MAX {
-            if !place.has_told(&spoken.0) {
+            if !place.has_told(&spoken.text) {
                 break;
             }
             spoken = Speech::of(self, place, said, resources, (seed, attempt)).words();

@@ -88,7 +88,9 @@ impl CrisisTexts {
     ) {
         place.calm = if is_sign { 0 } else { place.calm.saturating_add(1) };
         // What the store has taken in, or would refuse, need not be told to it again.
-        place.negative = place.negative.filter(|negative| !is_sign && negative.is_open(moment.memory));
+        place.negative = place.negative.filter(|negative| {
+            !is_sign && negative.is_open(moment.memory) && moment.mode.ends_by_rescreens(negative.basis.level)
+        });
         match place.rescreen {
             Some(rescreen) => place.rescreen = self.heard(rescreen, place, text, is_sign, moment),
             None if self.is_due(place, text, moment) => {
@@ -113,7 +115,9 @@ impl CrisisTexts {
         is_sign: bool,
         moment: &Moment<'_>,
     ) -> Option<Rescreen> {
-        let goes_on = rescreen.basis.level.pauses() || moment.is_going_on;
+        let level = rescreen.basis.level;
+        // Who stands behind Attune may be others by now than when it began.
+        let goes_on = moment.mode.ends_by_rescreens(level) && (level.pauses() || moment.is_going_on);
         let stands = goes_on && !is_sign && !moment.is_hard && moment.memory.basis() == rescreen.basis;
         if stands && rescreen.is_resting {
             rescreen.is_resting = false;
@@ -140,7 +144,7 @@ impl CrisisTexts {
         let is_settled = memory.since.is_some_and(|since| moment.now.since(since) >= SETTLED_AFTER);
         let is_apart = memory.noted.is_none_or(|noted| moment.now.since(noted.at) >= APART);
         let is_through = place.replies > 0 && place.next_topic().is_none();
-        moment.mode == Mode::SelfHelp
+        moment.mode.ends_by_rescreens(memory.level)
             && is_settled
             && is_apart
             && is_through

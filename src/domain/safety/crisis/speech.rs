@@ -4,13 +4,16 @@ use super::place::CrisisPlace;
 use super::rescreen::Rescreen;
 use super::topic::{Topic, names};
 use super::{CrisisTexts, Said};
+use crate::domain::language::written_in;
 use crate::domain::safety::answer::{Answer, Barrier};
 use crate::domain::safety::level::Level;
 use crate::domain::safety::resources::Resources;
-use crate::domain::safety::rules::Tier;
+use crate::domain::safety::rules::{Rules, Tier};
 
 /// Every so many replies the line is named again.
 const LINE_EVERY: u32 = 3;
+/// The texts that say that this is an AI.
+const TELL_AI: [&str; 4] = ["ai", "ai_on_duty", "ack_asks_if_human", "ack_asks_if_human_on_duty"];
 /// So many ways of saying a part are tried before the next part is said in another way.
 const CHOICES: u16 = 5;
 
@@ -25,7 +28,15 @@ pub(super) struct Speech<'a> {
     seed: u64,
     attempt: u16,
     asks: bool,
+    tells_ai: bool,
     parts: Vec<String>,
+}
+
+/// A reply that is put together, and the place after it.
+pub(super) struct Finished {
+    pub text: String,
+    pub place: CrisisPlace,
+    pub tells_ai: bool,
 }
 
 impl<'a> Speech<'a> {
@@ -48,16 +59,20 @@ impl<'a> Speech<'a> {
             seed: choice.0,
             attempt: choice.1,
             asks: false,
+            tells_ai: false,
             parts: Vec::new(),
         }
     }
 
-    /// The reply, and the place after it.
-    pub fn words(mut self) -> (String, CrisisPlace) {
+    pub fn words(mut self) -> Finished {
         match self.place.rescreen {
             Some(rescreen) => self.rescreen(rescreen),
             None if self.said.level.pauses() => self.support(),
             None => self.safety_question(),
+        }
+        // Behind all that is more urgent.
+        if self.said.is_ai_due && !self.tells_ai {
+            self.tell_ai();
         }
         if self.asks {
             self.place.questions_running = self.place.questions_running.saturating_add(1);
@@ -65,7 +80,7 @@ impl<'a> Speech<'a> {
             self.place.questions_running = 0;
             self.place.awaiting = None;
         }
-        (self.parts.join("\n\n"), self.place)
+        Finished { text: self.parts.join("\n\n"), place: self.place, tells_ai: self.tells_ai }
     }
 
     fn say(&mut self, name: &'static str) {
@@ -74,6 +89,7 @@ impl<'a> Speech<'a> {
         let passed_over = self.attempt / CHOICES.pow(place);
         let text = self.texts.next(name, &mut self.place, (self.seed, passed_over));
         self.parts.push(text.replace("{line}", self.line).replace("{emergency}", self.emergency));
+        self.tells_ai |= TELL_AI.contains(&name);
     }
 
     fn ask(&mut self, topic: Topic) {
@@ -201,10 +217,14 @@ impl<'a> Speech<'a> {
         } else if self.place.imminent {
             self.say("emergency");
         }
-        self.place.duty_told = self.said.is_on_duty;
-        self.say(if self.said.is_on_duty { "ai_on_duty" } else { "ai" });
+        self.tell_ai();
         self.say("line");
         self.ask(topic);
+    }
+
+    fn tell_ai(&mut self) {
+        self.place.duty_told = self.said.is_on_duty;
+        self.say(if self.said.is_on_duty { "ai_on_duty" } else { "ai" });
     }
 
     fn opening(&self) -> (&'static str, Topic) {
@@ -308,7 +328,7 @@ impl<'a> Speech<'a> {
 
     /// Says that a language is not read; not in two replies in a row.
     fn tell_language(&mut self) -> bool {
-        let tells = !self.place.language_told && self.texts.answers.is_other_language(self.said.text);
+        let tells = !self.place.language_told && is_unassessed(self.said.text);
         self.place.language_told = tells;
         if tells {
             self.say("language_not_read");
@@ -345,4 +365,10 @@ impl<'a> Speech<'a> {
             (false, _) => "stay_high",
         });
     }
+}
+
+/// Whether a text is surely in a language that the rules do not assess. In five of these they know a few explicit
+/// statements, which is no assessment.
+fn is_unassessed(text: &str) -> bool {
+    written_in(text).is_some_and(|language| language != Rules::LANGUAGE)
 }

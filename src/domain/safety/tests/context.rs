@@ -124,16 +124,3 @@ fn an_explanation_tells_what_became_of_every_match() {
         assert!(alone.signs.iter().any(|sign| sign.around.alone && sign.level == Level::None));
     });
 }
-
-#[test]
-fn a_text_in_another_language_is_told_to_be_unassessed() {
-    EMBEDDED.with(|safety| {
-        assert_eq!(
-            safety.unassessed_language("ich kann nicht mehr und bin so müde").map(Language::code),
-            Some("de")
-        );
-        assert_eq!(safety.unassessed_language("я больше не могу").map(Language::code), Some("ru"));
-        assert_eq!(safety.unassessed_language("idk man im just tired lol"), None);
-        assert_eq!(safety.unassessed_language("ok"), None);
-    });
-}

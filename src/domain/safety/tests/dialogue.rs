@@ -72,6 +72,7 @@ impl<'a> Walk<'a> {
             level: self.level,
             country: self.country,
             is_on_duty: self.is_on_duty,
+            is_ai_due: false,
         };
         let reply = self.safety.reply(&self.place, &said, self.seed);
         self.level = self.level.max(reply.level);

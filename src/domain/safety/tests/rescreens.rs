@@ -188,6 +188,99 @@ fn in_self_help_two_re_screens_a_day_apart_end_high_and_crisis() {
     }
 }
 
+/// In self-help at high, with so many questions of a re-screen answered and the next one standing or rested before.
+fn after_answers(safety: &Safety, answers: usize, seed: u64) -> Talk<'_> {
+    let mut talk = Talk::of(safety, Mode::SelfHelp, seed);
+    talk.hears("I want to die");
+    talk.wait(SETTLED_AFTER);
+    assert!(through(&mut talk, 60));
+    while talk.place.rescreen.is_some_and(|rescreen| usize::from(rescreen.answered) < answers) {
+        talk.hears(if asks(&talk).is_some() { "no" } else { "okay" });
+    }
+    talk
+}
+
+#[test]
+fn under_clinicians_again_no_re_screen_of_self_help_goes_on() {
+    let safety = safety();
+    for (answers, seed) in (0..4).flat_map(|answers| [(answers, 1), (answers, 2), (answers, 3)]) {
+        let mut talk = after_answers(&safety, answers, seed);
+        let was_resting = asks(&talk).is_none();
+        talk.mode = Mode::Supervised;
+        let heard = talk.hears(if was_resting { "okay" } else { "no" });
+        assert_eq!((asks(&talk), talk.place.rescreen), (None, None), "after {answers}");
+        let reply = heard.reply.expect("the dialogue goes on");
+        assert!(reply.decision == "crisis_support" && !reply.resources.is_empty());
+        assert!(!says_of_a_rescreen(&safety, &reply.text), "{}", reply.text);
+        for _ in 0..20 {
+            let heard = talk.hears("no");
+            assert!(heard.lowering.is_none() && heard.reply.is_some() && asks(&talk).is_none());
+        }
+        assert_eq!(talk.level, Level::High);
+    }
+}
+
+#[test]
+fn a_yes_to_a_re_screen_that_is_void_by_then_is_danger_all_the_same() {
+    let safety = safety();
+    let mut talk = after_answers(&safety, 2, 1);
+    while asks(&talk).is_none() {
+        talk.hears("okay");
+    }
+    assert_eq!(asks(&talk).as_deref(), Some("ask_rescreen_plan"));
+    talk.mode = Mode::Supervised;
+    talk.hears("yes");
+    assert_eq!((asks(&talk), talk.level), (None, Level::Crisis));
+}
+
+#[test]
+fn under_clinicians_again_a_completed_re_screen_of_self_help_is_told_to_nobody() {
+    let safety = safety();
+    let mut talk = after_answers(&safety, 3, 1);
+    let before = talk.memory.clone();
+    assert_eq!(says_no(&mut talk), Some(Lowering::Noted));
+    // As if the store had not been told of it yet.
+    talk.memory = before;
+    assert!(talk.place.negative.is_some());
+    talk.mode = Mode::Supervised;
+    assert!(talk.hears("okay").lowering.is_none());
+    assert_eq!((talk.place.negative, talk.memory.noted), (None, None));
+}
+
+/// Whether a reply holds words that belong to a re-screen alone.
+fn says_of_a_rescreen(safety: &Safety, reply: &str) -> bool {
+    let mut own = safety.texts.all().filter(|(name, _)| name.contains("rescreen"));
+    own.any(|(_, text)| reply.contains(text))
+}
+
+#[test]
+fn the_words_after_a_re_screen_promise_nothing_that_the_store_decides_behind_them() {
+    let safety = safety();
+    let after = |name: &str| matches!(name, "rescreen_passed" | "rescreen_noted");
+    let promises = [
+        "back to our work",
+        "back to where",
+        "takes us back",
+        "go on from there",
+        "go on as before",
+        "noted",
+        "is over",
+        "it's over",
+        "behind you",
+        "has ended",
+        "no longer",
+        "pause",
+        "cleared",
+        "i'll ask",
+        "i'll come back",
+        "lets me breathe",
+    ];
+    for (name, text) in safety.texts.all().filter(|(name, _)| after(name)) {
+        let text = text.to_lowercase();
+        assert!(!promises.iter().any(|promise| text.contains(promise)), "{name}: {text}");
+    }
+}
+
 #[test]
 fn a_long_re_screen_asks_for_plan_and_intent_and_a_yes_to_them_is_a_crisis() {
     let safety = safety();

@@ -260,7 +260,7 @@ proptest::proptest! {
         EMBEDDED.with(|safety| {
             let screening = safety.screen(&text);
             let place = CrisisPlace { replies, ..CrisisPlace::default() };
-            let said = Said { text: &text, screening: &screening, level: screening.level.max(Level::High), country: Some(&text), is_on_duty: text.len().is_multiple_of(2) };
+            let said = Said { text: &text, screening: &screening, level: screening.level.max(Level::High), country: Some(&text), is_on_duty: text.len().is_multiple_of(2), is_ai_due: text.len().is_multiple_of(3) };
             let reply = safety.reply(&place, &said, seed);
             assert!(!reply.text.is_empty() && reply.level >= Level::High);
         });

@@ -13,6 +13,7 @@ pub struct Talk<'a> {
     pub mode: Mode,
     pub now: Timestamp,
     pub is_on_duty: bool,
+    pub is_ai_due: bool,
     pub is_hard: bool,
     pub seed: u64,
 }
@@ -56,6 +57,7 @@ impl<'a> Talk<'a> {
             mode,
             now: Timestamp::from_millis(1_790_000_000_000),
             is_on_duty: false,
+            is_ai_due: false,
             is_hard: false,
             seed,
         }
@@ -99,8 +101,14 @@ impl<'a> Talk<'a> {
     }
 
     fn reply(&mut self, text: &str, screening: &Screening) -> CrisisReply {
-        let said =
-            Said { text, screening, level: self.level, country: Some("US"), is_on_duty: self.is_on_duty };
+        let said = Said {
+            text,
+            screening,
+            level: self.level,
+            country: Some("US"),
+            is_on_duty: self.is_on_duty,
+            is_ai_due: self.is_ai_due,
+        };
         let reply = self.safety.reply(&self.place, &said, self.seed);
         self.place = reply.place.clone();
         self.level = self.level.max(reply.level);
@@ -110,7 +118,7 @@ impl<'a> Talk<'a> {
     fn settle(&mut self) -> Option<Lowering> {
         let negative = self.place.negative.filter(|negative| negative.is_open(&self.memory))?;
         let level = negative.basis.level;
-        if level.pauses() && self.mode == Mode::Supervised {
+        if !self.mode.ends_by_rescreens(level) {
             return None;
         }
         let lowering = self.memory.lower(&negative, apart(level), "rescreen", self.now);

@@ -116,6 +116,7 @@ fn walk(mode: Mode, seed: u64, turns: &[(usize, u32, bool)]) -> Result<(), TestC
     for (answer, minutes, is_on_duty) in turns {
         talk.wait(Duration::from_mins(u64::from(*minutes)));
         talk.is_on_duty = *is_on_duty;
+        talk.is_ai_due = *minutes >= 30;
         let before = talk.level;
         let heard = talk.hears(ANSWERS[*answer]);
         let fell = heard.lowering == Some(Lowering::Cleared);
@@ -125,7 +126,10 @@ fn walk(mode: Mode, seed: u64, turns: &[(usize, u32, bool)]) -> Result<(), TestC
         let stands = !before.pauses() || heard.reply.is_some();
         prop_assert!(stands, "somebody in danger is always answered by the dialogue");
         match &heard.reply {
-            Some(reply) => record.takes(reply)?,
+            Some(reply) => {
+                prop_assert!(reply.tells_ai || !talk.is_ai_due, "it is due and not told: {}", reply.text);
+                record.takes(reply)?;
+            }
             None => record.questions_running = 0,
         }
         if fell {
