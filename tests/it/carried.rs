@@ -11,8 +11,9 @@ use crate::server::{Server, start};
 
 const CONVERSATIONS: u64 = 1_000;
 const TURNS: u64 = 14;
-/// Conversations that go on at the same time.
-const AT_ONCE: usize = 16;
+/// Conversations that go on at the same time: so few that no store is waited for so long that danger is answered without
+/// it.
+const AT_ONCE: usize = 4;
 /// What is said among harmless things, so that danger is carried along too.
 const GRAVE: [&str; 3] = ["I don't want to be here anymore", "I keep thinking about suicide", "no"];
 

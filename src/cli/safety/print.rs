@@ -100,7 +100,10 @@ pub(super) fn explanation(rules: &Rules, text: &str) -> Result<(), Failure> {
     say(format_args!("language: {}", written_in(text).map_or("not sure", |language| language.code())))?;
     if let Some(weight) = &explanation.weight {
         let heaviest = weight.heaviest.join(" | ");
-        say(format_args!("weighs for danger:  {:.2} of {:.2}  {heaviest}", weight.danger, weight.danger_sign))?;
+        say(format_args!(
+            "weighs for danger:  {:.2} of {:.2}  {heaviest}",
+            weight.danger, weight.danger_sign
+        ))?;
         say(format_args!("weighs for a pause: {:.2} of {:.2}", weight.pausing, weight.pausing_sign))?;
     }
     explanation.signs.iter().try_for_each(sign)

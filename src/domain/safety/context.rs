@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::doubt::Doubts;
 use super::level::Level;
 use super::lexicon::{Boundary, Token};
 use super::rules::{Match, Meaning, Rules, Sum, Tier};
-use super::scale::Doubts;
 use super::screen::{Hit, Screening, Sign};
 
 /// How far a negation reaches forward, in words.
@@ -209,8 +209,7 @@ impl<'a> Context<'a> {
             Around { long_past: true, .. } => Tier::History,
             Around { anothers: false, long_past: false, .. } => rule.tier,
         };
-        let counts =
-            if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
+        let counts = if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
         let level = if rule.firm { counts } else { self.lowered(counts, found.start) };
         let around = Around { doubted: (level < counts).then_some(level), ..around };
         Some(Judged { rule: nth, tier, level, start: found.start, end: found.end, around })

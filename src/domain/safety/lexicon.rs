@@ -152,7 +152,11 @@ impl Lexicon {
             let unmasked = self.unmask(spelling);
             // Not masked but made to stand out: `*really*`.
             let plain = spelling.trim_matches('*');
-            return if unmasked.is_empty() && plain.len() < spelling.len() { self.find(plain) } else { unmasked };
+            return if unmasked.is_empty() && plain.len() < spelling.len() {
+                self.find(plain)
+            } else {
+                unmasked
+            };
         }
         if has_other_than_letters(spelling) && !is_number(spelling) {
             return self.find_numbered(spelling);

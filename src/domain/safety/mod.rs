@@ -7,6 +7,7 @@ mod answer;
 mod assess;
 mod context;
 mod crisis;
+mod doubt;
 mod duty;
 pub mod eval;
 mod fault;

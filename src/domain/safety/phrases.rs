@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::fault::Faults;
-use super::lexicon::{Lexicon, Token, WORD_MAX, Word};
+use super::lexicon::{Boundary, Lexicon, Token, WORD_MAX, Word};
 use super::pattern::{Classes, Pattern, hole};
 
 /// How many of a pattern's needs are looked at.
@@ -54,35 +54,48 @@ impl<M: Copy> Phrases<M> {
         wanted: impl Fn(M) -> bool,
     ) -> Vec<Match<M>> {
         let mut found = Vec::new();
-        let met = self.needs_met(tokens);
-        for (start, token) in tokens.iter().enumerate() {
-            let candidates = self.beginning_with.get(usize::from(token.word)).map_or(&[][..], |them| them);
-            let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
-            let is_possible =
-                |it: &&Candidate| it.second_words & next != 0 && met[it.pattern] == self.needs[it.pattern];
-            for candidate in candidates.iter().filter(is_possible) {
-                let (meaning, pattern) = &self.all[candidate.pattern];
-                if !wanted(*meaning) {
-                    continue;
-                }
-                *work += 1;
-                if let Some(end) = pattern.end_of_match(tokens, start, work) {
-                    found.push(Match { meaning: *meaning, start, end });
+        let mut met = vec![0; self.needs.len()];
+        let mut begin = 0;
+        while begin < tokens.len() {
+            let is_end = |token: &Token| token.before == Boundary::Sentence;
+            let length =
+                tokens[begin + 1..].iter().position(is_end).map_or(tokens.len() - begin, |at| at + 1);
+            let sentence = begin..begin + length;
+            self.note_needs(&tokens[sentence.clone()], &mut met, |met, need| *met |= need);
+            for start in sentence.clone() {
+                let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
+                let is_possible = |it: &&Candidate| {
+                    it.second_words & next != 0 && met[it.pattern] == self.needs[it.pattern]
+                };
+                for candidate in self.candidates(tokens[start].word).iter().filter(is_possible) {
+                    let (meaning, pattern) = &self.all[candidate.pattern];
+                    if !wanted(*meaning) {
+                        continue;
+                    }
+                    *work += 1;
+                    if let Some(end) = pattern.end_of_match(tokens, start, work) {
+                        found.push(Match { meaning: *meaning, start, end });
+                    }
                 }
             }
+            self.note_needs(&tokens[sentence], &mut met, |met, _| *met = 0);
+            begin += length;
         }
         found
     }
 
-    /// For each pattern, which of its needs the words meet: most patterns are out before they are tried.
-    fn needs_met(&self, tokens: &[Token]) -> Vec<u32> {
-        let mut met = vec![0; self.needs.len()];
-        for token in tokens {
+    fn candidates(&self, word: Word) -> &[Candidate] {
+        self.beginning_with.get(usize::from(word)).map_or(&[][..], |them| them)
+    }
+
+    /// For each pattern, which of its needs the words of a sentence meet: most patterns are out before they are tried, and
+    /// no match runs over the end of a sentence.
+    fn note_needs(&self, sentence: &[Token], met: &mut [u32], note: impl Fn(&mut u32, u32)) {
+        for token in sentence {
             for &(pattern, need) in self.needing.get(usize::from(token.word)).map_or(&[][..], |them| them) {
-                met[pattern as usize] |= need;
+                note(&mut met[pattern as usize], need);
             }
         }
-        met
     }
 
     /// Compiles a pattern and takes it in. The error quotes it and says what is wrong with it.

@@ -23,7 +23,8 @@ impl<'t> Reading<'t> {
                 continue;
             }
             text.push_str(&folded[copied..token.start]);
-            for (at, word) in tokens[nth..].iter().take_while(|other| other.start == token.start).enumerate() {
+            for (at, word) in tokens[nth..].iter().take_while(|other| other.start == token.start).enumerate()
+            {
                 text.push_str(if at > 0 { " " } else { "" });
                 text.push_str(lexicon.name(word.word));
             }
@@ -44,12 +45,48 @@ impl<'t> Reading<'t> {
     }
 }
 
+pub(super) fn is_end(letter: char) -> bool {
+    matches!(letter, '.' | '!' | '?' | '\n' | ';' | ':')
+}
+
+/// A word and where it stands.
+pub(super) struct Word<'t> {
+    pub(super) text: &'t str,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The first `most` words of a sentence.
+pub(super) fn words_of(sentence: &str, most: usize) -> Vec<Word<'_>> {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '\'';
+    let mut words = Vec::with_capacity(sentence.len() / 5 + 1);
+    let mut start = None;
+    for (at, letter) in sentence.char_indices().chain([(sentence.len(), ' ')]) {
+        match (start, is_word(letter)) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                start = None;
+                let text = sentence.get(from..at).unwrap_or_default().trim_matches('\'');
+                if !text.is_empty() {
+                    words.push(Word { text, start: from, end: at });
+                }
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+        if words.len() == most {
+            break;
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> (String, Vec<usize>) {
-        let scale = Scale::parse("=bias\t0\t0\n=sign\t1\t1\n=doubt\t0\t0\ni\t0\t0\nkill\t0\t0\n").expect("well-formed");
+        let scale = Scale::parse("=bias\t0\t0\n=sign\t1\t1\n=doubt\t0\t0\ni\t0\t0\nkill\t0\t0\n")
+            .expect("well-formed");
         let mut lexicon = Lexicon::new();
         for word in ["i", "kill", "myself", "end"] {
             lexicon.learn(word);

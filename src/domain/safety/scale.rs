@@ -1,18 +1,17 @@
 //! What a text's words weigh for danger all together, as learned from labelled messages: a second opinion beside the rules.
 //!
-//! Where no rule has found a sign, enough weight is one. Where a rule has, a weight that speaks against it lets the sign
-//! count one step less: what would pause asks a question, what would ask is silent. The sentence in which it stands and
-//! the whole text have to agree in that, so that no amount of small talk around it hides what somebody says.
+//! Where no rule has found a sign, enough weight is one. Where a rule has, the weight may be [doubt](super::doubt).
 //!
 //! The weights are data (`prompts/safety/weights.en.tsv`), made by `scripts/weigh`. Deterministic: the same text weighs the
 //! same, in whatever order the file stands.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher as _};
+use std::hash::{BuildHasherDefault, Hasher};
 
+use super::doubt::Doubt;
 use super::fault::{Fault, Faults};
 use super::level::Level;
-use super::reading::Reading;
+use super::reading::{is_end, words_of};
 use super::rules::Tier;
 use super::screen::Hit;
 use crate::domain::fnv::Fnv;
@@ -26,6 +25,8 @@ const RULE_PAUSING: &str = "weighed.pausing";
 const GRAM_MAX: usize = 3;
 /// A word that nothing is known of is weighed by its letters, so many in a row.
 const LETTERS: std::ops::RangeInclusive<usize> = 3..=5;
+/// Words that a text has to have before its weight is a sign: a bare "goodbye" weighs much and says little.
+const WORDS_MIN: usize = 4;
 /// Words from which on a text is not weighed any further, so that the time it takes has an end.
 const WORDS_MAX: usize = 4_000;
 /// Known grams for which room is made at first.
@@ -55,7 +56,7 @@ impl Weight {
         Self { danger: self.danger * factor, pausing: self.pausing * factor }
     }
 
-    fn max(self, other: Self) -> Self {
+    pub(super) fn max(self, other: Self) -> Self {
         Self { danger: self.danger.max(other.danger), pausing: self.pausing.max(other.pausing) }
     }
 }
@@ -68,7 +69,27 @@ pub struct Scale {
     /// Below which weight a sign that a rule has found counts less.
     doubt: Weight,
     /// By the hash of a gram: 64 bits are enough for some hundred thousand of them.
-    weights: HashMap<u64, Weight, BuildHasherDefault<Fnv>>,
+    weights: HashMap<u64, Weight, BuildHasherDefault<AsItIs>>,
+}
+
+/// For keys that are hashes already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Scale {
@@ -110,7 +131,13 @@ impl Scale {
     /// Weighs a folded text. Each known gram counts once; the sum is divided by the root of their number, so that long
     /// texts weigh no more than short ones.
     pub(super) fn weigh<'t>(&self, folded: &'t str) -> Weighing<'t> {
-        let mut pan = Pan { scale: self, known: Vec::with_capacity(folded.len().min(KNOWN_FIRST)), words: 0, words_known: 0, work: 0 };
+        let mut pan = Pan {
+            scale: self,
+            known: Vec::with_capacity(folded.len().min(KNOWN_FIRST)),
+            words: 0,
+            words_known: 0,
+            work: 0,
+        };
         for sentence in folded.split(is_end) {
             if pan.words >= WORDS_MAX {
                 break;
@@ -122,6 +149,9 @@ impl Scale {
 
     /// What a text is a sign of by its weight alone; `None` where it is none.
     pub(super) fn sign_in(&self, weighing: &Weighing<'_>) -> Option<Hit> {
+        if weighing.words < WORDS_MIN {
+            return None;
+        }
         let Weight { danger, pausing } = weighing.weight;
         let (rule, level, by) = if pausing >= self.sign.pausing {
             (RULE_PAUSING, Level::High, Needle::Pausing)
@@ -130,26 +160,12 @@ impl Scale {
         } else {
             return None;
         };
-        let phrase = weighing.heaviest(by).next().unwrap_or_default().to_owned();
+        let phrase = weighing.heaviest(by, 1).concat();
         Some(Hit { rule: rule.to_owned(), tier: Tier::Weighed, level, phrase })
     }
 
-    /// For each sentence, whether a sign in it is doubted.
-    pub(super) fn doubts<'r>(&self, reading: &'r Reading<'r>, whole: &Weighing<'_>) -> Doubts<'r> {
-        if whole.words_known * 10 < whole.words * KNOWN_TENTHS {
-            return Doubts::none();
-        }
-        let mut sentences = Vec::new();
-        let mut start = 0;
-        for (end, _) in reading.text.match_indices(is_end).chain([(reading.text.len(), "")]).take(WORDS_MAX) {
-            let weight = self.weigh(&reading.text[start..end]).weight.max(whole.weight);
-            sentences.push((end, self.doubt_of(weight)));
-            start = end;
-        }
-        Doubts { reading: Some(reading), sentences }
-    }
-
-    fn doubt_of(&self, weight: Weight) -> Doubt {
+    /// What is doubted of signs in words of this weight.
+    pub(super) fn doubt_of(&self, weight: Weight) -> Doubt {
         Doubt {
             asking: weight.danger < self.doubt.danger,
             pausing: weight.danger < 0.0 && weight.pausing < self.doubt.pausing,
@@ -161,38 +177,6 @@ fn parsed(line: &str) -> Option<(&str, Weight)> {
     let mut fields = line.split('\t');
     let (gram, danger, pausing) = (fields.next()?, fields.next()?, fields.next()?);
     Some((gram, Weight { danger: danger.parse().ok()?, pausing: pausing.parse().ok()? }))
-}
-
-/// Which signs of a sentence are doubted: those that would ask a question, those that would pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Doubt {
-    asking: bool,
-    pausing: bool,
-}
-
-/// What is doubted, by where it stands; nothing behind the last sentence.
-pub(super) struct Doubts<'r> {
-    reading: Option<&'r Reading<'r>>,
-    /// By their ends, in order.
-    sentences: Vec<(usize, Doubt)>,
-}
-
-impl Doubts<'_> {
-    pub(super) const fn none() -> Self {
-        Self { reading: None, sentences: Vec::new() }
-    }
-
-    /// What a sign of a level counts that stands at a place of the folded text: one step less where it is doubted.
-    pub(super) fn lowered(&self, level: Level, at: usize) -> Level {
-        let place = self.reading.map_or(at, |reading| reading.place(at));
-        let sentence = self.sentences.partition_point(|(end, _)| *end <= place);
-        let doubt = self.sentences.get(sentence).map_or_else(Doubt::default, |(_, doubt)| *doubt);
-        match level {
-            Level::High | Level::Crisis if doubt.pausing => Level::Elevated,
-            Level::Elevated if doubt.asking => Level::None,
-            Level::None | Level::Elevated | Level::High | Level::Crisis => level,
-        }
-    }
 }
 
 /// Which of the two weights is meant.
@@ -220,15 +204,26 @@ struct Known<'t> {
 }
 
 impl<'t> Weighing<'t> {
+    /// Whether enough of its words are known for it to be taken for harmless.
+    pub(super) const fn is_understood(&self) -> bool {
+        self.words_known * 10 >= self.words * KNOWN_TENTHS
+    }
+
     /// The grams that weigh most, heaviest first. The person's own words: they can be neither logged nor stored.
-    pub(super) fn heaviest(&self, by: Needle) -> impl Iterator<Item = &'t str> {
+    pub(super) fn heaviest(&self, by: Needle, most: usize) -> Vec<&'t str> {
         let weight = |known: &Known<'t>| match by {
             Needle::Danger => known.weight.danger,
             Needle::Pausing => known.weight.pausing,
         };
-        let mut known: Vec<(&str, f32)> = self.known.iter().map(|known| (known.text, weight(known))).collect();
-        known.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
-        known.into_iter().map(|(text, _)| text)
+        let mut known: Vec<(&str, f32)> =
+            self.known.iter().map(|known| (known.text, weight(known))).collect();
+        let heavier = |a: &(&str, f32), b: &(&str, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(b.0));
+        if most < known.len() {
+            known.select_nth_unstable_by(most, heavier);
+            known.truncate(most);
+        }
+        known.sort_unstable_by(heavier);
+        known.into_iter().map(|(text, _)| text).collect()
     }
 }
 
@@ -277,7 +272,9 @@ impl<'t> Pan<'_, 't> {
                 }
             }
             if from >= 1 && from + 2 < last {
-                self.lay(hash_of([text_at(from), ANY, text_at(from + 2)].into_iter()), || slice(from, from + 2));
+                self.lay(hash_of([text_at(from), ANY, text_at(from + 2)].into_iter()), || {
+                    slice(from, from + 2)
+                });
             }
         }
     }
@@ -315,41 +312,6 @@ impl<'t> Pan<'_, 't> {
     }
 }
 
-fn is_end(letter: char) -> bool {
-    matches!(letter, '.' | '!' | '?' | '\n' | ';' | ':')
-}
-
-/// A word and where it stands.
-struct Word<'t> {
-    text: &'t str,
-    start: usize,
-    end: usize,
-}
-
-/// The first `most` words of a sentence.
-fn words_of(sentence: &str, most: usize) -> Vec<Word<'_>> {
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '\'';
-    let mut words = Vec::with_capacity(sentence.len() / 5 + 1);
-    let mut start = None;
-    for (at, letter) in sentence.char_indices().chain([(sentence.len(), ' ')]) {
-        match (start, is_word(letter)) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
-                start = None;
-                let text = sentence.get(from..at).unwrap_or_default().trim_matches('\'');
-                if !text.is_empty() {
-                    words.push(Word { text, start: from, end: at });
-                }
-            }
-            (None, false) | (Some(_), true) => {}
-        }
-        if words.len() == most {
-            break;
-        }
-    }
-    words
-}
-
 fn hash_of<'w>(words: impl Iterator<Item = &'w str>) -> u64 {
     let mut hash = Fnv::default();
     words.for_each(|word| word_into(&mut hash, word));
@@ -362,11 +324,10 @@ fn word_into(hash: &mut Fnv, word: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::lexicon::Lexicon;
+pub(super) mod tests {
     use super::*;
 
-    const TINY: &str = "# a note\n=bias\t-1\t-2\n=sign\t0.5\t3\n=doubt\t-1.5\t-2.5\nempty\t2\t0\nso empty\t1\t0\n< so\t0.5\t0\n\
+    pub(in super::super) const TINY: &str = "# a note\n=bias\t-1\t-2\n=sign\t0.5\t3\n=doubt\t-1.5\t-2.5\nempty\t2\t0\nso empty\t1\t0\n< so\t0.5\t0\n\
         empty >\t0.25\t0\nso _ inside\t3\t0\nso\t0\t0\nrope\t9\t9\n~^emp\t0.75\t0\nhomework\t-8\t-8\n";
 
     fn scale() -> Scale {
@@ -404,21 +365,8 @@ mod tests {
         let sign = |text| scale().sign_in(&scale().weigh(text)).map(|hit| (hit.rule, hit.level, hit.phrase));
         let is = |rule: &str, level, phrase: &str| Some((rule.to_owned(), level, phrase.to_owned()));
         assert_eq!(sign("i feel so empty"), is(RULE, Level::Elevated, "empty"));
-        assert_eq!(sign("a rope"), is(RULE_PAUSING, Level::High, "rope"));
-        assert_eq!(sign("i feel full"), None);
-    }
-
-    #[test]
-    fn a_sign_counts_one_step_less_where_neither_its_sentence_nor_the_text_weighs_for_it() {
-        let lowered = |text: &str, level, at| {
-            let reading = Reading::of(text, &[], &Lexicon::new(), &scale());
-            scale().doubts(&reading, &scale().weigh(text)).lowered(level, at)
-        };
-        assert_eq!(lowered("homework", Level::Crisis, 0), Level::Elevated);
-        assert_eq!(lowered("homework", Level::Elevated, 0), Level::None);
-        assert_eq!(lowered("homework. rope", Level::Crisis, 10), Level::Crisis, "its own sentence speaks for it");
-        assert_eq!(lowered("homework mine here", Level::High, 0), Level::High, "too little is known");
-        assert_eq!(Doubts::none().lowered(Level::High, 7), Level::High);
+        assert_eq!(sign("they have a rope"), is(RULE_PAUSING, Level::High, "rope"));
+        assert_eq!((sign("i feel full today"), sign("rope")), (None, None));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::context::{Around, Context};
+use super::doubt::Doubts;
 use super::fold::fold;
 use super::level::Level;
 use super::lexicon::Token;
-use super::rules::{Match, Rules, Tier};
 use super::reading::Reading;
-use super::scale::{Doubts, Needle, Weighing};
+use super::rules::{Match, Meaning, Rules, Tier};
+use super::scale::{Needle, Weighing};
 
 /// How many of the heaviest words an explanation shows.
 const SHOWN_MAX: usize = 8;
@@ -109,7 +110,7 @@ impl Rules {
         if found.is_empty() {
             return (self.raised(Screening::default(), weighing.as_ref()), work);
         }
-        let doubts = self.doubts(reading.as_ref(), weighing.as_ref());
+        let doubts = self.doubts(reading.as_ref(), weighing.as_ref(), &tokens, &found);
         let context = Context::of(self, &folded, &tokens, &found, doubts);
         (self.or_weighed(&context, &found, weighing.as_ref()), work)
     }
@@ -122,14 +123,28 @@ impl Rules {
         self.scale.as_ref().zip(reading).map(|(scale, reading)| scale.weigh(&reading.text))
     }
 
-    fn doubts<'r>(&self, reading: Option<&'r Reading<'r>>, weighing: Option<&Weighing<'_>>) -> Doubts<'r> {
+    fn doubts<'r>(
+        &self,
+        reading: Option<&'r Reading<'r>>,
+        weighing: Option<&Weighing<'_>>,
+        tokens: &[Token],
+        found: &[Match],
+    ) -> Doubts<'r> {
         let weighed = self.scale.as_ref().zip(reading).zip(weighing);
-        weighed.map_or_else(Doubts::none, |((scale, reading), weighing)| scale.doubts(reading, weighing))
+        let Some(((scale, reading), weighing)) = weighed else { return Doubts::none() };
+        // In order: what a rule found stands before what it is judged by.
+        let of_rules = found.iter().filter(|found| matches!(found.meaning, Meaning::Rule(_)));
+        scale.doubts(reading, weighing, of_rules.map(|found| tokens[found.start].start))
     }
 
     /// What the rules found, raised by what the words weigh. Who denies danger is not weighed: "I don't want to die" has the
     /// words of somebody who does.
-    fn or_weighed(&self, context: &Context<'_>, found: &[Match], weighing: Option<&Weighing<'_>>) -> Screening {
+    fn or_weighed(
+        &self,
+        context: &Context<'_>,
+        found: &[Match],
+        weighing: Option<&Weighing<'_>>,
+    ) -> Screening {
         let by_rule = context.screening(found);
         let is_denial = by_rule.level == Level::None && context.is_denial(found);
         if is_denial { by_rule } else { self.raised(by_rule, weighing) }
@@ -156,14 +171,14 @@ impl Rules {
         let found = self.matches(&tokens, &mut 0);
         let reading = self.reading(&folded, &tokens);
         let weighing = self.weighing(reading.as_ref());
-        let doubts = self.doubts(reading.as_ref(), weighing.as_ref());
+        let doubts = self.doubts(reading.as_ref(), weighing.as_ref(), &tokens, &found);
         let context = Context::of(self, &folded, &tokens, &found, doubts);
         let weight = self.scale.as_ref().zip(weighing.as_ref()).map(|(scale, weighing)| Weights {
             danger: weighing.weight.danger,
             pausing: weighing.weight.pausing,
             danger_sign: scale.sign().danger,
             pausing_sign: scale.sign().pausing,
-            heaviest: weighing.heaviest(Needle::Danger).take(SHOWN_MAX).map(str::to_owned).collect(),
+            heaviest: weighing.heaviest(Needle::Danger, SHOWN_MAX).into_iter().map(str::to_owned).collect(),
         });
         let screening = self.or_weighed(&context, &found, weighing.as_ref());
         Explanation { screening, signs: context.signs(&found), weight }

@@ -1,0 +1,95 @@
+//! What the weight of the words takes from a sign that a rule has found: it counts one step less, where both the sentence
+//! in which it stands and the whole text weigh against it. What would pause asks a question, what would ask is silent.
+//! No amount of small talk around it hides what somebody says, since its own sentence is weighed by itself.
+
+use super::level::Level;
+use super::reading::{Reading, is_end};
+use super::scale::{Scale, Weighing};
+
+/// Sentences of a text that are weighed by themselves; signs behind them count whole.
+const SENTENCES_MAX: usize = 1_000;
+
+/// Which signs of a sentence are doubted: those that would ask a question, those that would pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Doubt {
+    pub(super) asking: bool,
+    pub(super) pausing: bool,
+}
+
+/// What is doubted, by where it stands; nothing behind the last sentence that was weighed.
+pub(super) struct Doubts<'r> {
+    reading: Option<&'r Reading<'r>>,
+    /// Those that were weighed, by their ends, in order.
+    sentences: Vec<(usize, Doubt)>,
+}
+
+impl Doubts<'_> {
+    pub(super) const fn none() -> Self {
+        Self { reading: None, sentences: Vec::new() }
+    }
+
+    /// What a sign of a level counts that stands at a place of the folded text: one step less where it is doubted.
+    pub(super) fn lowered(&self, level: Level, at: usize) -> Level {
+        let place = self.reading.map_or(at, |reading| reading.place(at));
+        let sentence = self.sentences.partition_point(|(end, _)| *end <= place);
+        let doubt = self.sentences.get(sentence).map_or_else(Doubt::default, |(_, doubt)| *doubt);
+        match level {
+            Level::High | Level::Crisis if doubt.pausing => Level::Elevated,
+            Level::Elevated if doubt.asking => Level::None,
+            Level::None | Level::Elevated | Level::High | Level::Crisis => level,
+        }
+    }
+}
+
+impl Scale {
+    /// For each sentence that has one of `places`, whether a sign in it is doubted. The places are in the folded text, and in
+    /// order.
+    pub(super) fn doubts<'r>(
+        &self,
+        reading: &'r Reading<'r>,
+        whole: &Weighing<'_>,
+        places: impl Iterator<Item = usize>,
+    ) -> Doubts<'r> {
+        if !whole.is_understood() {
+            return Doubts::none();
+        }
+        let mut sentences: Vec<(usize, Doubt)> = Vec::new();
+        for place in places.map(|place| reading.place(place)) {
+            let is_weighed = sentences.last().is_some_and(|(end, _)| place < *end);
+            if is_weighed || sentences.len() == SENTENCES_MAX {
+                continue;
+            }
+            let (before, behind) = reading.text.split_at_checked(place).unwrap_or((&reading.text, ""));
+            let start = before.rfind(is_end).unwrap_or(0);
+            let end = behind.find(is_end).map_or(reading.text.len(), |length| before.len() + length);
+            let weight = self.weigh(&reading.text[start..end]).weight.max(whole.weight);
+            sentences.push((end, self.doubt_of(weight)));
+        }
+        Doubts { reading: Some(reading), sentences }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lexicon::Lexicon;
+    use super::super::scale::tests::TINY;
+    use super::*;
+
+    #[test]
+    fn a_sign_counts_one_step_less_where_neither_its_sentence_nor_the_text_weighs_for_it() {
+        let scale = || Scale::parse(TINY).expect("well-formed");
+        let lowered = |text: &str, level, at| {
+            let reading = Reading::of(text, &[], &Lexicon::new(), &scale());
+            scale().doubts(&reading, &scale().weigh(text), [at].into_iter()).lowered(level, at)
+        };
+        assert_eq!(lowered("homework", Level::Crisis, 0), Level::Elevated);
+        assert_eq!(lowered("homework", Level::Elevated, 0), Level::None);
+        assert_eq!(
+            lowered("homework. rope", Level::Crisis, 10),
+            Level::Crisis,
+            "its own sentence speaks for it"
+        );
+        assert_eq!(lowered("homework mine here", Level::High, 0), Level::High, "too little is known");
+        assert_eq!(Doubts::none().lowered(Level::High, 7), Level::High);
+    }
+}
