@@ -29,7 +29,7 @@ RANK = {"none": 0, "elevated": 1, "high": 2, "crisis": 3, False: 0, True: 2}
 DANGER, PAUSING = 1, 2
 # The share of left-out harmless texts that weigh enough to be a sign, and of left-out dangerous ones that are doubted.
 SIGNS = {DANGER: 0.02, PAUSING: 0.003}
-DOUBTED = {DANGER: 0.12, PAUSING: 0.15}
+DOUBTED = {DANGER: 0.12, PAUSING: 0.12}
 FOLDS = 4
 WORD_TEXTS_MIN, GRAM_TEXTS_MIN = 3, 3
 LETTERS = (3, 4, 5)

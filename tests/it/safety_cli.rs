@@ -74,6 +74,9 @@ fn a_changed_file_of_rules_is_tried_and_its_faults_are_told() {
     let set = file(home.path(), "set.jsonl", SET);
     let rule = "[[rules]]\nid = \"own.zebra\"\ntier = \"passive\"\npatterns = [\"zebra is fine\"]\n";
     let own = file(home.path(), "own.toml", rule);
+    let (_, said, _) = safety(home.path(), &["explain", "the zebra is fine today", "--rules", &own]);
+    assert!(said.contains("its words weigh against it: at most none"), "{said}");
+    let own = file(home.path(), "own.toml", &format!("{rule}firm = true\n"));
     let (done, said, _) = safety(home.path(), &["eval", &set, "--rules", &own]);
     assert!(done && said.contains("recall        1.000  2/2") && said.contains("own.zebra"), "{said}");
     let broken = file(
