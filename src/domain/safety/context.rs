@@ -154,7 +154,8 @@ impl<'a> Context<'a> {
         let different: BTreeSet<usize> = judged.iter().filter(is_of).map(|sign| sign.rule).collect();
         let tier = self.rules.all[sum.rule].tier;
         let level = self.lowered(tier.level(), first.start);
-        let sign = Judged { rule: sum.rule, tier, level, around: Around::default(), ..first };
+        let around = Around::default();
+        let sign = Judged { rule: sum.rule, tier, level, undoubted: tier.level(), around, ..first };
         (different.len() >= sum.at_least).then_some(sign)
     }
 
@@ -212,7 +213,8 @@ impl<'a> Context<'a> {
         let counts = if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
         let level = if rule.firm { counts } else { self.lowered(counts, found.start) };
         let around = Around { doubted: (level < counts).then_some(level), ..around };
-        Some(Judged { rule: nth, tier, level, start: found.start, end: found.end, around })
+        let undoubted = counts;
+        Some(Judged { rule: nth, tier, level, undoubted, start: found.start, end: found.end, around })
     }
 
     /// The most that a match counts, by the idioms that it overlaps; what is long past and over counts nothing.
@@ -316,6 +318,8 @@ struct Judged {
     rule: usize,
     tier: Tier,
     level: Level,
+    /// Before the weight of the words was asked: others count beside it all the same.
+    undoubted: Level,
     start: usize,
     end: usize,
     around: Around,
@@ -333,6 +337,8 @@ impl Judged {
     /// Whether it is a sign by itself, so that others may count beside it.
     fn stands(&self, rules: &Rules) -> bool {
         let rule = &rules.all[self.rule];
-        rule.stands_alone() && !self.around.negated && (self.level > Level::None || rule.tier.only_supports())
+        rule.stands_alone()
+            && !self.around.negated
+            && (self.undoubted > Level::None || rule.tier.only_supports())
     }
 }

@@ -1,6 +1,6 @@
-//! What the weight of the words takes from a sign that a rule has found: it counts one step less, where both the sentence
-//! in which it stands and the whole text weigh against it. What would pause asks a question, what would ask is silent.
-//! No amount of small talk around it hides what somebody says, since its own sentence is weighed by itself.
+//! What the weight of the words takes from a sign that a rule has found, where both the sentence in which it stands and the
+//! whole text weigh against it: what would pause asks a question, what would ask is silent. In short texts alone, so that no
+//! amount of small talk hides what somebody says; and what stands beside a doubted sign still does.
 
 use super::level::Level;
 use super::reading::{Reading, is_end};
@@ -28,7 +28,7 @@ impl Doubts<'_> {
         Self { reading: None, sentences: Vec::new() }
     }
 
-    /// What a sign of a level counts that stands at a place of the folded text: one step less where it is doubted.
+    /// What a sign of a level counts that stands at a place of the folded text: less where it is doubted.
     pub(super) fn lowered(&self, level: Level, at: usize) -> Level {
         let place = self.reading.map_or(at, |reading| reading.place(at));
         let sentence = self.sentences.partition_point(|(end, _)| *end <= place);
@@ -50,7 +50,7 @@ impl Scale {
         whole: &Weighing<'_>,
         places: impl Iterator<Item = usize>,
     ) -> Doubts<'r> {
-        if !whole.is_understood() {
+        if !whole.may_doubt() {
             return Doubts::none();
         }
         let mut sentences: Vec<(usize, Doubt)> = Vec::new();
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sign_counts_one_step_less_where_neither_its_sentence_nor_the_text_weighs_for_it() {
+    fn a_sign_counts_less_where_neither_its_sentence_nor_the_text_weighs_for_it() {
         let scale = || Scale::parse(TINY).expect("well-formed");
         let lowered = |text: &str, level, at| {
             let reading = Reading::of(text, &[], &Lexicon::new(), &scale());
@@ -90,6 +90,12 @@ mod tests {
             "its own sentence speaks for it"
         );
         assert_eq!(lowered("homework mine here", Level::High, 0), Level::High, "too little is known");
+        let small_talk = "homework so ".repeat(13);
+        assert_eq!(
+            lowered(&small_talk, Level::Crisis, 0),
+            Level::Crisis,
+            "nothing is doubted in a long text"
+        );
         assert_eq!(Doubts::none().lowered(Level::High, 7), Level::High);
     }
 }

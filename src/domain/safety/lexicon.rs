@@ -25,6 +25,9 @@ pub(super) const WORD_MAX: usize = 24;
 /// The shortest word of which a letter may be left out.
 const SLIPPED_MIN: usize = 5;
 
+/// Letters of a masked word that have to be seen.
+const MASKED_SEEN_MIN: usize = 2;
+
 /// What stands before a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Boundary {
@@ -377,8 +380,10 @@ fn letter_for(sign: char, one: char) -> char {
     }
 }
 
-/// Whether `spelling`, each asterisk standing for one letter, is `word`.
+/// Whether `spelling`, each asterisk standing for one letter, is `word`. Two letters have to be seen: `****` is any word.
 fn fits_mask(word: &str, spelling: &str) -> bool {
-    word.len() == spelling.len()
+    let seen = spelling.bytes().filter(|shown| *shown != b'*').count();
+    seen >= MASKED_SEEN_MIN
+        && word.len() == spelling.len()
         && word.bytes().zip(spelling.bytes()).all(|(letter, shown)| shown == b'*' || shown == letter)
 }

@@ -40,6 +40,9 @@ const SPELT: &str = "~";
 /// or in another language weighs nothing either way.
 const KNOWN_TENTHS: usize = 7;
 
+/// Words of a text above which nothing in it is doubted: in long texts small talk would outweigh one plain sentence.
+const DOUBTED_WORDS_MAX: usize = 24;
+
 /// Weights for the two questions: is this danger, and is it danger that pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Weight {
@@ -204,9 +207,9 @@ struct Known<'t> {
 }
 
 impl<'t> Weighing<'t> {
-    /// Whether enough of its words are known for it to be taken for harmless.
-    pub(super) const fn is_understood(&self) -> bool {
-        self.words_known * 10 >= self.words * KNOWN_TENTHS
+    /// Whether it may be taken for harmless: it is short, and enough of its words are known.
+    pub(super) const fn may_doubt(&self) -> bool {
+        self.words <= DOUBTED_WORDS_MAX && self.words_known * 10 >= self.words * KNOWN_TENTHS
     }
 
     /// The grams that weigh most, heaviest first. The person's own words: they can be neither logged nor stored.

@@ -124,3 +124,26 @@ fn an_explanation_tells_what_became_of_every_match() {
         assert!(alone.signs.iter().any(|sign| sign.around.alone && sign.level == Level::None));
     });
 }
+
+#[test]
+fn no_small_talk_hides_a_plain_statement() {
+    let talk = "so today at work we had the quarterly meeting and my boss talked about the budget and then we watched the \
+                football game and my sister made soup and the kids did their homework ";
+    for plain in
+        ["and i want to kill myself", "and i keep wanting to die", "and i think about killing myself"]
+    {
+        for text in [
+            format!("{talk}{plain}"),
+            format!("{talk}{plain} and then i cooked pasta for dinner"),
+            format!("{plain} {talk}"),
+            format!("{}{plain}", talk.repeat(20)),
+        ] {
+            assert!(level(&text).pauses(), "{text}");
+        }
+    }
+    let talk = "we watched the football game with my sister and made soup";
+    assert_eq!(
+        level(&format!("{talk}, i wish i was dead. I've set the date. Nobody can stop me now.")),
+        Level::Crisis
+    );
+}

@@ -124,3 +124,10 @@ fn a_slip_of_the_fingers_does_not_hide_a_plain_statement() {
         assert_eq!(safety.screen(word).level, Level::None, "{word}");
     }
 }
+
+#[test]
+fn what_is_hidden_whole_is_no_word() {
+    for text in ["I want to **** her in the garden", "my boss is ****ing me off", "****", "*** *** ***"] {
+        assert_eq!(safety().screen(text).level, Level::None, "{text}");
+    }
+}

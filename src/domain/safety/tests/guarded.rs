@@ -95,9 +95,9 @@ fn shown(set: &str) -> Shown {
 fn on_sets_that_no_weight_was_learned_from_most_danger_is_noticed_and_few_harmless_texts_pause() {
     for (name, set, noticed_percent, alarms_percent, paused_percent) in [
         ("frozen", include_str!("../../../../tests/data/frozen.jsonl"), 82, 12, 4),
-        ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 78, 13, 6),
+        ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 78, 15, 7),
         ("later", include_str!("../../../../tests/data/blind/later.jsonl"), 76, 9, 4),
-        ("fresh", include_str!("../../../../tests/data/blind/fresh.jsonl"), 72, 8, 3),
+        ("fresh", include_str!("../../../../tests/data/blind/fresh.jsonl"), 72, 9, 3),
     ] {
         let shown = shown(set);
         let at_least = |count: usize, of: usize, percent: usize| count * 100 >= of * percent;
