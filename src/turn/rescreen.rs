@@ -70,7 +70,7 @@ pub(super) async fn catch_up(turns: &Arc<Turns>, admitted: &Admitted, working: &
 }
 
 /// Tells the store on a task of its own, one at a time for a session. Whether it hears or not, the turn goes on: a level
-/// that should have fallen only stands longer. The token is cancelled when it was told.
+/// that should have fallen only stands longer. The token is cancelled when that has ended.
 pub(super) fn settle(
     turns: &Arc<Turns>,
     key: &SessionKey,

@@ -119,8 +119,8 @@ async fn a_successor_is_a_start_and_one_after_a_week_is_reminded() {
     }
 }
 
-#[tokio::test]
-async fn whoever_asks_is_told_and_the_hours_begin_anew() {
+/// A server with a session `s` that has been used for three hours when its next turn comes.
+async fn after_three_hours() -> Server {
     let server = Server::start().await;
     server.create(&json!({"session_id": "s"})).await.ok();
     server.input("s", GOAL).await.ok();
@@ -129,6 +129,12 @@ async fn whoever_asks_is_told_and_the_hours_begin_anew() {
         server.input("s", "I don't know").await.ok();
     }
     server.clock.advance(10 * MINUTE);
+    server
+}
+
+#[tokio::test]
+async fn whoever_asks_is_told_and_the_hours_begin_anew() {
+    let server = after_three_hours().await;
     let asked = server.input("s", "are you a human?").await.ok();
     assert_eq!(asked["navigation"]["decision"], "disclose_ai");
     assert!(is_told(&asked));
@@ -138,14 +144,7 @@ async fn whoever_asks_is_told_and_the_hours_begin_anew() {
 
 #[tokio::test]
 async fn nothing_stands_ahead_of_the_crisis_dialogue_and_the_hours_count_as_told() {
-    let server = Server::start().await;
-    server.create(&json!({"session_id": "s"})).await.ok();
-    server.input("s", GOAL).await.ok();
-    for _ in 0..17 {
-        server.clock.advance(10 * MINUTE);
-        server.input("s", "I don't know").await.ok();
-    }
-    server.clock.advance(10 * MINUTE);
+    let server = after_three_hours().await;
     let crisis = server.input("s", INTENT).await.ok();
     assert_eq!(crisis["responder"], "crisis");
     assert!(is_told(&crisis));

@@ -1,6 +1,8 @@
 //! What follows a completed re-screen while the store fails or hangs: the answer waits for none of it, and nothing of it is
 //! lost.
 
+use serde_json::Value;
+
 use attune::domain::safety::Level;
 use attune::domain::session::{Party, Status};
 use attune::store::{Raise, Store as _};
@@ -68,12 +70,18 @@ fn falls(scene: &Scene) -> usize {
     count.map_or(0, |count| count.parse().expect("a number"))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_waits_for_a_store_that_hangs_over_a_re_screen_and_the_level_falls_once_behind_it() {
+/// A session whose re-screen was completed while the store hangs over it, and the answer.
+async fn while_the_store_hangs() -> (Scene, Value) {
     let scene = Scene::with(PATIENCE);
     up_to_the_last_question(&scene).await;
     scene.store.next(Call::Lower, Fault::Waits);
     let last = scene.said("no").await;
+    (scene, last)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_waits_for_a_store_that_hangs_over_a_re_screen_and_the_level_falls_once_behind_it() {
+    let (scene, last) = while_the_store_hangs().await;
     assert_eq!(last["navigation"]["decision"], "safety_answered");
     assert_eq!(scene.said(CALM).await["safety"]["level"], "elevated");
     assert_eq!(scene.turns.tasks.running(), 1, "the store is told once, however many turns come");
@@ -85,10 +93,7 @@ async fn no_answer_waits_for_a_store_that_hangs_over_a_re_screen_and_the_level_f
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_waits_for_the_store_to_be_told_of_a_re_screen() {
-    let scene = Scene::with(PATIENCE);
-    up_to_the_last_question(&scene).await;
-    scene.store.next(Call::Lower, Fault::Waits);
-    scene.said("no").await;
+    let (scene, _) = while_the_store_hangs().await;
     let let_on = async {
         scene.store.arrived.acquire().await.expect("open").forget();
         scene.turns.tasks.closing().await;
@@ -101,10 +106,7 @@ async fn a_shutdown_waits_for_the_store_to_be_told_of_a_re_screen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_that_comes_while_the_store_hangs_over_a_re_screen_still_voids_it() {
-    let scene = Scene::with(PATIENCE);
-    up_to_the_last_question(&scene).await;
-    scene.store.next(Call::Lower, Fault::Waits);
-    scene.said("no").await;
+    let (scene, _) = while_the_store_hangs().await;
     scene.store.arrived.acquire().await.expect("open").forget();
     let client = scene.session().await.client;
     let raise = Raise { session: key("s"), client, level: Level::Elevated, why: vec!["test".to_owned()] };

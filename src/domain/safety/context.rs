@@ -48,6 +48,8 @@ pub(super) struct Context<'a> {
     reported: Vec<bool>,
     past: Vec<usize>,
     recent: Vec<usize>,
+    /// The words with which sentences begin.
+    sentences: Vec<usize>,
     /// The text says that what was is over.
     is_recovered: bool,
     /// How far the weight of the words lets a sign count.
@@ -71,6 +73,7 @@ impl<'a> Context<'a> {
             reported: vec![false; tokens.len() + 1],
             past: Vec::new(),
             recent: Vec::new(),
+            sentences: (0..tokens.len()).filter(|&at| tokens[at].before >= Boundary::Sentence).collect(),
             is_recovered: false,
             doubts,
         };
@@ -291,10 +294,12 @@ impl<'a> Context<'a> {
     /// Whether a mark of the past stands in the sentences of a match. An attempt may be of now, whatever the sentence before
     /// it tells of long ago.
     fn is_dated(&self, found: Match) -> bool {
-        let is_wall = |at: &usize| self.tokens[*at].before >= Boundary::Sentence;
-        let first = (1..=found.start).rev().find(is_wall).unwrap_or(0);
-        let end = (found.end..self.tokens.len()).find(is_wall).unwrap_or(self.tokens.len());
-        self.past.iter().any(|mark| (first..end).contains(mark))
+        let next = self.sentences.partition_point(|&begin| begin <= found.start);
+        let first = next.checked_sub(1).map_or(0, |at| self.sentences[at]);
+        let behind = self.sentences.partition_point(|&begin| begin < found.end);
+        let end = self.sentences.get(behind).copied().unwrap_or(self.tokens.len());
+        let mark = self.past.partition_point(|&mark| mark < first);
+        self.past.get(mark).is_some_and(|&mark| mark < end)
     }
 
     fn phrase(&self, start: usize, end: usize) -> String {

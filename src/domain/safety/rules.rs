@@ -43,7 +43,7 @@ pub enum Tier {
     Distress,
     /// Weaker still: several different ones add up.
     Mark,
-    /// No rule spoke, but the words weigh for danger all together. No rule may name it.
+    /// The words weigh for danger all together, more than the rules say. No rule may name it.
     Weighed,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Rule {
     pub tier: Tier,
     pub negatable: bool,
     pub ages: bool,
-    /// Counts whatever the words around it weigh.
+    /// Is not doubted, whatever the words around it weigh.
     pub firm: bool,
     /// Counts only beside a sign of one of these tiers, or of one of these rules, anywhere in the text.
     pub needs: Vec<Tier>,
@@ -146,7 +146,7 @@ pub struct Rules {
     pub(super) scope_ends: BTreeSet<Word>,
     pub(super) others: BTreeSet<Word>,
     pub(super) selves: BTreeSet<Word>,
-    /// Looks at the texts in which no rule has found a sign; `None`: nothing does.
+    /// A second opinion beside the rules; `None`: there is none.
     pub(super) scale: Option<Scale>,
 }
 
@@ -159,7 +159,7 @@ impl Rules {
         Self::parse(&SHIPPED)?.with_scale()
     }
 
-    /// The same rules, with the weights inside of the binary behind them.
+    /// The same rules, with the weights inside of the binary beside them.
     pub fn with_scale(self) -> Result<Self, Vec<Fault>> {
         Ok(Self { scale: Some(Scale::embedded()?), ..self })
     }

@@ -1,6 +1,7 @@
 //! What a text's words weigh for danger all together, as learned from labelled messages: a second opinion beside the rules.
 //!
-//! Where no rule has found a sign, enough weight is one. Where a rule has, the weight may be [doubt](super::doubt).
+//! Enough weight is a sign by itself, where it says more than the rules. Where it speaks against a rule's sign, it may be
+//! [doubt](super::doubt).
 //!
 //! The weights are data (`prompts/safety/weights.en.tsv`), made by `scripts/weigh`. Deterministic: the same text weighs the
 //! same, in whatever order the file stands.
@@ -11,7 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::doubt::Doubt;
 use super::fault::{Fault, Faults};
 use super::level::Level;
-use super::reading::{is_end, words_of};
+use super::plain::{is_end, words_of};
 use super::rules::Tier;
 use super::screen::Hit;
 use crate::domain::fnv::Fnv;
@@ -59,7 +60,7 @@ impl Weight {
         Self { danger: self.danger * factor, pausing: self.pausing * factor }
     }
 
-    pub(super) fn max(self, other: Self) -> Self {
+    fn max(self, other: Self) -> Self {
         Self { danger: self.danger.max(other.danger), pausing: self.pausing.max(other.pausing) }
     }
 }
@@ -123,17 +124,13 @@ impl Scale {
         Err(faults.told())
     }
 
-    pub(super) const fn sign(&self) -> Weight {
-        self.sign
-    }
-
     pub(super) fn knows(&self, word: &str) -> bool {
         self.weights.contains_key(&hash_of([word].into_iter()))
     }
 
     /// Weighs a folded text. Each known gram counts once; the sum is divided by the root of their number, so that long
     /// texts weigh no more than short ones.
-    pub(super) fn weigh<'t>(&self, folded: &'t str) -> Weighing<'t> {
+    pub(super) fn weigh<'t>(&'t self, folded: &'t str) -> Weighing<'t> {
         let mut pan = Pan {
             scale: self,
             known: Vec::with_capacity(folded.len().min(KNOWN_FIRST)),
@@ -148,31 +145,6 @@ impl Scale {
             pan.add(sentence);
         }
         pan.weighing()
-    }
-
-    /// What a text is a sign of by its weight alone; `None` where it is none.
-    pub(super) fn sign_in(&self, weighing: &Weighing<'_>) -> Option<Hit> {
-        if weighing.words < WORDS_MIN {
-            return None;
-        }
-        let Weight { danger, pausing } = weighing.weight;
-        let (rule, level, by) = if pausing >= self.sign.pausing {
-            (RULE_PAUSING, Level::High, Needle::Pausing)
-        } else if danger >= self.sign.danger {
-            (RULE, Level::Elevated, Needle::Danger)
-        } else {
-            return None;
-        };
-        let phrase = weighing.heaviest(by, 1).concat();
-        Some(Hit { rule: rule.to_owned(), tier: Tier::Weighed, level, phrase })
-    }
-
-    /// What is doubted of signs in words of this weight.
-    pub(super) fn doubt_of(&self, weight: Weight) -> Doubt {
-        Doubt {
-            asking: weight.danger < self.doubt.danger,
-            pausing: weight.danger < 0.0 && weight.pausing < self.doubt.pausing,
-        }
     }
 }
 
@@ -191,6 +163,7 @@ pub(super) enum Needle {
 
 /// A text on the scale.
 pub(super) struct Weighing<'t> {
+    scale: &'t Scale,
     pub(super) weight: Weight,
     /// Lookups that it took.
     pub(super) work: u64,
@@ -207,6 +180,37 @@ struct Known<'t> {
 }
 
 impl<'t> Weighing<'t> {
+    /// From which weight on it is a sign.
+    pub(super) const fn sign_from(&self) -> Weight {
+        self.scale.sign
+    }
+
+    /// What the text is a sign of by its weight alone; `None` where it is none.
+    pub(super) fn sign(&self) -> Option<Hit> {
+        if self.words < WORDS_MIN {
+            return None;
+        }
+        let (rule, level, by) = if self.weight.pausing >= self.scale.sign.pausing {
+            (RULE_PAUSING, Level::High, Needle::Pausing)
+        } else if self.weight.danger >= self.scale.sign.danger {
+            (RULE, Level::Elevated, Needle::Danger)
+        } else {
+            return None;
+        };
+        let phrase = self.heaviest(by, 1).concat();
+        Some(Hit { rule: rule.to_owned(), tier: Tier::Weighed, level, phrase })
+    }
+
+    /// What is doubted of signs in a sentence of the text.
+    pub(super) fn doubt_of(&self, sentence: &str) -> Doubt {
+        let weight = self.scale.weigh(sentence).weight.max(self.weight);
+        let doubt = self.scale.doubt;
+        Doubt {
+            asking: weight.danger < doubt.danger,
+            pausing: weight.danger < 0.0 && weight.pausing < doubt.pausing,
+        }
+    }
+
     /// Whether it may be taken for harmless: it is short, and enough of its words are known.
     pub(super) const fn may_doubt(&self) -> bool {
         self.words <= DOUBTED_WORDS_MAX && self.words_known * 10 >= self.words * KNOWN_TENTHS
@@ -231,15 +235,15 @@ impl<'t> Weighing<'t> {
 }
 
 /// What lies on the scale so far.
-struct Pan<'s, 't> {
-    scale: &'s Scale,
+struct Pan<'t> {
+    scale: &'t Scale,
     known: Vec<Known<'t>>,
     words: usize,
     words_known: usize,
     work: u64,
 }
 
-impl<'t> Pan<'_, 't> {
+impl<'t> Pan<'t> {
     /// Every gram of a sentence: one to three words in a row, its ends among them, pairs with one word between, and the
     /// letters of words that are not known.
     fn add(&mut self, sentence: &'t str) {
@@ -310,8 +314,8 @@ impl<'t> Pan<'_, 't> {
         let sum = self.known.iter().fold(Weight::default(), |sum, known| sum.plus(known.weight));
         let count = u16::try_from(self.known.len().max(1)).unwrap_or(u16::MAX);
         let weight = self.scale.bias.plus(sum.times(1.0 / f32::from(count).sqrt()));
-        let Self { known, words, words_known, work, .. } = self;
-        Weighing { weight, work, words, words_known, known }
+        let Self { scale, known, words, words_known, work } = self;
+        Weighing { scale, weight, work, words, words_known, known }
     }
 }
 
@@ -365,7 +369,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_sign_names_the_words_that_weigh_most_and_pauses_where_they_weigh_enough() {
-        let sign = |text| scale().sign_in(&scale().weigh(text)).map(|hit| (hit.rule, hit.level, hit.phrase));
+        let sign = |text| scale().weigh(text).sign().map(|hit| (hit.rule, hit.level, hit.phrase));
         let is = |rule: &str, level, phrase: &str| Some((rule.to_owned(), level, phrase.to_owned()));
         assert_eq!(sign("i feel so empty"), is(RULE, Level::Elevated, "empty"));
         assert_eq!(sign("they have a rope"), is(RULE_PAUSING, Level::High, "rope"));

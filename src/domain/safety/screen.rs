@@ -7,7 +7,7 @@ use super::doubt::Doubts;
 use super::fold::fold;
 use super::level::Level;
 use super::lexicon::Token;
-use super::reading::Reading;
+use super::plain::Plain;
 use super::rules::{Match, Meaning, Rules, Tier};
 use super::scale::{Needle, Weighing};
 
@@ -104,63 +104,23 @@ impl Rules {
         let tokens = self.lexicon.read(&folded);
         let mut work = 0;
         let found = self.matches(&tokens, &mut work);
-        let reading = self.reading(&folded, &tokens);
-        let weighing = self.weighing(reading.as_ref());
+        let plain = self.plain(&folded, &tokens);
+        let weighing = self.weighing(plain.as_ref());
         work += weighing.as_ref().map_or(0, |weighing| weighing.work);
         if found.is_empty() {
-            return (self.raised(Screening::default(), weighing.as_ref()), work);
+            return (raised(Screening::default(), weighing.as_ref()), work);
         }
-        let doubts = self.doubts(reading.as_ref(), weighing.as_ref(), &tokens, &found);
+        let doubts = doubts(plain.as_ref(), weighing.as_ref(), &tokens, &found);
         let context = Context::of(self, &folded, &tokens, &found, doubts);
-        (self.or_weighed(&context, &found, weighing.as_ref()), work)
+        (or_weighed(&context, &found, weighing.as_ref()), work)
     }
 
-    fn reading<'t>(&self, folded: &'t str, tokens: &[Token]) -> Option<Reading<'t>> {
-        self.scale.as_ref().map(|scale| Reading::of(folded, tokens, &self.lexicon, scale))
+    fn plain<'t>(&self, folded: &'t str, tokens: &[Token]) -> Option<Plain<'t>> {
+        self.scale.as_ref().map(|scale| Plain::of(folded, tokens, &self.lexicon, scale))
     }
 
-    fn weighing<'t>(&self, reading: Option<&'t Reading<'_>>) -> Option<Weighing<'t>> {
-        self.scale.as_ref().zip(reading).map(|(scale, reading)| scale.weigh(&reading.text))
-    }
-
-    fn doubts<'r>(
-        &self,
-        reading: Option<&'r Reading<'r>>,
-        weighing: Option<&Weighing<'_>>,
-        tokens: &[Token],
-        found: &[Match],
-    ) -> Doubts<'r> {
-        let weighed = self.scale.as_ref().zip(reading).zip(weighing);
-        let Some(((scale, reading), weighing)) = weighed else { return Doubts::none() };
-        // In order: what a rule found stands before what it is judged by.
-        let of_rules = found.iter().filter(|found| matches!(found.meaning, Meaning::Rule(_)));
-        scale.doubts(reading, weighing, of_rules.map(|found| tokens[found.start].start))
-    }
-
-    /// What the rules found, raised by what the words weigh. Who denies danger is not weighed: "I don't want to die" has the
-    /// words of somebody who does.
-    fn or_weighed(
-        &self,
-        context: &Context<'_>,
-        found: &[Match],
-        weighing: Option<&Weighing<'_>>,
-    ) -> Screening {
-        let by_rule = context.screening(found);
-        let is_denial = by_rule.level == Level::None && context.is_denial(found);
-        if is_denial { by_rule } else { self.raised(by_rule, weighing) }
-    }
-
-    /// With the sign of the scale, where it says more than the rules. Of somebody else's danger it has nothing to say.
-    fn raised(&self, by_rule: Screening, weighing: Option<&Weighing<'_>>) -> Screening {
-        let sign = self.scale.as_ref().zip(weighing).and_then(|(scale, weighing)| scale.sign_in(weighing));
-        match sign.filter(|sign| sign.level > by_rule.level && !by_rule.third_person) {
-            Some(sign) => Screening {
-                level: sign.level,
-                hits: [vec![sign], by_rule.hits].concat(),
-                third_person: false,
-            },
-            None => by_rule,
-        }
+    fn weighing<'t>(&'t self, plain: Option<&'t Plain<'_>>) -> Option<Weighing<'t>> {
+        self.scale.as_ref().zip(plain).map(|(scale, plain)| scale.weigh(&plain.text))
     }
 
     /// Screens, and tells what became of every match.
@@ -169,18 +129,52 @@ impl Rules {
         let folded = fold(text);
         let tokens = self.lexicon.read(&folded);
         let found = self.matches(&tokens, &mut 0);
-        let reading = self.reading(&folded, &tokens);
-        let weighing = self.weighing(reading.as_ref());
-        let doubts = self.doubts(reading.as_ref(), weighing.as_ref(), &tokens, &found);
+        let plain = self.plain(&folded, &tokens);
+        let weighing = self.weighing(plain.as_ref());
+        let doubts = doubts(plain.as_ref(), weighing.as_ref(), &tokens, &found);
         let context = Context::of(self, &folded, &tokens, &found, doubts);
-        let weight = self.scale.as_ref().zip(weighing.as_ref()).map(|(scale, weighing)| Weights {
-            danger: weighing.weight.danger,
-            pausing: weighing.weight.pausing,
-            danger_sign: scale.sign().danger,
-            pausing_sign: scale.sign().pausing,
-            heaviest: weighing.heaviest(Needle::Danger, SHOWN_MAX).into_iter().map(str::to_owned).collect(),
-        });
-        let screening = self.or_weighed(&context, &found, weighing.as_ref());
-        Explanation { screening, signs: context.signs(&found), weight }
+        let screening = or_weighed(&context, &found, weighing.as_ref());
+        Explanation { screening, signs: context.signs(&found), weight: weighing.map(|it| weights(&it)) }
+    }
+}
+
+fn doubts<'r>(
+    plain: Option<&'r Plain<'r>>,
+    weighing: Option<&Weighing<'_>>,
+    tokens: &[Token],
+    found: &[Match],
+) -> Doubts<'r> {
+    let Some((plain, weighing)) = plain.zip(weighing) else { return Doubts::none() };
+    // In order: what a rule found stands before what it is judged by.
+    let of_rules = found.iter().filter(|found| matches!(found.meaning, Meaning::Rule(_)));
+    weighing.doubts(plain, of_rules.map(|found| tokens[found.start].start))
+}
+
+/// What the rules found, raised by what the words weigh. Who denies danger is not weighed: "I don't want to die" has the
+/// words of somebody who does.
+fn or_weighed(context: &Context<'_>, found: &[Match], weighing: Option<&Weighing<'_>>) -> Screening {
+    let by_rule = context.screening(found);
+    let is_denial = by_rule.level == Level::None && context.is_denial(found);
+    if is_denial { by_rule } else { raised(by_rule, weighing) }
+}
+
+/// With the sign of the scale, where it says more than the rules. Of somebody else's danger it has nothing to say.
+fn raised(by_rule: Screening, weighing: Option<&Weighing<'_>>) -> Screening {
+    let sign = weighing.and_then(Weighing::sign);
+    match sign.filter(|sign| sign.level > by_rule.level && !by_rule.third_person) {
+        Some(sign) => {
+            Screening { level: sign.level, hits: [vec![sign], by_rule.hits].concat(), third_person: false }
+        }
+        None => by_rule,
+    }
+}
+
+fn weights(weighing: &Weighing<'_>) -> Weights {
+    Weights {
+        danger: weighing.weight.danger,
+        pausing: weighing.weight.pausing,
+        danger_sign: weighing.sign_from().danger,
+        pausing_sign: weighing.sign_from().pausing,
+        heaviest: weighing.heaviest(Needle::Danger, SHOWN_MAX).into_iter().map(str::to_owned).collect(),
     }
 }

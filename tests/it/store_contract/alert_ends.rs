@@ -5,7 +5,7 @@ use attune::domain::safety::Level;
 use attune::domain::session::{Event, Status};
 use attune::store::{ALERT_KEPT, Acknowledged, Raise, Reported, Transitioned};
 
-use super::alerts::{acknowledge, all, report};
+use super::alerts::{acknowledge, all, report, risen};
 use crate::world::{Adapter, DAY, Desk, HOUR, client, key, limits};
 
 async fn sweep<A: Adapter>(adapter: &A) {
@@ -20,9 +20,7 @@ async fn left<A: Adapter>(adapter: &A) -> Vec<AlertState> {
 
 /// A session whose client's level rose, and somebody has seen it.
 async fn seen<A: Adapter>(adapter: &A, desk: &Desk<'_, A>, id: &str) -> Alert {
-    desk.turn(id).await;
-    desk.raise(id, Level::High).await;
-    let alert = all(adapter).await[0].id.clone();
+    let alert = risen(adapter, desk, id, Level::High).await;
     match acknowledge(adapter, &alert).await {
         Acknowledged::Done(alert) => alert,
         other => panic!("not acknowledged but {other:?}"),
@@ -32,9 +30,7 @@ async fn seen<A: Adapter>(adapter: &A, desk: &Desk<'_, A>, id: &str) -> Alert {
 pub async fn what_was_dealt_with_goes_in_its_time_and_an_open_alert_never<A: Adapter>() {
     let adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
-    desk.turn("s").await;
-    desk.raise("s", Level::High).await;
-    let first = all(&adapter).await[0].id.clone();
+    let first = risen(&adapter, &desk, "s", Level::High).await;
     adapter.wind(HOUR).await;
     desk.raise("s", Level::Crisis).await;
     adapter.wind(ALERT_KEPT).await;
@@ -137,12 +133,10 @@ pub async fn an_erased_sessions_alert_is_cleared_in_another_of_its_client<A: Ada
 pub async fn an_open_alert_outlives_its_session_and_goes_once_it_was_seen<A: Adapter>() {
     let adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
-    desk.turn("s").await;
-    desk.raise("s", Level::Crisis).await;
+    let open = risen(&adapter, &desk, "s", Level::Crisis).await;
     adapter.store().delete(&key("s")).await.expect("it is there").expect("it stood");
     adapter.wind(ALERT_KEPT * 2).await;
     assert_eq!(left(&adapter).await, [AlertState::Open]);
-    let open = all(&adapter).await[0].id.clone();
     acknowledge(&adapter, &open).await;
     adapter.wind(ALERT_KEPT).await;
     assert_eq!(left(&adapter).await, []);

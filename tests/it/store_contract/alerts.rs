@@ -40,6 +40,13 @@ pub(super) async fn report<A: Adapter>(
     adapter.store().report(report).await.expect("the store is there")
 }
 
+/// The alert of a session whose client's level rose.
+pub(super) async fn risen<A: Adapter>(adapter: &A, desk: &Desk<'_, A>, id: &str, level: Level) -> AlertId {
+    desk.turn(id).await;
+    desk.raise(id, level).await;
+    all(adapter).await[0].id.clone()
+}
+
 fn levels(alerts: &[Alert]) -> Vec<Level> {
     alerts.iter().map(|alert| alert.level).collect()
 }
@@ -144,9 +151,7 @@ pub async fn alerts_outlive_a_crash_with_what_was_said_of_them<A: Adapter>() {
 pub async fn an_alert_is_acknowledged_once<A: Adapter>() {
     let adapter = A::open(limits()).await;
     let desk = Desk::of(&adapter);
-    desk.turn("s").await;
-    desk.raise("s", Level::High).await;
-    let id = all(&adapter).await[0].id.clone();
+    let id = risen(&adapter, &desk, "s", Level::High).await;
     adapter.wind(HOUR).await;
     let Acknowledged::Done(alert) = acknowledge(&adapter, &id).await else { panic!("not acknowledged") };
     let seen = alert.acknowledged.clone().expect("by somebody");

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use super::lexicon::{Lexicon, NUMBER, Token};
 use super::scale::Scale;
 
-pub(super) struct Reading<'t> {
+pub(super) struct Plain<'t> {
     pub(super) text: Cow<'t, str>,
     /// From which place of the folded text on, and by how much, places lie further on here.
     shifts: Vec<(usize, isize)>,
 }
 
-impl<'t> Reading<'t> {
+impl<'t> Plain<'t> {
     /// Reads a folded text, of which `tokens` are the words. Most texts stand as they are.
     pub(super) fn of(folded: &'t str, tokens: &[Token], lexicon: &Lexicon, scale: &Scale) -> Self {
         let (mut text, mut shifts, mut copied) = (String::new(), Vec::new(), 0);
@@ -93,8 +93,8 @@ mod tests {
         }
         lexicon.spell("kms", "kill myself");
         let tokens = lexicon.read(text);
-        let reading = Reading::of(text, &tokens, &lexicon, &scale);
-        (reading.text.clone().into_owned(), tokens.iter().map(|token| reading.place(token.start)).collect())
+        let plain = Plain::of(text, &tokens, &lexicon, &scale);
+        (plain.text.clone().into_owned(), tokens.iter().map(|token| plain.place(token.start)).collect())
     }
 
     #[test]
