@@ -29,7 +29,7 @@ RANK = {"none": 0, "elevated": 1, "high": 2, "crisis": 3, False: 0, True: 2}
 DANGER, PAUSING = 1, 2
 # The share of left-out harmless texts that weigh enough to be a sign, and of left-out dangerous ones that are doubted.
 SIGNS = {DANGER: 0.02, PAUSING: 0.003}
-DOUBTED = {DANGER: 0.12, PAUSING: 0.12}
+DOUBTED = {DANGER: 0.18, PAUSING: 0.18}
 FOLDS = 4
 WORD_TEXTS_MIN, GRAM_TEXTS_MIN = 3, 3
 LETTERS = (3, 4, 5)
@@ -93,6 +93,15 @@ def scaled(matrix):
     return sparse.diags(1 / count) @ matrix.astype(float)
 
 
+def telling(matrix, answers):
+    """How much each gram tells by itself: the root of how far apart its shares in both kinds of texts lie, in powers of e.
+
+    What a gram may weigh is scaled by it, so that those which stand as often in either kind of text weigh little."""
+    shares = [1 + numpy.asarray(matrix[kind].sum(axis=0)).ravel() for kind in (answers, ~answers)]
+    one, other = (share / share.sum() for share in shares)
+    return numpy.sqrt(numpy.abs(numpy.log(one / other)))
+
+
 class Scale:
     """Weights of grams for both questions."""
 
@@ -102,16 +111,21 @@ class Scale:
         edges = {"<", ">"}
         cut = lambda text: [gram for gram in grams(text, known) if gram not in edges]
         self.vectors = CountVectorizer(analyzer=cut, binary=True, min_df=GRAM_TEXTS_MIN)
-        matrix = scaled(self.vectors.fit_transform(texts))
-        fresh = lambda: LogisticRegression(C=30, max_iter=5000, class_weight="balanced")
-        self.models = {question: fresh().fit(matrix, ranks >= question) for question in (DANGER, PAUSING)}
+        counts = self.vectors.fit_transform(texts)
+        matrix = scaled(counts)
+        self.bias, self.weights = {}, {}
+        for question in (DANGER, PAUSING):
+            scale = telling(counts, ranks >= question)
+            model = LogisticRegression(C=15, max_iter=5000, class_weight="balanced")
+            model.fit(matrix @ sparse.diags(scale), ranks >= question)
+            self.bias[question], self.weights[question] = model.intercept_[0], model.coef_[0] * scale
 
     def weigh(self, texts):
         matrix = scaled(self.vectors.transform(texts))
-        return {question: model.decision_function(matrix) for question, model in self.models.items()}
+        return {question: self.bias[question] + matrix @ self.weights[question] for question in self.weights}
 
     def rows(self):
-        danger, pausing = (self.models[question].coef_[0] for question in (DANGER, PAUSING))
+        danger, pausing = self.weights[DANGER], self.weights[PAUSING]
         for gram, at in sorted(self.vectors.vocabulary_.items()):
             # A single word is kept whatever it weighs: its letters are not weighed where it is known.
             if " " not in gram and not gram.startswith("~") or max(abs(danger[at]), abs(pausing[at])) >= WEIGHT_MIN:
@@ -161,12 +175,11 @@ def main():
     scale = Scale(texts, ranks)
     rows = list(scale.rows())
     pair = lambda name, of: f"={name}\t{of[DANGER]:.3f}\t{of[PAUSING]:.3f}"
-    bias = {question: model.intercept_[0] for question, model in scale.models.items()}
     lines = [
         "# What words weigh for danger, and for danger that pauses: made by scripts/weigh, not by hand. docs/safety.md says",
         f"# how, and how well it does. {len(texts)} labelled texts, {int((ranks >= DANGER).sum())} of them danger;"
         f" {len(rows)} grams.",
-        pair("bias", bias),
+        pair("bias", scale.bias),
         pair("sign", sign),
         pair("doubt", doubt),
         *rows,

@@ -205,9 +205,12 @@ struct Tried {
     /// Rules to try: a folder instead of those inside of the binary, or one file of it for that of the same name.
     #[arg(long)]
     rules: Option<PathBuf>,
-    /// Screen by the rules alone, without the weights of words behind them.
+    /// Screen by the rules alone, without the weights of words beside them.
     #[arg(long)]
     rules_alone: bool,
+    /// Weights of words to try instead of those inside of the binary: a file that `scripts/weigh` wrote.
+    #[arg(long, conflicts_with = "rules_alone")]
+    weights: Option<PathBuf>,
 }
 
 fn alarm_level(name: &str) -> Result<Level, &'static str> {

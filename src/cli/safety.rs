@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use tokio::time::Instant;
 
 use crate::domain::safety::eval::{Case, Outcome, Report};
-use crate::domain::safety::{Level, RuleFile, Rules};
+use crate::domain::safety::{Level, RuleFile, Rules, WEIGHTS};
 
 use super::{Failure, TEXT_MAX_BYTES, Tried, say, standard_input, told};
 
@@ -49,19 +49,23 @@ pub(super) fn explain(text: &str, tried: &Tried) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rules inside of the binary, or those of a folder, or the shipped ones with one file of the same name replaced.
+/// The rules inside of the binary, or those of a folder, or the shipped ones with one file of the same name replaced; with the
+/// weights inside of the binary, those of a file, or none.
 fn open_rules(tried: &Tried) -> Result<Rules, Failure> {
-    let rules = match &tried.rules {
-        None => Rules::embedded(),
-        Some(path) => {
-            let own = read_files(path)?;
-            let own: Vec<RuleFile<'_>> = own.iter().map(|(name, text)| RuleFile { name, text }).collect();
-            let files = if path.is_dir() { own } else { Rules::shipped_but(&own) };
-            Rules::parse(&files).and_then(Rules::with_scale)
-        }
-    };
-    let rules = rules.or_else(|faults| told(&faults))?;
-    Ok(if tried.rules_alone { rules.alone() } else { rules })
+    let own = tried.rules.as_deref().map_or_else(|| Ok(Vec::new()), read_files)?;
+    let own: Vec<RuleFile<'_>> = own.iter().map(|(name, text)| RuleFile { name, text }).collect();
+    let is_whole = tried.rules.as_deref().is_some_and(Path::is_dir);
+    let files = if is_whole { own } else { Rules::shipped_but(&own) };
+    let rules = Rules::parse(&files).or_else(|faults| told(&faults))?;
+    if tried.rules_alone {
+        return Ok(rules);
+    }
+    let weights = tried
+        .weights
+        .as_deref()
+        .map(|path| std::fs::read_to_string(path).map_err(|error| unreadable(path, &error)));
+    let weights = weights.transpose()?;
+    rules.with_weights(weights.as_deref().unwrap_or(WEIGHTS)).or_else(|faults| told(&faults))
 }
 
 /// Names and texts of a folder's TOML files in the order of their names, or of one file.

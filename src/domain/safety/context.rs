@@ -53,7 +53,7 @@ pub(super) struct Context<'a> {
     /// The text says that what was is over.
     is_recovered: bool,
     /// How far the weight of the words lets a sign count.
-    doubts: Doubts<'a>,
+    doubts: Doubts,
 }
 
 impl<'a> Context<'a> {
@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
         folded: &'a str,
         tokens: &'a [Token],
         found: &[Match],
-        doubts: Doubts<'a>,
+        doubts: Doubts,
     ) -> Self {
         let mut context = Self {
             rules,
@@ -156,7 +156,7 @@ impl<'a> Context<'a> {
         let first = *judged.iter().find(is_of)?;
         let different: BTreeSet<usize> = judged.iter().filter(is_of).map(|sign| sign.rule).collect();
         let tier = self.rules.all[sum.rule].tier;
-        let level = self.lowered(tier.level(), first.start);
+        let level = self.doubts.lowered(tier.level(), &(first.start..first.end));
         let around = Around::default();
         let sign = Judged { rule: sum.rule, tier, level, undoubted: tier.level(), around, ..first };
         (different.len() >= sum.at_least).then_some(sign)
@@ -173,7 +173,10 @@ impl<'a> Context<'a> {
 
     /// Whether every match of a rule of danger is denied, and there is one.
     pub fn is_denial(&self, found: &[Match]) -> bool {
-        let of_danger = |sign: &Judged| !self.rules.all[sign.rule].tier.only_supports();
+        let of_danger = |sign: &Judged| {
+            let rule = &self.rules.all[sign.rule];
+            rule.stands_alone() && !rule.tier.only_supports()
+        };
         let mut signs = found.iter().filter_map(|found| self.judge(*found)).filter(of_danger).peekable();
         signs.peek().is_some() && signs.all(|sign| sign.around.negated)
     }
@@ -197,6 +200,8 @@ impl<'a> Context<'a> {
         // What another person went through long ago is no danger now.
         let most = if is_others && long_past {
             Level::None
+        } else if rule.takes_back {
+            Level::Crisis
         } else {
             self.most(found, long_past || rule.tier == Tier::History)
         };
@@ -214,7 +219,7 @@ impl<'a> Context<'a> {
             Around { anothers: false, long_past: false, .. } => rule.tier,
         };
         let counts = if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
-        let level = if rule.firm { counts } else { self.lowered(counts, found.start) };
+        let level = if rule.firm { counts } else { self.doubts.lowered(counts, &(found.start..found.end)) };
         let around = Around { doubted: (level < counts).then_some(level), ..around };
         let undoubted = counts;
         Some(Judged { rule: nth, tier, level, undoubted, start: found.start, end: found.end, around })
@@ -226,11 +231,6 @@ impl<'a> Context<'a> {
             return Level::None;
         }
         self.at_most[found.start..found.end].iter().min().copied().unwrap_or(Level::Crisis)
-    }
-
-    /// What a sign of a level counts at a word, by what the words weigh.
-    fn lowered(&self, level: Level, at: usize) -> Level {
-        self.doubts.lowered(level, self.tokens[at].start)
     }
 
     fn is_negated(&self, found: Match) -> bool {

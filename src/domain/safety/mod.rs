@@ -12,6 +12,7 @@ mod duty;
 pub mod eval;
 mod fault;
 mod fold;
+mod gram;
 mod level;
 mod lexicon;
 mod mode;
@@ -26,9 +27,12 @@ mod screen;
 mod source;
 mod statement;
 mod texts;
+mod weighed;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 pub use assess::{Action, Assessment, assess};
 pub use context::Around;
@@ -42,7 +46,7 @@ pub use level::{Basis, Level, Lowering, Negative, Noted, SafetyMemory};
 pub use mode::Mode;
 pub use rail::{Class, Rail, Reading, Release, Secrets};
 pub use resources::{Resource, Resources};
-pub use rules::{Rules, Tier};
+pub use rules::{Rules, Tier, WEIGHTS};
 pub use screen::{Explanation, Hit, Screening, SelfHarmDetected, Sign, Weights};
 pub use source::RuleFile;
 pub use statement::{PublicLevel, Statement};
@@ -50,7 +54,7 @@ pub use texts::CrisisTexts;
 
 /// Everything that safety needs, read once at the start.
 pub struct Safety {
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     pub texts: CrisisTexts,
     pub resources: Resources,
 }

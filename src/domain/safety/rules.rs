@@ -1,6 +1,7 @@
 //! The rules of detection as data, compiled once. Reading a text with them is `screen.rs`.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,7 @@ impl Tier {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "a rule has them independently of one another")]
 pub(super) struct Rule {
     pub id: String,
     pub tier: Tier,
@@ -92,6 +94,8 @@ pub(super) struct Rule {
     pub ages: bool,
     /// Is not doubted, whatever the words around it weigh.
     pub firm: bool,
+    /// Takes back what an idiom, a denial or another's word says in the same breath, so that no idiom lowers it.
+    pub takes_back: bool,
     /// Counts only beside a sign of one of these tiers, or of one of these rules, anywhere in the text.
     pub needs: Vec<Tier>,
     pub beside: Vec<usize>,
@@ -108,7 +112,16 @@ pub(super) struct Sum {
 impl Rule {
     fn plain(id: &str, tier: Tier) -> Self {
         let (needs, beside) = (Vec::new(), Vec::new());
-        Self { id: id.to_owned(), tier, negatable: true, ages: false, firm: false, needs, beside }
+        Self {
+            id: id.to_owned(),
+            tier,
+            negatable: true,
+            ages: false,
+            firm: false,
+            takes_back: false,
+            needs,
+            beside,
+        }
     }
 
     pub(super) const fn stands_alone(&self) -> bool {
@@ -150,24 +163,28 @@ pub struct Rules {
     pub(super) scale: Option<Scale>,
 }
 
+/// The weights inside of the binary.
+pub const WEIGHTS: &str = include_str!("../../../prompts/safety/weights.en.tsv");
+
 impl Rules {
     /// The language that the rules assess.
     pub const LANGUAGE: Language = Language::English;
 
-    /// The rules and the weights inside of the binary.
-    pub fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(&SHIPPED)?.with_scale()
+    /// The rules and the weights inside of the binary. Read once for a process: it takes a while, and they never change.
+    pub fn embedded() -> Result<Arc<Self>, Vec<Fault>> {
+        static EMBEDDED: LazyLock<Result<Arc<Rules>, Vec<Fault>>> =
+            LazyLock::new(|| Rules::shipped()?.with_weights(WEIGHTS).map(Arc::new));
+        EMBEDDED.clone()
     }
 
-    /// The same rules, with the weights inside of the binary beside them.
-    pub fn with_scale(self) -> Result<Self, Vec<Fault>> {
-        Ok(Self { scale: Some(Scale::embedded()?), ..self })
+    /// The rules inside of the binary alone.
+    pub fn shipped() -> Result<Self, Vec<Fault>> {
+        Self::parse(&SHIPPED)
     }
 
-    /// The same rules alone.
-    #[must_use]
-    pub fn alone(self) -> Self {
-        Self { scale: None, ..self }
+    /// The same rules, with weights of words beside them: [`WEIGHTS`], or others as `scripts/weigh` writes them.
+    pub fn with_weights(self, weights: &str) -> Result<Self, Vec<Fault>> {
+        Ok(Self { scale: Some(Scale::parse(weights)?), ..self })
     }
 
     /// The files inside of the binary, where those of the same name are replaced by `own`, and what is new is added.
@@ -265,6 +282,7 @@ impl<'a> Compiler<'a> {
             negatable: rule.negatable,
             ages: rule.ages,
             firm: rule.firm,
+            takes_back: rule.takes_back,
             needs: rule.needs.clone(),
             ..Rule::plain(&rule.id, rule.tier)
         });

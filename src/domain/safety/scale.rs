@@ -6,11 +6,13 @@
 //! The weights are data (`prompts/safety/weights.en.tsv`), made by `scripts/weigh`. Deterministic: the same text weighs the
 //! same, in whatever order the file stands.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher as _;
+use std::iter::once;
+use std::ops::RangeInclusive;
 
 use super::doubt::Doubt;
 use super::fault::{Fault, Faults};
+use super::gram::{ByGram, hash_of, hash_of_word, joined};
 use super::level::Level;
 use super::plain::{is_end, words_of};
 use super::rules::Tier;
@@ -18,14 +20,14 @@ use super::screen::Hit;
 use crate::domain::fnv::Fnv;
 
 const FILE: &str = "weights";
-const WEIGHTS: &str = include_str!("../../../prompts/safety/weights.en.tsv");
 /// The ids under which it speaks.
 const RULE: &str = "weighed.words";
 const RULE_PAUSING: &str = "weighed.pausing";
 /// How many words in a row are weighed together, at the most.
 const GRAM_MAX: usize = 3;
-/// A word that nothing is known of is weighed by its letters, so many in a row.
-const LETTERS: std::ops::RangeInclusive<usize> = 3..=5;
+/// A word that nothing is known of is weighed by its letters, so many in a row; one without end is not.
+const LETTERS: RangeInclusive<usize> = 3..=5;
+const SPELT_MAX: usize = 40;
 /// Words that a text has to have before its weight is a sign: a bare "goodbye" weighs much and says little.
 const WORDS_MIN: usize = 4;
 /// Words from which on a text is not weighed any further, so that the time it takes has an end.
@@ -41,8 +43,8 @@ const SPELT: &str = "~";
 /// or in another language weighs nothing either way.
 const KNOWN_TENTHS: usize = 7;
 
-/// Words of a text above which nothing in it is doubted: in long texts small talk would outweigh one plain sentence.
-const DOUBTED_WORDS_MAX: usize = 24;
+/// Words that a text has to have before anything in it is doubted: fewer say too little against a plain sign.
+const DOUBTED_WORDS_MIN: usize = 12;
 
 /// Weights for the two questions: is this danger, and is it danger that pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -60,7 +62,7 @@ impl Weight {
         Self { danger: self.danger * factor, pausing: self.pausing * factor }
     }
 
-    fn max(self, other: Self) -> Self {
+    pub(super) fn max(self, other: Self) -> Self {
         Self { danger: self.danger.max(other.danger), pausing: self.pausing.max(other.pausing) }
     }
 }
@@ -72,48 +74,26 @@ pub struct Scale {
     sign: Weight,
     /// Below which weight a sign that a rule has found counts less.
     doubt: Weight,
-    /// By the hash of a gram: 64 bits are enough for some hundred thousand of them.
-    weights: HashMap<u64, Weight, BuildHasherDefault<AsItIs>>,
-}
-
-/// For keys that are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+    weights: ByGram<Weight>,
 }
 
 impl Scale {
-    /// The weights inside of the binary.
-    pub(super) fn embedded() -> Result<Self, Vec<Fault>> {
-        Self::parse(WEIGHTS)
-    }
-
     /// Reads lines of a name or gram, its weight for danger, and that for danger that pauses, with tabs between; those that
     /// begin with `#` are notes.
     pub(super) fn parse(source: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::of(FILE);
         let (mut bias, mut sign, mut doubt) = (None, None, None);
-        let mut weights = HashMap::default();
+        let mut weights = ByGram::default();
         for line in source.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             match parsed(line) {
                 Some(("=bias", weight)) => bias = Some(weight),
                 Some(("=sign", weight)) => sign = Some(weight),
                 Some(("=doubt", weight)) => doubt = Some(weight),
-                Some((gram, weight)) => drop(weights.insert(hash_of(gram.split(' ')), weight)),
+                Some((gram, weight)) => {
+                    if weights.insert(hash_of(gram), weight).is_some() {
+                        faults.add(gram, "stands twice");
+                    }
+                }
                 None => faults.add(line, "is no gram with its two weights"),
             }
         }
@@ -125,7 +105,7 @@ impl Scale {
     }
 
     pub(super) fn knows(&self, word: &str) -> bool {
-        self.weights.contains_key(&hash_of([word].into_iter()))
+        self.weights.contains_key(&hash_of_word(word))
     }
 
     /// Weighs a folded text. Each known gram counts once; the sum is divided by the root of their number, so that long
@@ -149,9 +129,10 @@ impl Scale {
 }
 
 fn parsed(line: &str) -> Option<(&str, Weight)> {
-    let mut fields = line.split('\t');
-    let (gram, danger, pausing) = (fields.next()?, fields.next()?, fields.next()?);
-    Some((gram, Weight { danger: danger.parse().ok()?, pausing: pausing.parse().ok()? }))
+    let number = |field: &str| field.parse().ok().filter(|weight: &f32| weight.is_finite());
+    let (gram, weights) = line.split_once('\t')?;
+    let (danger, pausing) = weights.split_once('\t')?;
+    Some((gram, Weight { danger: number(danger)?, pausing: number(pausing)? }))
 }
 
 /// Which of the two weights is meant.
@@ -201,19 +182,26 @@ impl<'t> Weighing<'t> {
         Some(Hit { rule: rule.to_owned(), tier: Tier::Weighed, level, phrase })
     }
 
-    /// What is doubted of signs in a sentence of the text.
-    pub(super) fn doubt_of(&self, sentence: &str) -> Doubt {
-        let weight = self.scale.weigh(sentence).weight.max(self.weight);
-        let doubt = self.scale.doubt;
+    /// Weighs a part of the text by itself.
+    pub(super) fn weigh_part<'p>(&self, part: &'p str) -> Weighing<'p>
+    where
+        't: 'p,
+    {
+        self.scale.weigh(part)
+    }
+
+    /// What is doubted of a sign around which the words have this weight.
+    pub(super) fn doubt_of(&self, around: Weight) -> Doubt {
+        let (weight, doubt) = (around.max(self.weight), self.scale.doubt);
         Doubt {
             asking: weight.danger < doubt.danger,
             pausing: weight.danger < 0.0 && weight.pausing < doubt.pausing,
         }
     }
 
-    /// Whether it may be taken for harmless: it is short, and enough of its words are known.
+    /// Whether it may be taken for harmless: it has enough words, and enough of them are known.
     pub(super) const fn may_doubt(&self) -> bool {
-        self.words <= DOUBTED_WORDS_MAX && self.words_known * 10 >= self.words * KNOWN_TENTHS
+        self.words >= DOUBTED_WORDS_MIN && self.words_known * 10 >= self.words * KNOWN_TENTHS
     }
 
     /// The grams that weigh most, heaviest first. The person's own words: they can be neither logged nor stored.
@@ -252,37 +240,34 @@ impl<'t> Pan<'t> {
             return;
         }
         self.words += words.len();
-        let last = words.len() + 1;
-        let text_at = |at: usize| match at {
-            0 => BEGIN,
-            at if at == last => END,
-            at => words.get(at - 1).map_or("", |word| word.text),
-        };
+        let (begin, end, any) = (hash_of_word(BEGIN), hash_of_word(END), hash_of_word(ANY));
+        let hashes: Vec<u64> =
+            once(begin).chain(words.iter().map(|word| hash_of_word(word.text))).chain(once(end)).collect();
         let slice = |from: usize, to: usize| {
             let first = words.get(from.max(1) - 1).map_or(0, |word| word.start);
             let end = words.get(to.min(words.len()).max(1) - 1).map_or(0, |word| word.end);
             sentence.get(first..end).unwrap_or_default()
         };
-        for from in 0..=last {
-            let mut hash = Fnv::default();
-            for to in from..=(from + GRAM_MAX - 1).min(last) {
-                word_into(&mut hash, text_at(to));
-                let is_word = from == to && from != 0 && from != last;
-                if from == to && !is_word {
-                    continue;
-                }
-                let is_known = self.lay(hash.finish(), || slice(from, to));
-                if is_word && is_known {
-                    self.words_known += 1;
-                } else if is_word {
-                    self.add_letters(text_at(from));
-                }
+        for (from, rest) in (0..hashes.len()).map(|from| (from, &hashes[from..])) {
+            if let Some(word) = from.checked_sub(1).and_then(|at| words.get(at)) {
+                self.add_word(word.text, rest[0]);
             }
-            if from >= 1 && from + 2 < last {
-                self.lay(hash_of([text_at(from), ANY, text_at(from + 2)].into_iter()), || {
-                    slice(from, from + 2)
-                });
+            let mut hash = rest[0];
+            for (behind, &next) in rest.iter().enumerate().take(GRAM_MAX).skip(1) {
+                hash = joined(hash, next);
+                self.lay(hash, || slice(from, from + behind));
             }
+            if let (1.., [first, _, third, _, ..]) = (from, rest) {
+                self.lay(joined(joined(*first, any), *third), || slice(from, from + 2));
+            }
+        }
+    }
+
+    fn add_word(&mut self, word: &'t str, hash: u64) {
+        if self.lay(hash, || word) {
+            self.words_known += 1;
+        } else if word.len() <= SPELT_MAX {
+            self.add_letters(word);
         }
     }
 
@@ -294,7 +279,6 @@ impl<'t> Pan<'t> {
                 let mut hash = Fnv::default();
                 hash.write(SPELT.as_bytes());
                 hash.write(letters);
-                hash.write(b" ");
                 self.lay(hash.finish(), || word);
             }
         }
@@ -317,17 +301,6 @@ impl<'t> Pan<'t> {
         let Self { scale, known, words, words_known, work } = self;
         Weighing { scale, weight, work, words, words_known, known }
     }
-}
-
-fn hash_of<'w>(words: impl Iterator<Item = &'w str>) -> u64 {
-    let mut hash = Fnv::default();
-    words.for_each(|word| word_into(&mut hash, word));
-    hash.finish()
-}
-
-fn word_into(hash: &mut Fnv, word: &str) {
-    hash.write(word.as_bytes());
-    hash.write(b" ");
 }
 
 #[cfg(test)]
@@ -388,5 +361,8 @@ pub(super) mod tests {
         assert!(Scale::parse(&format!("{TINY}word\n")).is_err());
         assert!(Scale::parse(&format!("{TINY}word\t1\n")).is_err());
         assert!(Scale::parse(&format!("{TINY}word\tmuch\t1\n")).is_err());
+        assert!(Scale::parse(&format!("{TINY}word\tNaN\t1\n")).is_err());
+        assert!(Scale::parse(&format!("{TINY}word\t1\t1\t1\n")).is_err());
+        assert!(Scale::parse(&format!("{TINY}rope\t1\t1\n")).is_err(), "a gram that stands twice");
     }
 }

@@ -1,5 +1,7 @@
 //! Screening: what a text alone shows. Pure, and linear in the text's length; nothing is remembered of the text.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::context::{Around, Context};
@@ -10,6 +12,7 @@ use super::lexicon::Token;
 use super::plain::Plain;
 use super::rules::{Match, Meaning, Rules, Tier};
 use super::scale::{Needle, Weighing};
+use super::weighed::Weighed;
 
 /// How many of the heaviest words an explanation shows.
 const SHOWN_MAX: usize = 8;
@@ -106,13 +109,15 @@ impl Rules {
         let found = self.matches(&tokens, &mut work);
         let plain = self.plain(&folded, &tokens);
         let weighing = self.weighing(plain.as_ref());
+        let weighed = Weighed::of(plain.as_ref(), &tokens, weighing.as_ref());
         work += weighing.as_ref().map_or(0, |weighing| weighing.work);
         if found.is_empty() {
-            return (raised(Screening::default(), weighing.as_ref()), work);
+            return (raised(Screening::default(), weighing.as_ref().and_then(Weighing::sign)), work);
         }
-        let doubts = doubts(plain.as_ref(), weighing.as_ref(), &tokens, &found);
+        let doubts = doubts(weighed.as_ref(), &found);
+        work += doubts.work;
         let context = Context::of(self, &folded, &tokens, &found, doubts);
-        (or_weighed(&context, &found, weighing.as_ref()), work)
+        (or_weighed(&context, &found, weighed.as_ref()), work)
     }
 
     fn plain<'t>(&self, folded: &'t str, tokens: &[Token]) -> Option<Plain<'t>> {
@@ -131,37 +136,42 @@ impl Rules {
         let found = self.matches(&tokens, &mut 0);
         let plain = self.plain(&folded, &tokens);
         let weighing = self.weighing(plain.as_ref());
-        let doubts = doubts(plain.as_ref(), weighing.as_ref(), &tokens, &found);
-        let context = Context::of(self, &folded, &tokens, &found, doubts);
-        let screening = or_weighed(&context, &found, weighing.as_ref());
+        let weighed = Weighed::of(plain.as_ref(), &tokens, weighing.as_ref());
+        let context = Context::of(self, &folded, &tokens, &found, doubts(weighed.as_ref(), &found));
+        let screening = or_weighed(&context, &found, weighed.as_ref());
         Explanation { screening, signs: context.signs(&found), weight: weighing.map(|it| weights(&it)) }
     }
 }
 
-fn doubts<'r>(
-    plain: Option<&'r Plain<'r>>,
-    weighing: Option<&Weighing<'_>>,
-    tokens: &[Token],
-    found: &[Match],
-) -> Doubts<'r> {
-    let Some((plain, weighing)) = plain.zip(weighing) else { return Doubts::none() };
-    // In order: what a rule found stands before what it is judged by.
-    let of_rules = found.iter().filter(|found| matches!(found.meaning, Meaning::Rule(_)));
-    weighing.doubts(plain, of_rules.map(|found| tokens[found.start].start))
+fn doubts(weighed: Option<&Weighed<'_>>, found: &[Match]) -> Doubts {
+    weighed.map_or_else(Doubts::none, |weighed| weighed.doubts(spans_of_signs(found)))
 }
 
-/// What the rules found, raised by what the words weigh. Who denies danger is not weighed: "I don't want to die" has the
-/// words of somebody who does.
-fn or_weighed(context: &Context<'_>, found: &[Match], weighing: Option<&Weighing<'_>>) -> Screening {
+/// The words of every sign that a rule has found, in order.
+fn spans_of_signs(found: &[Match]) -> impl Iterator<Item = Range<usize>> {
+    // What a rule found stands before what it is judged by.
+    let of_rules = found.iter().filter(|found| matches!(found.meaning, Meaning::Rule(_)));
+    of_rules.map(|found| found.start..found.end)
+}
+
+/// What the rules found, raised by what the words weigh. Sentences that deny danger or tell of another's are not weighed: "I
+/// don't want to die" has the words of somebody who does.
+fn or_weighed(context: &Context<'_>, found: &[Match], weighed: Option<&Weighed<'_>>) -> Screening {
     let by_rule = context.screening(found);
     let is_denial = by_rule.level == Level::None && context.is_denial(found);
-    if is_denial { by_rule } else { raised(by_rule, weighing) }
+    let sign = weighed.and_then(|weighed| {
+        if is_denial || by_rule.third_person {
+            weighed.sign_outside(spans_of_signs(found))
+        } else {
+            weighed.weighing.sign()
+        }
+    });
+    raised(by_rule, sign)
 }
 
-/// With the sign of the scale, where it says more than the rules. Of somebody else's danger it has nothing to say.
-fn raised(by_rule: Screening, weighing: Option<&Weighing<'_>>) -> Screening {
-    let sign = weighing.and_then(Weighing::sign);
-    match sign.filter(|sign| sign.level > by_rule.level && !by_rule.third_person) {
+/// With the sign of the scale, where it says more than the rules.
+fn raised(by_rule: Screening, sign: Option<Hit>) -> Screening {
+    match sign.filter(|sign| sign.level > by_rule.level) {
         Some(sign) => {
             Screening { level: sign.level, hits: [vec![sign], by_rule.hits].concat(), third_person: false }
         }

@@ -25,7 +25,7 @@ macro_rules! shipped {
 }
 
 /// The rules inside of the binary, in the order in which they are read.
-pub(super) static SHIPPED: [RuleFile<'static>; 19] = shipped![
+pub(super) static SHIPPED: [RuleFile<'static>; 20] = shipped![
     "words.en.toml",
     "chat.en.toml",
     "classes.en.toml",
@@ -39,6 +39,7 @@ pub(super) static SHIPPED: [RuleFile<'static>; 19] = shipped![
     "self_harm.en.toml",
     "passive.en.toml",
     "act.en.toml",
+    "after_all.en.toml",
     "life.en.toml",
     "coded.en.toml",
     "others.en.toml",
@@ -126,6 +127,7 @@ pub(super) struct IdiomSource {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "a rule has them independently of one another")]
 pub(super) struct RuleSource {
     pub id: String,
     pub tier: Tier,
@@ -139,6 +141,8 @@ pub(super) struct RuleSource {
     /// What it says is so plain, or so grave, that the weight of the words is not asked.
     #[serde(default)]
     pub firm: bool,
+    #[serde(default)]
+    pub takes_back: bool,
     /// Counts only beside a sign of one of these tiers anywhere in the text.
     #[serde(default)]
     pub needs: Vec<Tier>,

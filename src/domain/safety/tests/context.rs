@@ -91,7 +91,7 @@ fn a_method_is_asked_for_also_where_a_loss_alone_tells_why() {
 #[test]
 fn weak_marks_of_a_farewell_add_up_to_a_question_and_never_pause_by_themselves() {
     let farewell = "I've put my affairs in order. The letter is written. Look after each other, bye.";
-    let screening = safety().rules.alone().screen(farewell);
+    let screening = Rules::shipped().expect("sound").screen(farewell);
     assert_eq!(screening.level, Level::Elevated);
     assert!(screening.shows(Tier::Passive));
     for mark in [
@@ -146,4 +146,67 @@ fn no_small_talk_hides_a_plain_statement() {
         level(&format!("{talk}, i wish i was dead. I've set the date. Nobody can stop me now.")),
         Level::Crisis
     );
+}
+
+#[test]
+fn an_idiom_does_not_reach_over_what_the_writer_says_of_themself() {
+    for text in [
+        "Before the interview I'm planning my suicide",
+        "During lectures I'm planning my suicide.",
+        "Since I lost my job at the office I am suicidal",
+        "When my mother-in-law visits, I'm thinking about suicide.",
+        "I work at a helpline and I am suicidal myself",
+        "I watched a film and then I decided to end my life",
+        "Because of this essay I am going to kill myself tonight",
+        "My phone is dying and I am going to hang myself",
+        "I study psychology and I want to kill myself",
+    ] {
+        assert!(level(text).pauses(), "{text}");
+    }
+    for text in [
+        "The lecture on suicide prevention was good",
+        "I wrote an essay about suicide for class",
+        "The character in the novel kills himself at the end",
+        "My phone keeps dying on me",
+    ] {
+        assert_eq!(level(text), Level::None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_taken_back_in_the_same_breath_counts() {
+    for text in [
+        "I said I wouldn't kill myself but I lied",
+        "I never wanted to die until today",
+        "I can't not kill myself",
+        "It's not that I don't want to die",
+        "years ago I wanted to die and I still do",
+        "My ex says I'm going to kill myself and he's right",
+        "they said i was suicidal and i am",
+        "I don't want to die but I have to",
+        "I won't kill myself today, but tomorrow I will",
+        "no part of me wants to die except the part that is writing this",
+    ] {
+        assert!(level(text).pauses(), "{text}");
+    }
+    for text in [
+        "I never wanted to die",
+        "I won't kill myself, I promised my kids",
+        "I said I wouldn't kill myself and I meant it",
+        "no part of me wants to die",
+        "harming myself has never crossed my mind",
+    ] {
+        assert_eq!(level(text), Level::None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_weighed_is_what_stands_beside_a_denial_or_somebody_elses_danger() {
+    let bare = "I don't want to kill myself.";
+    assert_eq!(level(bare), Level::None);
+    let beside = "I've got the rope here in the car and tonight when they sleep it is done.";
+    assert!(level(&format!("{bare} {beside}")).pauses());
+    let others = "My brother says he wants to kill himself.";
+    assert_eq!(level(others), Level::Elevated);
+    assert!(level(&format!("{others} {beside}")).pauses());
 }

@@ -32,7 +32,7 @@ fn check(set: &str, known: &str, at_least: usize) {
     let mut known: BTreeMap<usize, Level> =
         known.lines().map(read).map(|it: Known| (it.line, it.found)).collect();
     // Of the rules: what the scale notices besides is measured, and no promise.
-    let rules = safety().rules.alone();
+    let rules = Rules::shipped().expect("sound");
     let mut wrong = Vec::new();
     for (at, line) in set.lines().enumerate() {
         let Ok(Case { text, label: Label::Level(label), .. }) = Case::parse(line) else {
@@ -59,7 +59,7 @@ fn strangers_messages_are_graded_as_labelled_but_for_the_known_ones() {
     check(CHAT, CHAT_KNOWN, 1_500);
 }
 
-/// What a set shows: danger noticed, what should pause and does, harmless texts that raise an alarm, and that pause.
+/// What a set shows: danger noticed, harmless texts that raise an alarm, and that pause, grave danger that does.
 #[derive(Debug, Default)]
 struct Shown {
     danger: usize,
@@ -67,6 +67,8 @@ struct Shown {
     harmless: usize,
     alarms: usize,
     paused: usize,
+    grave: usize,
+    grave_paused: usize,
 }
 
 fn shown(set: &str) -> Shown {
@@ -80,6 +82,8 @@ fn shown(set: &str) -> Shown {
         if label > Level::None {
             shown.danger += 1;
             shown.noticed += usize::from(found > Level::None);
+            shown.grave += usize::from(label.pauses());
+            shown.grave_paused += usize::from(label.pauses() && found.pauses());
         } else {
             shown.harmless += 1;
             shown.alarms += usize::from(found > Level::None);
@@ -93,15 +97,16 @@ fn shown(set: &str) -> Shown {
 /// mended once: what was reached may not be lost. `docs/safety.md` has the figures.
 #[test]
 fn on_sets_that_no_weight_was_learned_from_most_danger_is_noticed_and_few_harmless_texts_pause() {
-    for (name, set, noticed_percent, alarms_percent, paused_percent) in [
-        ("frozen", include_str!("../../../../tests/data/frozen.jsonl"), 82, 12, 4),
-        ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 78, 15, 7),
-        ("later", include_str!("../../../../tests/data/blind/later.jsonl"), 76, 9, 4),
-        ("fresh", include_str!("../../../../tests/data/blind/fresh.jsonl"), 72, 9, 3),
+    for (name, set, noticed_percent, grave_percent, alarms_percent, paused_percent) in [
+        ("frozen", include_str!("../../../../tests/data/frozen.jsonl"), 85, 77, 8, 4),
+        ("chat", include_str!("../../../../tests/data/blind/chat.jsonl"), 84, 75, 13, 6),
+        ("later", include_str!("../../../../tests/data/blind/later.jsonl"), 80, 64, 7, 3),
+        ("fresh", include_str!("../../../../tests/data/blind/fresh.jsonl"), 79, 64, 7, 2),
     ] {
         let shown = shown(set);
         let at_least = |count: usize, of: usize, percent: usize| count * 100 >= of * percent;
         assert!(at_least(shown.noticed, shown.danger, noticed_percent), "{name}: {shown:?}");
+        assert!(at_least(shown.grave_paused, shown.grave, grave_percent), "{name}: {shown:?}");
         assert!(!at_least(shown.alarms, shown.harmless, alarms_percent), "{name}: {shown:?}");
         assert!(!at_least(shown.paused, shown.harmless, paused_percent), "{name}: {shown:?}");
     }

@@ -218,3 +218,17 @@ fn after_an_imminent_statement_two_replies_hold_the_number_a_person_and_distance
     }
     assert!(missed.is_empty(), "{missed:#?}");
 }
+
+/// Texts of different kinds follow one another in every turn. What Attune is may be said in the same words.
+#[test]
+fn no_sentence_stands_in_two_kinds_of_texts() {
+    let safety = safety();
+    let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
+    for (kind, text) in safety.texts.all().filter(|(kind, _)| !kind.contains("asks_if_human")) {
+        let ends = text.split_inclusive(['.', '!', '?']).map(str::trim);
+        for sentence in ends.filter(|sentence| !sentence.is_empty() && *sentence != "I'm an AI.") {
+            let first = *kinds.entry(sentence).or_insert(kind);
+            assert_eq!(first, kind, "both say: {sentence}");
+        }
+    }
+}

@@ -2,21 +2,24 @@
 //! match looks at a fixed number of words however long the text is.
 //!
 //! `word` is itself · `(a|b c)` one of these · `x?` perhaps · `@name` a class of phrases · `_3` up to three words of
-//! any kind · `#` a number · `$` the end of a sentence or clause. A match never runs over the end of a sentence.
+//! any kind · `~3` up to three words other than `i`, with which writers begin to speak of themselves · `#` a number ·
+//! `$` the end of a sentence or clause. A match never runs over the end of a sentence.
+
+mod parser;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::lexicon::{Boundary, Lexicon, NUMBER, Token, Word};
+use super::lexicon::{Boundary, Lexicon, Token, Word};
+use parser::Parser;
 
-/// How deep classes and groups may nest.
-const DEPTH_MAX: usize = 8;
 /// The longest compiled pattern, in operations.
 const OPS_MAX: usize = 4_000;
 
 enum Node {
     Word(Word),
-    Gap(u8),
+    /// Up to so many words, none of them the given one.
+    Gap(u8, Option<Word>),
     End,
     Maybe(Vec<Self>),
     OneOf(Vec<Vec<Self>>),
@@ -27,6 +30,7 @@ enum Op {
     /// Sorted.
     OneOf(Box<[Word]>),
     Any,
+    AnyBut(Word),
     /// Looks whether the next word is one of these, sorted, and stays before it.
     Peek(Box<[Word]>),
     /// Tries the first way, then the second.
@@ -49,7 +53,7 @@ pub(super) struct Pattern {
 impl Pattern {
     /// Compiles a pattern. The error says what is wrong with it.
     pub(super) fn parse(source: &str, classes: &Classes, lexicon: &mut Lexicon) -> Result<Self, String> {
-        let nodes = Parser { classes, lexicon, depth: 0 }.whole(source)?;
+        let nodes = Parser::new(classes, lexicon).whole(source)?;
         let mut pattern = Self { ops: Vec::new(), needs: needs(&nodes) };
         pattern.emit_all(&nodes);
         pattern.ops.push(Op::Done);
@@ -69,7 +73,7 @@ impl Pattern {
                 Op::Split(one, other) => open.extend([*one, *other]),
                 Op::Jump(to) => open.push(*to),
                 Op::Peek(_) => open.push(at + 1),
-                Op::Any | Op::End => return Err("begins with a gap or an end".to_owned()),
+                Op::Any | Op::AnyBut(_) | Op::End => return Err("begins with a gap or an end".to_owned()),
                 Op::Done => return Err("matches nothing at all".to_owned()),
             }
         }
@@ -86,7 +90,7 @@ impl Pattern {
                 Op::Split(one, other) => open.extend([(*one, is_second), (*other, is_second)]),
                 Op::Jump(to) => open.push((*to, is_second)),
                 Op::Peek(_) => open.push((at + 1, is_second)),
-                Op::Any | Op::End | Op::Done => sieve = u64::MAX,
+                Op::Any | Op::AnyBut(_) | Op::End | Op::Done => sieve = u64::MAX,
                 Op::Word(word) if is_second => sieve |= hole(*word),
                 Op::OneOf(words) if is_second => {
                     sieve |= words.iter().fold(0, |holes, &word| holes | hole(word));
@@ -136,7 +140,7 @@ impl Pattern {
                     }
                     pc = *other;
                 }
-                consuming @ (Op::Word(_) | Op::OneOf(_) | Op::Any) => {
+                consuming @ (Op::Word(_) | Op::OneOf(_) | Op::Any | Op::AnyBut(_)) => {
                     let token = tokens.get(at)?;
                     let goes_on = at == start || token.before < Boundary::Sentence;
                     if !goes_on || !consuming.takes(token.word) {
@@ -158,7 +162,7 @@ impl Pattern {
         match node {
             Node::Word(word) => self.ops.push(Op::Word(*word)),
             Node::End => self.ops.push(Op::End),
-            Node::Gap(most) => (0..*most).for_each(|_| self.emit_skip()),
+            Node::Gap(most, but) => (0..*most).for_each(|_| self.emit_skip(*but)),
             Node::Maybe(nodes) => self.emit_maybe(nodes),
             Node::OneOf(ways) if ways.len() == 1 => ways.iter().for_each(|way| self.emit_all(way)),
             Node::OneOf(ways) => self.emit_choice(ways),
@@ -166,10 +170,10 @@ impl Pattern {
     }
 
     /// One word of any kind, or rather none.
-    fn emit_skip(&mut self) {
+    fn emit_skip(&mut self, but: Option<Word>) {
         let here = self.ops.len();
         self.ops.push(Op::Split(here + 2, here + 1));
-        self.ops.push(Op::Any);
+        self.ops.push(but.map_or(Op::Any, Op::AnyBut));
     }
 
     fn emit_maybe(&mut self, nodes: &[Node]) {
@@ -235,7 +239,7 @@ fn first_of(nodes: &[Node]) -> Option<Vec<Word>> {
     let (first, rest) = nodes.split_first()?;
     match first {
         Node::Word(word) => Some(vec![*word]),
-        Node::Gap(_) | Node::End => None,
+        Node::Gap(..) | Node::End => None,
         Node::Maybe(inner) => Some([first_of(inner)?, first_of(rest)?].concat()),
         Node::OneOf(ways) => {
             ways.iter().map(|way| first_of(way)).collect::<Option<Vec<_>>>().map(|words| words.concat())
@@ -250,7 +254,7 @@ fn needs(nodes: &[Node]) -> Vec<Vec<Word>> {
 fn needs_of(node: &Node) -> Vec<Vec<Word>> {
     match node {
         Node::Word(word) => vec![vec![*word]],
-        Node::Gap(_) | Node::End | Node::Maybe(_) => Vec::new(),
+        Node::Gap(..) | Node::End | Node::Maybe(_) => Vec::new(),
         Node::OneOf(ways) if ways.len() == 1 => ways.iter().flat_map(|way| needs(way)).collect(),
         // Of each way the fewest words, of those the rarest (common ones were known first); none where a way needs none.
         Node::OneOf(ways) => {
@@ -273,128 +277,8 @@ impl Op {
             Self::Word(own) => *own == word,
             Self::OneOf(words) => words.binary_search(&word).is_ok(),
             Self::Any => true,
+            Self::AnyBut(but) => word != *but,
             Self::Peek(_) | Self::Split(..) | Self::Jump(_) | Self::End | Self::Done => false,
         }
     }
-}
-
-struct Parser<'a> {
-    classes: &'a Classes,
-    lexicon: &'a mut Lexicon,
-    depth: usize,
-}
-
-impl Parser<'_> {
-    fn whole(&mut self, source: &str) -> Result<Vec<Node>, String> {
-        let lexemes = lexemes(source);
-        let mut rest = lexemes.as_slice();
-        let mut ways = self.ways(&mut rest)?;
-        if !rest.is_empty() {
-            return Err("has a bracket that closes nothing".to_owned());
-        }
-        match (ways.len(), ways.pop()) {
-            (1, Some(only)) => Ok(only),
-            _ => Err("has a bar outside of brackets".to_owned()),
-        }
-    }
-
-    fn ways(&mut self, rest: &mut &[&str]) -> Result<Vec<Vec<Node>>, String> {
-        let mut ways = vec![Vec::new()];
-        while let Some((&lexeme, after)) = rest.split_first() {
-            if lexeme == ")" {
-                break;
-            }
-            *rest = after;
-            match lexeme {
-                "|" => ways.push(Vec::new()),
-                "?" => make_optional(&mut ways)?,
-                _ => {
-                    let nodes = self.nodes(lexeme, rest)?;
-                    if let Some(way) = ways.last_mut() {
-                        way.extend(nodes);
-                    }
-                }
-            }
-        }
-        Ok(ways)
-    }
-
-    fn nodes(&mut self, lexeme: &str, rest: &mut &[&str]) -> Result<Vec<Node>, String> {
-        if lexeme == "(" {
-            return self.group(rest).map(|node| vec![node]);
-        }
-        if let Some(name) = lexeme.strip_prefix('@') {
-            return self.class(name).map(|node| vec![node]);
-        }
-        if let Some(most) = lexeme.strip_prefix('_') {
-            let most = most.parse::<u8>().ok().filter(|most| (1..=8).contains(most));
-            return most
-                .map(|most| vec![Node::Gap(most)])
-                .ok_or_else(|| "has a gap that is not _1 to _8".to_owned());
-        }
-        match lexeme {
-            "#" => return Ok(vec![Node::Word(NUMBER)]),
-            "$" => return Ok(vec![Node::End]),
-            _ => {}
-        }
-        if !lexeme.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'\'') {
-            return Err(format!("has a word that is not lower-case letters: {lexeme}"));
-        }
-        Ok(vec![Node::OneOf(vec![self.lexicon.learn(lexeme).iter().map(|&word| Node::Word(word)).collect()])])
-    }
-
-    fn group(&mut self, rest: &mut &[&str]) -> Result<Node, String> {
-        let ways = self.deeper(|parser| parser.ways(rest))?;
-        match rest.split_first() {
-            Some((&")", after)) => {
-                *rest = after;
-                Ok(Node::OneOf(ways))
-            }
-            Some(_) | None => Err("has a bracket that is not closed".to_owned()),
-        }
-    }
-
-    fn class(&mut self, name: &str) -> Result<Node, String> {
-        let classes = self.classes;
-        let phrases = classes.get(name).ok_or_else(|| format!("names an unknown class: @{name}"))?;
-        let ways = self.deeper(|parser| {
-            phrases.iter().map(|phrase| parser.whole(phrase)).collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(Node::OneOf(ways))
-    }
-
-    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
-        if self.depth == DEPTH_MAX {
-            return Err("nests too deep".to_owned());
-        }
-        self.depth += 1;
-        let parsed = parse(self);
-        self.depth -= 1;
-        parsed
-    }
-}
-
-fn make_optional(ways: &mut [Vec<Node>]) -> Result<(), String> {
-    let way = ways.last_mut().ok_or("has a question mark behind nothing")?;
-    let node = way.pop().ok_or("has a question mark behind nothing")?;
-    way.push(Node::Maybe(vec![node]));
-    Ok(())
-}
-
-fn lexemes(source: &str) -> Vec<&str> {
-    let mut lexemes = Vec::new();
-    for word in source.split_whitespace() {
-        let mut start = 0;
-        for (at, sign) in word.match_indices(['(', ')', '|', '?']) {
-            if at > start {
-                lexemes.push(&word[start..at]);
-            }
-            lexemes.push(sign);
-            start = at + sign.len();
-        }
-        if start < word.len() {
-            lexemes.push(&word[start..]);
-        }
-    }
-    lexemes
 }
