@@ -74,7 +74,8 @@ fn a_changed_file_of_rules_is_tried_and_its_faults_are_told() {
     let set = file(home.path(), "set.jsonl", SET);
     let rule = "[[rules]]\nid = \"own.zebra\"\ntier = \"passive\"\npatterns = [\"zebra is fine\"]\n";
     let own = file(home.path(), "own.toml", rule);
-    let (_, said, _) = safety(home.path(), &["explain", "the zebra is fine today", "--rules", &own]);
+    let calm = "the zebra is fine today, we had lunch at work with the whole team and the weather was nice";
+    let (_, said, _) = safety(home.path(), &["explain", calm, "--rules", &own]);
     assert!(said.contains("its words weigh against it: at most none"), "{said}");
     let own = file(home.path(), "own.toml", &format!("{rule}firm = true\n"));
     let (done, said, _) = safety(home.path(), &["eval", &set, "--rules", &own]);

@@ -28,8 +28,9 @@ const GRAM_MAX: usize = 3;
 /// A word that nothing is known of is weighed by its letters, so many in a row; one without end is not.
 const LETTERS: RangeInclusive<usize> = 3..=5;
 const SPELT_MAX: usize = 40;
-/// Words that a text has to have before its weight is a sign: a bare "goodbye" weighs much and says little.
+/// Words that a text has to have before its weight is a sign, and one that pauses: a bare "goodbye" weighs much and says little.
 const WORDS_MIN: usize = 4;
+const WORDS_MIN_TO_PAUSE: usize = 8;
 /// Words from which on a text is not weighed any further, so that the time it takes has an end.
 const WORDS_MAX: usize = 4_000;
 /// Known grams for which room is made at first.
@@ -171,9 +172,11 @@ impl<'t> Weighing<'t> {
         if self.words < WORDS_MIN {
             return None;
         }
-        let (rule, level, by) = if self.weight.pausing >= self.scale.sign.pausing {
+        let (danger, pausing) =
+            (self.weight.danger >= self.scale.sign.danger, self.weight.pausing >= self.scale.sign.pausing);
+        let (rule, level, by) = if pausing && self.words >= WORDS_MIN_TO_PAUSE {
             (RULE_PAUSING, Level::High, Needle::Pausing)
-        } else if self.weight.danger >= self.scale.sign.danger {
+        } else if danger || pausing {
             (RULE, Level::Elevated, Needle::Danger)
         } else {
             return None;
@@ -345,7 +348,9 @@ pub(super) mod tests {
         let sign = |text| scale().weigh(text).sign().map(|hit| (hit.rule, hit.level, hit.phrase));
         let is = |rule: &str, level, phrase: &str| Some((rule.to_owned(), level, phrase.to_owned()));
         assert_eq!(sign("i feel so empty"), is(RULE, Level::Elevated, "empty"));
-        assert_eq!(sign("they have a rope"), is(RULE_PAUSING, Level::High, "rope"));
+        assert_eq!(sign("they have a rope"), is(RULE, Level::Elevated, "rope"), "few words pause nothing");
+        let longer = "they have a rope and they have a rope";
+        assert_eq!(sign(longer), is(RULE_PAUSING, Level::High, "rope"));
         assert_eq!((sign("i feel full today"), sign("rope")), (None, None));
     }
 

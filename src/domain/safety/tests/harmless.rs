@@ -83,3 +83,12 @@ fn plain_words_are_read_as_what_they_say() {
         assert!(level(text) >= at_least, "{text}");
     }
 }
+
+/// What clients answer who are asked for a goal, a picture of it, or where in the body they feel it.
+#[test]
+fn what_is_said_of_oneself_in_a_session_pauses_nothing() {
+    let said: Vec<&str> = include_str!("../../../../tests/data/inward.txt").lines().collect();
+    let alarms: Vec<&str> = said.iter().copied().filter(|text| level(text) > Level::None).collect();
+    assert!(said.len() == 70 && alarms.len() <= 4, "{alarms:#?}");
+    assert!(alarms.iter().all(|text| !level(text).pauses()), "{alarms:#?}");
+}
