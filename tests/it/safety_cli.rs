@@ -120,3 +120,23 @@ fn an_explanation_names_level_rule_and_context() {
     let (_, said, _) = safety(home.path(), &["explain", "my sister says she wants to kill herself"]);
     assert!(said.starts_with("level: elevated, another person's"), "{said}");
 }
+
+#[test]
+fn nothing_is_learned_from_the_sets_that_measure() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let texts = |file: &Path| -> Vec<String> {
+        let read = fs::read_to_string(file).expect("a readable set");
+        let text = |line: &str| serde_json::from_str::<Value>(line).expect("a line")["text"].to_string();
+        read.lines().map(|line| text(line).to_lowercase()).collect()
+    };
+    let of = |names: &[&str]| names.iter().flat_map(|name| texts(&data.join(name))).collect::<Vec<_>>();
+    let measuring: std::collections::BTreeSet<String> =
+        of(&["frozen.jsonl", "blind/chat.jsonl", "blind/later.jsonl", "blind/fresh.jsonl"])
+            .into_iter()
+            .collect();
+    let files =
+        std::fs::read_dir(data.join("learn")).expect("a folder").map(|file| file.expect("a file").path());
+    let learned: Vec<String> = files.flat_map(|file| texts(&file)).collect();
+    assert!(learned.len() > 30_000 && measuring.len() > 2_000);
+    assert_eq!(learned.iter().filter(|text| measuring.contains(*text)).count(), 0);
+}
