@@ -210,3 +210,10 @@ fn what_is_weighed_is_what_stands_beside_a_denial_or_somebody_elses_danger() {
     assert_eq!(level(others), Level::Elevated);
     assert!(level(&format!("{others} {beside}")).pauses());
 }
+
+#[test]
+fn pills_that_were_taken_are_asked_about_and_with_a_goodbye_they_are_an_attempt() {
+    assert_eq!(level("I took pills ten minutes ago"), Level::Elevated);
+    assert_eq!(level("Took the pills. Goodbye."), Level::Crisis);
+    assert_eq!(level("I took my pills this morning, bye"), Level::None);
+}
