@@ -152,7 +152,7 @@ async fn killed_under_load_twenty_times_no_acknowledged_turn_is_lost_or_doubled(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_under_load_twenty_times_over_redis_no_acknowledged_turn_is_lost_or_doubled() {
     let redis = RedisServer::start();
-    killed_under_load(&[("HISTORY_MAX", "1000"), ("REDIS_URL", &redis.url()), ("LOCK_TTL_MS", "200")]).await;
+    killed_under_load(&[("HISTORY_MAX", "1000"), ("REDIS_URL", &redis.url()), ("LOCK_TTL_MS", "500")]).await;
 }
 
 pub const SESSIONS: usize = 8;
