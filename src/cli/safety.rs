@@ -6,7 +6,7 @@ mod print;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::time::Instant;
@@ -60,11 +60,7 @@ fn open_rules(tried: &Tried) -> Result<Rules, Failure> {
     if tried.rules_alone {
         return Ok(rules);
     }
-    let weights = tried
-        .weights
-        .as_deref()
-        .map(|path| std::fs::read_to_string(path).map_err(|error| unreadable(path, &error)));
-    let weights = weights.transpose()?;
+    let weights = tried.weights.as_deref().map(read).transpose()?;
     rules.with_weights(weights.as_deref().unwrap_or(WEIGHTS)).or_else(|faults| told(&faults))
 }
 
@@ -78,11 +74,11 @@ fn read_files(path: &Path) -> Result<Vec<(String, String)>, Failure> {
         paths.sort();
     }
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let read = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-        Ok((name(&path), text))
-    };
-    paths.into_iter().map(read).collect()
+    paths.into_iter().map(|path| Ok((name(&path), read(&path)?))).collect()
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -1,5 +1,6 @@
 //! `attune safety`: figures and explanations without a server, and no word of a text in the figures.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -130,12 +131,11 @@ fn nothing_is_learned_from_the_sets_that_measure() {
         read.lines().map(|line| text(line).to_lowercase()).collect()
     };
     let of = |names: &[&str]| names.iter().flat_map(|name| texts(&data.join(name))).collect::<Vec<_>>();
-    let measuring: std::collections::BTreeSet<String> =
+    let measuring: BTreeSet<String> =
         of(&["frozen.jsonl", "blind/chat.jsonl", "blind/later.jsonl", "blind/fresh.jsonl"])
             .into_iter()
             .collect();
-    let files =
-        std::fs::read_dir(data.join("learn")).expect("a folder").map(|file| file.expect("a file").path());
+    let files = fs::read_dir(data.join("learn")).expect("a folder").map(|file| file.expect("a file").path());
     let learned: Vec<String> = files.flat_map(|file| texts(&file)).collect();
     assert!(learned.len() > 30_000 && measuring.len() > 2_000);
     assert_eq!(learned.iter().filter(|text| measuring.contains(*text)).count(), 0);

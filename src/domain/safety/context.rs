@@ -7,6 +7,7 @@ use super::level::Level;
 use super::lexicon::{Boundary, Token};
 use super::rules::{Match, Meaning, Rules, Sum, Tier};
 use super::screen::{Hit, Screening, Sign};
+use super::sentences::Sentences;
 
 /// How far a negation reaches forward, in words.
 const NEGATION_REACH: usize = 5;
@@ -48,8 +49,7 @@ pub(super) struct Context<'a> {
     reported: Vec<bool>,
     past: Vec<usize>,
     recent: Vec<usize>,
-    /// The words with which sentences begin.
-    sentences: Vec<usize>,
+    sentences: &'a Sentences,
     /// The text says that what was is over.
     is_recovered: bool,
     /// How far the weight of the words lets a sign count.
@@ -61,6 +61,7 @@ impl<'a> Context<'a> {
         rules: &'a Rules,
         folded: &'a str,
         tokens: &'a [Token],
+        sentences: &'a Sentences,
         found: &[Match],
         doubts: Doubts,
     ) -> Self {
@@ -73,7 +74,7 @@ impl<'a> Context<'a> {
             reported: vec![false; tokens.len() + 1],
             past: Vec::new(),
             recent: Vec::new(),
-            sentences: (0..tokens.len()).filter(|&at| tokens[at].before >= Boundary::Sentence).collect(),
+            sentences,
             is_recovered: false,
             doubts,
         };
@@ -158,7 +159,7 @@ impl<'a> Context<'a> {
         let tier = self.rules.all[sum.rule].tier;
         let level = self.doubts.lowered(tier.level(), &(first.start..first.end));
         let around = Around::default();
-        let sign = Judged { rule: sum.rule, tier, level, undoubted: tier.level(), around, ..first };
+        let sign = Judged { rule: sum.rule, tier, level, around, ..first };
         (different.len() >= sum.at_least).then_some(sign)
     }
 
@@ -221,8 +222,7 @@ impl<'a> Context<'a> {
         let counts = if around.negated { Level::None } else { rule.tier.level().min(tier.level()).min(most) };
         let level = if rule.firm { counts } else { self.doubts.lowered(counts, &(found.start..found.end)) };
         let around = Around { doubted: (level < counts).then_some(level), ..around };
-        let undoubted = counts;
-        Some(Judged { rule: nth, tier, level, undoubted, start: found.start, end: found.end, around })
+        Some(Judged { rule: nth, tier, level, start: found.start, end: found.end, around })
     }
 
     /// The most that a match counts, by the idioms that it overlaps; what is long past and over counts nothing.
@@ -291,15 +291,12 @@ impl<'a> Context<'a> {
         is_past && !is_near(&self.recent, RECENT_REACH, found)
     }
 
-    /// Whether a mark of the past stands in the sentences of a match. An attempt may be of now, whatever the sentence before
+    /// Whether a mark of the past stands in the sentence of a match. An attempt may be of now, whatever the sentence before
     /// it tells of long ago.
     fn is_dated(&self, found: Match) -> bool {
-        let next = self.sentences.partition_point(|&begin| begin <= found.start);
-        let first = next.checked_sub(1).map_or(0, |at| self.sentences[at]);
-        let behind = self.sentences.partition_point(|&begin| begin < found.end);
-        let end = self.sentences.get(behind).copied().unwrap_or(self.tokens.len());
-        let mark = self.past.partition_point(|&mark| mark < first);
-        self.past.get(mark).is_some_and(|&mark| mark < end)
+        let sentence = self.sentences.with(found.start);
+        let mark = self.past.partition_point(|&mark| mark < sentence.start);
+        self.past.get(mark).is_some_and(|&mark| mark < sentence.end)
     }
 
     fn phrase(&self, start: usize, end: usize) -> String {
@@ -323,8 +320,6 @@ struct Judged {
     rule: usize,
     tier: Tier,
     level: Level,
-    /// Before the weight of the words was asked: others count beside it all the same.
-    undoubted: Level,
     start: usize,
     end: usize,
     around: Around,
@@ -339,11 +334,10 @@ impl Judged {
             && self.tier == rules.all[self.rule].tier
     }
 
-    /// Whether it is a sign by itself, so that others may count beside it.
+    /// Whether it is a sign by itself, so that others may count beside it; also where it is doubted.
     fn stands(&self, rules: &Rules) -> bool {
         let rule = &rules.all[self.rule];
-        rule.stands_alone()
-            && !self.around.negated
-            && (self.undoubted > Level::None || rule.tier.only_supports())
+        let counts = self.level > Level::None || self.around.doubted.is_some();
+        rule.stands_alone() && !self.around.negated && (counts || rule.tier.only_supports())
     }
 }

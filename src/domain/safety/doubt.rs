@@ -35,9 +35,8 @@ impl Doubts {
         Self { signs: Vec::new(), work: 0 }
     }
 
-    /// Of signs by their words, which it took so much work to weigh.
-    pub(super) fn of(mut signs: Vec<(Range<usize>, Doubt)>, work: u64) -> Self {
-        signs.sort_unstable_by_key(|(sign, _)| (sign.start, sign.end));
+    /// Of signs by their words, in their order, which it took so much work to weigh.
+    pub(super) const fn of(signs: Vec<(Range<usize>, Doubt)>, work: u64) -> Self {
         Self { signs, work }
     }
 

@@ -24,6 +24,7 @@ mod resources;
 mod rules;
 mod scale;
 mod screen;
+mod sentences;
 mod source;
 mod statement;
 mod texts;

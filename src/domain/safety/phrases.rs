@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::fault::Faults;
-use super::lexicon::{Boundary, Lexicon, Token, WORD_MAX, Word};
+use super::lexicon::{Lexicon, Token, WORD_MAX, Word};
 use super::pattern::{Classes, Pattern, hole};
+use super::sentences::sentences;
 
 /// How many of a pattern's needs are looked at.
 const NEEDS_MAX: usize = 32;
@@ -55,12 +56,7 @@ impl<M: Copy> Phrases<M> {
     ) -> Vec<Match<M>> {
         let mut found = Vec::new();
         let mut met = vec![0; self.needs.len()];
-        let mut begin = 0;
-        while begin < tokens.len() {
-            let is_end = |token: &Token| token.before == Boundary::Sentence;
-            let length =
-                tokens[begin + 1..].iter().position(is_end).map_or(tokens.len() - begin, |at| at + 1);
-            let sentence = begin..begin + length;
+        for sentence in sentences(tokens) {
             self.note_needs(&tokens[sentence.clone()], &mut met, |met, need| *met |= need);
             for start in sentence.clone() {
                 let next = tokens.get(start + 1).map_or(u64::MAX, |next| hole(next.word));
@@ -79,7 +75,6 @@ impl<M: Copy> Phrases<M> {
                 }
             }
             self.note_needs(&tokens[sentence], &mut met, |met, _| *met = 0);
-            begin += length;
         }
         found
     }

@@ -12,6 +12,7 @@ use super::lexicon::Token;
 use super::plain::Plain;
 use super::rules::{Match, Meaning, Rules, Tier};
 use super::scale::{Needle, Weighing};
+use super::sentences::Sentences;
 use super::weighed::Weighed;
 
 /// How many of the heaviest words an explanation shows.
@@ -109,14 +110,15 @@ impl Rules {
         let found = self.matches(&tokens, &mut work);
         let plain = self.plain(&folded, &tokens);
         let weighing = self.weighing(plain.as_ref());
-        let weighed = Weighed::of(plain.as_ref(), &tokens, weighing.as_ref());
         work += weighing.as_ref().map_or(0, |weighing| weighing.work);
         if found.is_empty() {
             return (raised(Screening::default(), weighing.as_ref().and_then(Weighing::sign)), work);
         }
+        let sentences = Sentences::of(&tokens);
+        let weighed = Weighed::of(plain.as_ref(), &tokens, &sentences, weighing.as_ref());
         let doubts = doubts(weighed.as_ref(), &found);
         work += doubts.work;
-        let context = Context::of(self, &folded, &tokens, &found, doubts);
+        let context = Context::of(self, &folded, &tokens, &sentences, &found, doubts);
         (or_weighed(&context, &found, weighed.as_ref()), work)
     }
 
@@ -136,8 +138,10 @@ impl Rules {
         let found = self.matches(&tokens, &mut 0);
         let plain = self.plain(&folded, &tokens);
         let weighing = self.weighing(plain.as_ref());
-        let weighed = Weighed::of(plain.as_ref(), &tokens, weighing.as_ref());
-        let context = Context::of(self, &folded, &tokens, &found, doubts(weighed.as_ref(), &found));
+        let sentences = Sentences::of(&tokens);
+        let weighed = Weighed::of(plain.as_ref(), &tokens, &sentences, weighing.as_ref());
+        let doubts = doubts(weighed.as_ref(), &found);
+        let context = Context::of(self, &folded, &tokens, &sentences, &found, doubts);
         let screening = or_weighed(&context, &found, weighed.as_ref());
         Explanation { screening, signs: context.signs(&found), weight: weighing.map(|it| weights(&it)) }
     }

@@ -19,6 +19,11 @@ fn shared() -> &'static Safety {
     &SHARED
 }
 
+/// The level that a text shows.
+fn level(text: &str) -> Level {
+    shared().screen(text).level
+}
+
 fn safety() -> Safety {
     match Safety::embedded() {
         Ok(safety) => safety,

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::doubt::Doubts;
-use super::lexicon::{Boundary, Token};
+use super::lexicon::Token;
 use super::plain::Plain;
 use super::scale::{Weighing, Weight};
 use super::screen::Hit;
+use super::sentences::Sentences;
 
 /// Signs of a text that are weighed by themselves; those behind them count whole.
 const SIGNS_MAX: usize = 200;
@@ -17,6 +18,7 @@ const AROUND: usize = 4;
 pub(super) struct Weighed<'t> {
     pub(super) plain: &'t Plain<'t>,
     pub(super) tokens: &'t [Token],
+    pub(super) sentences: &'t Sentences,
     pub(super) weighing: &'t Weighing<'t>,
 }
 
@@ -24,9 +26,10 @@ impl<'t> Weighed<'t> {
     pub(super) fn of(
         plain: Option<&'t Plain<'t>>,
         tokens: &'t [Token],
+        sentences: &'t Sentences,
         weighing: Option<&'t Weighing<'t>>,
     ) -> Option<Self> {
-        plain.zip(weighing).map(|(plain, weighing)| Self { plain, tokens, weighing })
+        plain.zip(weighing).map(|(plain, weighing)| Self { plain, tokens, sentences, weighing })
     }
 
     /// Which of the signs, each given by its words and in order, are doubted.
@@ -34,18 +37,20 @@ impl<'t> Weighed<'t> {
         if !self.weighing.may_doubt() {
             return Doubts::none();
         }
-        let (mut doubts, mut work) = (Vec::new(), 0);
-        let mut sentence = (0..0, Weight::default());
-        for sign in signs.take(SIGNS_MAX) {
-            if !sentence.0.contains(&sign.start) {
-                let words = self.sentence(sign.start);
-                sentence = (words.clone(), self.weight(&words, &mut work));
+        let mut signs: Vec<Range<usize>> = signs.take(SIGNS_MAX).collect();
+        signs.sort_unstable_by_key(|sign| (sign.start, sign.end));
+        signs.dedup();
+        let (mut doubts, mut work) = (Vec::with_capacity(signs.len()), 0);
+        let (mut sentence, mut its_weight) = (0..0, Weight::default());
+        for sign in signs {
+            if !sentence.contains(&sign.start) {
+                sentence = self.sentences.with(sign.start);
+                its_weight = self.weight(&sentence, &mut work);
             }
-            let (words, weight) = &sentence;
-            let first = sign.start.saturating_sub(AROUND).max(words.start);
-            let around = first..(sign.end + AROUND).min(words.end);
-            let weight = self.weight(&around, &mut work).max(*weight);
-            doubts.push((sign, self.weighing.doubt_of(weight)));
+            let first = sign.start.saturating_sub(AROUND).max(sentence.start);
+            let around = first..(sign.end + AROUND).min(sentence.end);
+            let weight = if around == sentence { its_weight } else { self.weight(&around, &mut work) };
+            doubts.push((sign, self.weighing.doubt_of(weight.max(its_weight))));
         }
         Doubts::of(doubts, work)
     }
@@ -57,20 +62,12 @@ impl<'t> Weighed<'t> {
             if sign.start < next {
                 continue;
             }
-            let words = self.sentence(sign.start);
+            let words = self.sentences.with(sign.start);
             rest.push_str(self.text(&(next..words.start)));
             next = words.end;
         }
         rest.push_str(self.text(&(next..self.tokens.len())));
         self.weighing.weigh_part(&rest).sign()
-    }
-
-    /// The words of the sentence in which a word stands.
-    fn sentence(&self, word: usize) -> Range<usize> {
-        let begins = |at: &usize| self.tokens[*at].before == Boundary::Sentence;
-        let start = (1..=word).rev().find(begins).unwrap_or(0);
-        let end = (word + 1..self.tokens.len()).find(begins).unwrap_or(self.tokens.len());
-        start..end
     }
 
     fn text(&self, words: &Range<usize>) -> &str {
@@ -89,21 +86,28 @@ impl<'t> Weighed<'t> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::once;
+
     use super::super::level::Level;
     use super::super::lexicon::Lexicon;
     use super::super::scale::Scale;
     use super::super::scale::tests::TINY;
     use super::*;
 
-    /// What a sign of a level counts that is the word with this number.
-    fn lowered(text: &str, level: Level, word: usize) -> Level {
+    /// Reads and weighs a text in which "rope" is a word of the rules.
+    fn with_weighed<T>(text: &str, told: impl FnOnce(&Weighed<'_>) -> T) -> T {
         let (scale, mut lexicon) = (Scale::parse(TINY).expect("well-formed"), Lexicon::new());
         lexicon.learn("rope");
         let tokens = lexicon.read(text);
         let plain = Plain::of(text, &tokens, &lexicon, &scale);
-        let weighed = Weighed { plain: &plain, tokens: &tokens, weighing: &scale.weigh(&plain.text) };
+        let (sentences, weighing) = (Sentences::of(&tokens), scale.weigh(&plain.text));
+        told(&Weighed { plain: &plain, tokens: &tokens, sentences: &sentences, weighing: &weighing })
+    }
+
+    /// What a sign of a level counts that is the word with this number.
+    fn lowered(text: &str, level: Level, word: usize) -> Level {
         let sign = word..word + 1;
-        weighed.doubts(std::iter::once(sign.clone())).lowered(level, &sign)
+        with_weighed(text, |weighed| weighed.doubts(once(sign.clone())).lowered(level, &sign))
     }
 
     #[test]
@@ -121,11 +125,7 @@ mod tests {
     #[test]
     fn a_sign_of_the_weight_is_looked_for_outside_of_given_sentences() {
         let sign_beside = |text: &str, word: usize| {
-            let (scale, lexicon) = (Scale::parse(TINY).expect("well-formed"), Lexicon::new());
-            let tokens = lexicon.read(text);
-            let plain = Plain::of(text, &tokens, &lexicon, &scale);
-            let weighed = Weighed { plain: &plain, tokens: &tokens, weighing: &scale.weigh(&plain.text) };
-            let sign = weighed.sign_outside(std::iter::once(word..word + 1));
+            let sign = with_weighed(text, |weighed| weighed.sign_outside(once(word..word + 1)));
             sign.map(|sign| sign.phrase)
         };
         assert_eq!(sign_beside("they have a rope. they have homework", 0), None);

@@ -2,34 +2,36 @@
 
 use super::*;
 
-fn level(text: &str) -> Level {
-    EMBEDDED.with(|safety| safety.screen(text).level)
+/// Texts that pause.
+fn assert_pausing(texts: &[&str]) {
+    for text in texts {
+        assert!(level(text).pauses(), "{text}");
+    }
 }
 
-thread_local! {
-    static EMBEDDED: Safety = safety();
+/// Texts that are no danger.
+fn assert_harmless(texts: &[&str]) {
+    for text in texts {
+        assert_eq!(level(text), Level::None, "{text}");
+    }
 }
 
 #[test]
 fn a_denial_is_no_danger_and_what_cancels_it_brings_it_back() {
-    for denied in [
+    assert_harmless(&[
         "I would never kill myself",
         "I have no plans to end my life",
         "I'm not suicidal, just worn out",
         "I don't want to die",
         "killing myself is not an option",
-    ] {
-        assert_eq!(level(denied), Level::None, "{denied}");
-    }
-    for meant in [
+    ]);
+    assert_pausing(&[
         "I can't promise I won't kill myself",
         "why shouldn't I kill myself",
         "I'm not sure I won't kill myself",
         "I can't stop thinking about killing myself",
         "I'm not joking, I want to die",
-    ] {
-        assert!(level(meant).pauses(), "{meant}");
-    }
+    ]);
 }
 
 #[test]
@@ -47,7 +49,7 @@ fn another_persons_danger_is_noticed_and_pauses_nothing() {
         "how do I help someone who is suicidal",
         "my son has been cutting himself",
     ] {
-        let screening = EMBEDDED.with(|safety| safety.screen(text));
+        let screening = shared().screen(text);
         assert_eq!(screening.level, Level::Elevated, "{text}");
         assert!(screening.third_person, "{text}");
     }
@@ -55,15 +57,13 @@ fn another_persons_danger_is_noticed_and_pauses_nothing() {
 
 #[test]
 fn what_was_written_about_and_worked_on_is_no_danger() {
-    for text in [
+    assert_harmless(&[
         "we did a training on suicide prevention at work",
         "my essay on suicide in Hamlet is late",
         "my uncle took his own life in 1998, I never met him",
         "this traffic makes me want to die",
         "that workout was suicide",
-    ] {
-        assert_eq!(level(text), Level::None, "{text}");
-    }
+    ]);
 }
 
 #[test]
@@ -94,13 +94,11 @@ fn weak_marks_of_a_farewell_add_up_to_a_question_and_never_pause_by_themselves()
     let screening = Rules::shipped().expect("sound").screen(farewell);
     assert_eq!(screening.level, Level::Elevated);
     assert!(screening.shows(Tier::Passive));
-    for mark in [
+    assert_harmless(&[
         "Thanks for everything, see you Thursday.",
         "I wrote my mum a letter.",
         "Bye, look after yourselves.",
-    ] {
-        assert_eq!(level(mark), Level::None, "{mark}");
-    }
+    ]);
 }
 
 #[test]
@@ -112,17 +110,16 @@ fn coded_words_are_noticed_and_asked_about_where_they_may_be_a_joke() {
 
 #[test]
 fn an_explanation_tells_what_became_of_every_match() {
-    EMBEDDED.with(|safety| {
-        let negated = safety.rules.explain("I would never kill myself");
-        assert_eq!(negated.screening.level, Level::None);
-        assert!(negated.signs.iter().any(|sign| sign.rule == "active.kill" && sign.around.negated));
-        let past = safety.rules.explain("I used to cut myself when I was a teenager");
-        assert!(past.signs.iter().any(|sign| sign.around.long_past));
-        let others = safety.rules.explain("my sister wants to kill myself, she wrote");
-        assert!(others.signs.iter().all(|sign| sign.level <= Level::High));
-        let alone = safety.rules.explain("where can I buy a rope");
-        assert!(alone.signs.iter().any(|sign| sign.around.alone && sign.level == Level::None));
-    });
+    let safety = shared();
+    let negated = safety.rules.explain("I would never kill myself");
+    assert_eq!(negated.screening.level, Level::None);
+    assert!(negated.signs.iter().any(|sign| sign.rule == "active.kill" && sign.around.negated));
+    let past = safety.rules.explain("I used to cut myself when I was a teenager");
+    assert!(past.signs.iter().any(|sign| sign.around.long_past));
+    let others = safety.rules.explain("my sister wants to kill myself, she wrote");
+    assert!(others.signs.iter().all(|sign| sign.level <= Level::High));
+    let alone = safety.rules.explain("where can I buy a rope");
+    assert!(alone.signs.iter().any(|sign| sign.around.alone && sign.level == Level::None));
 }
 
 #[test]
@@ -150,7 +147,7 @@ fn no_small_talk_hides_a_plain_statement() {
 
 #[test]
 fn an_idiom_does_not_reach_over_what_the_writer_says_of_themself() {
-    for text in [
+    assert_pausing(&[
         "Before the interview I'm planning my suicide",
         "During lectures I'm planning my suicide.",
         "Since I lost my job at the office I am suicidal",
@@ -160,22 +157,18 @@ fn an_idiom_does_not_reach_over_what_the_writer_says_of_themself() {
         "Because of this essay I am going to kill myself tonight",
         "My phone is dying and I am going to hang myself",
         "I study psychology and I want to kill myself",
-    ] {
-        assert!(level(text).pauses(), "{text}");
-    }
-    for text in [
+    ]);
+    assert_harmless(&[
         "The lecture on suicide prevention was good",
         "I wrote an essay about suicide for class",
         "The character in the novel kills himself at the end",
         "My phone keeps dying on me",
-    ] {
-        assert_eq!(level(text), Level::None, "{text}");
-    }
+    ]);
 }
 
 #[test]
 fn what_is_taken_back_in_the_same_breath_counts() {
-    for text in [
+    assert_pausing(&[
         "I said I wouldn't kill myself but I lied",
         "I never wanted to die until today",
         "I can't not kill myself",
@@ -186,18 +179,14 @@ fn what_is_taken_back_in_the_same_breath_counts() {
         "I don't want to die but I have to",
         "I won't kill myself today, but tomorrow I will",
         "no part of me wants to die except the part that is writing this",
-    ] {
-        assert!(level(text).pauses(), "{text}");
-    }
-    for text in [
+    ]);
+    assert_harmless(&[
         "I never wanted to die",
         "I won't kill myself, I promised my kids",
         "I said I wouldn't kill myself and I meant it",
         "no part of me wants to die",
         "harming myself has never crossed my mind",
-    ] {
-        assert_eq!(level(text), Level::None, "{text}");
-    }
+    ]);
 }
 
 #[test]

@@ -10,10 +10,6 @@ const SIGNALS: &str = include_str!("../../../../tests/data/signals.jsonl");
 /// Alarms that are known: "utterly hopeless" said of a day, and questions that stand beside a loss in a long message.
 const ALARMS_MAX: usize = 5;
 
-fn level(text: &str) -> Level {
-    shared().screen(text).level
-}
-
 #[derive(Deserialize)]
 struct Line {
     text: String,

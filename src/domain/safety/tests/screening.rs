@@ -257,24 +257,15 @@ fn every_country_has_a_way_to_reach_somebody_and_the_finder_stands_for_the_rest(
 proptest::proptest! {
     #[test]
     fn no_text_whatever_stops_the_screen_or_the_dialogue(text in ".{0,200}", seed: u64, replies in 0_u32..9) {
-        EMBEDDED.with(|safety| {
-            let screening = safety.screen(&text);
-            let place = CrisisPlace { replies, ..CrisisPlace::default() };
-            let said = Said { text: &text, screening: &screening, level: screening.level.max(Level::High), country: Some(&text), is_on_duty: text.len().is_multiple_of(2), is_ai_due: text.len().is_multiple_of(3) };
-            let reply = safety.reply(&place, &said, seed);
-            assert!(!reply.text.is_empty() && reply.level >= Level::High);
-        });
+        let screening = shared().screen(&text);
+        let place = CrisisPlace { replies, ..CrisisPlace::default() };
+        let said = Said { text: &text, screening: &screening, level: screening.level.max(Level::High), country: Some(&text), is_on_duty: text.len().is_multiple_of(2), is_ai_due: text.len().is_multiple_of(3) };
+        let reply = shared().reply(&place, &said, seed);
+        assert!(!reply.text.is_empty() && reply.level >= Level::High);
     }
 
     #[test]
     fn words_around_an_explicit_statement_do_not_hide_it(before in "[a-z ]{0,30}", after in "[a-z ]{0,30}") {
-        EMBEDDED.with(|safety| {
-            let text = format!("{before}. I want to kill myself. {after}");
-            assert!(safety.screen(&text).level.pauses());
-        });
+        assert!(level(&format!("{before}. I want to kill myself. {after}")).pauses());
     }
-}
-
-thread_local! {
-    static EMBEDDED: Safety = safety();
 }
