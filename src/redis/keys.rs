@@ -40,6 +40,8 @@ pub const TICKETS: &str = "tickets";
 pub const ALERTS: &str = "alerts";
 /// The number of the newest successor.
 pub const NEWEST: &str = "newest";
+/// Behind a client's set of sessions: those that have gone, and still tell that they were this client's.
+const FORMER: &str = "former";
 
 impl Keys {
     #[must_use]
@@ -127,7 +129,8 @@ impl Keys {
         self.index(org, "idle")
     }
 
-    /// Whose client each session is, so that what is left of one can be found when its hash has gone.
+    /// Whose client each session is, so that what is left of one can be found when its hash has gone; and whose it was
+    /// while that client is in danger.
     #[must_use]
     pub fn clients(&self, org: &OrgId) -> String {
         self.index(org, "clients")
@@ -288,6 +291,7 @@ pub fn lua_names() -> String {
         ("TICKETS_OF", TICKETS),
         ("NEWEST", NEWEST),
         ("ALERTS", ALERTS),
+        ("FORMER", FORMER),
     ];
     names.map(|(name, key)| format!("local {name} = ':{key}'\n")).concat()
 }

@@ -13,7 +13,8 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone)]
 pub struct Raise {
     pub session: SessionKey,
-    /// Whose memory counts where neither the session nor a successor of it exists.
+    /// Whose memory counts where neither the session nor a successor of it exists, nor one of its id was that of a client
+    /// who is in danger.
     pub client: ClientKey,
     pub level: Level,
     /// Rule ids, never text.

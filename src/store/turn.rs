@@ -37,7 +37,7 @@ pub struct Idempotency {
 pub struct Begin {
     pub id: BeginId,
     pub session: SessionKey,
-    /// Whose memory counts while the session does not exist.
+    /// Whose memory counts while the session does not exist, and nothing is known of its client: see [`Begun::client`].
     pub client: ClientKey,
     /// The gone session that this one succeeds.
     pub predecessor: Option<SessionKey>,
@@ -77,6 +77,9 @@ pub struct Begun {
     pub lease: Lease,
     /// How long the lease stands without a renewal.
     pub lease_ttl: Duration,
+    /// Whose session it is, or will be: a predecessor's client, and whoever a gone session of this id was the client of,
+    /// while that one is in danger, come before the one who was named.
+    pub client: ClientKey,
     /// Aligned with its client's memory. `None`: comes into being with this turn.
     pub session: Option<Arc<Session>>,
     /// The session that a new one succeeds: its client, metadata and level carry over.

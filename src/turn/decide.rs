@@ -214,10 +214,7 @@ fn session_before(turns: &Turns, working: &Working, now: Timestamp) -> Session {
     let id = working.key.id.clone();
     let predecessor = working.begun.predecessor.as_deref();
     let mut session = Session::open(Opening {
-        client: predecessor.map_or_else(
-            || turns.secret.client_key(&working.key.org, None, &id),
-            |predecessor| predecessor.client.clone(),
-        ),
+        client: working.begun.client.clone(),
         client_id: predecessor.and_then(|predecessor| predecessor.client_id.clone()),
         place: turns.knowledge.start(),
         ttl: predecessor.map_or(turns.settings.session_ttl, |predecessor| predecessor.ttl),

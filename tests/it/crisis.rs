@@ -237,6 +237,12 @@ async fn no_words_time_restart_or_erasure_lower_a_level() {
         let created = server.create(&json!({"session_id": second, "client_id": client})).await.ok();
         assert_eq!(created["status"], before["status"]);
         assert_eq!(server.session(&second).await["safety_level"], before["safety_level"], "{opening}");
+        let back = server.input(&first, "hello").await.ok();
+        assert_eq!(
+            (&back["turn"], &back["safety"]["level"]),
+            (&json!(1), &before["safety_level"]),
+            "{opening}"
+        );
     }
 }
 

@@ -122,6 +122,22 @@ async fn a_session_without_a_client_remembers_danger_under_its_own_id() {
 }
 
 #[tokio::test]
+async fn who_comes_back_under_the_id_of_a_removed_session_is_its_client() {
+    let server = Server::start().await;
+    server.create(&json!({"session_id": "s", "client_id": "c"})).await.ok();
+    let level = server.input("s", INTENT).await.ok()["safety"]["level"].clone();
+    server.delete("/session/s").await.ok();
+    let again = server.input("s", "hello").await.ok();
+    assert_eq!(
+        (&again["turn"], &again["safety"]["level"], &again["responder"]),
+        (&json!(1), &level, &json!("crisis"))
+    );
+    server.delete("/session/s").await.ok();
+    let created = server.create(&json!({"session_id": "s"})).await.ok();
+    assert_eq!(created["status"], "paused");
+}
+
+#[tokio::test]
 async fn a_session_in_danger_outlives_its_ttl() {
     let server = Server::with(&[("INDEX_SWEEP_MS", "10")]).await;
     server.input("calm", "hello").await.ok();

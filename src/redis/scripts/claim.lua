@@ -1,23 +1,30 @@
 -- claim: looks whether a waiter's turn has come, or its joined turn is done. Safe to repeat.
--- (after levels.lua, seat.lua and facts.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, seat.lua and facts.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 newest, 8 safety memory of the client in ARGV 9
 --       9 meta, 10 history
---       11 the reply under the idempotency key, where there is one
+--       11 sessions:clients
+--       12 the reply under the idempotency key, where there is one
 -- ARGV  1-5 as seat.lua
 --       6 server, 7 lease ms, 8 prefix of safety memories, 9 client where the session names none,
 --       10 hash of the idempotency key or -, 11 hash of the body, 12 lane of one who takes over,
---       13 the session that is kept as facts.lua has it, 14 place of the last exchange that is told
+--       13 the session that is kept as facts.lua has it, 14 place of the last exchange that is told,
+--       15 session id
 -- reply begun, then the facts of facts.lua
 --       waiting, ms that the lock still stands, -1 where that is not known
 --       replay, bytes | gone | lost
+--       client, whose the session was: nothing was done, ask with that one
 --
 -- A lease that was claimed stands for its whole time. One who joined takes over where the runner has died.
 
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local state = redis.call('HMGET', KEYS[6], 'session_id', 'status', 'client', 'revision', 'turn_count', 'last_interaction')
+local former = not state[1] and former_client(KEYS[11], ARGV[8], ARGV[15])
+if former and former ~= ARGV[9] then
+  return { 'client', former }
+end
 local is_gone = state[2] == 'expired' or state[2] == 'error' or (not state[1] and redis.call('EXISTS', KEYS[7]) == 1)
 
 local function begun()
@@ -37,7 +44,7 @@ end
 local held, lane, permit, idem = holder()
 if held == ME then
   -- Another turn under the same key is stored by now: this one must not be a second.
-  local stored = KEYS[11] and redis.call('GET', KEYS[11])
+  local stored = KEYS[12] and redis.call('GET', KEYS[12])
   if stored and string.sub(stored, 1, 1) == 's' and string.sub(stored, 2, 33) == ARGV[11] then
     release(ME, lane, permit, '-', true, now_ms)
     redis.call('HDEL', TICKETS, ME)
@@ -72,7 +79,7 @@ if score then
 end
 
 if ARGV[10] ~= '-' then
-  local marker = redis.call('GET', KEYS[11])
+  local marker = redis.call('GET', KEYS[12])
   if marker and string.sub(marker, 1, 1) == 's' then
     if string.sub(marker, 2, 33) == ARGV[11] then
       return { 'replay', string.sub(marker, 34) }
@@ -88,7 +95,7 @@ if ARGV[10] ~= '-' then
       return { 'gone' }
     elseif from then
       joined = string.sub(joined, 1, from - 1) .. string.sub(joined, to + 1)
-      redis.call('SET', KEYS[11], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
+      redis.call('SET', KEYS[12], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
       enqueue(ME, first_score(ARGV[12]), ARGV[6], ARGV[12], '-', ARGV[10], now_ms)
       if not held and hand_over(now_ms) == ME then
         return begun()

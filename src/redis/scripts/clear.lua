@@ -1,5 +1,5 @@
 -- clear: the client's level falls to none, and its sessions go on where safety had paused them. Safe to repeat.
--- (after the names of keys.rs, levels.lua, write.lua, align.lua and alert.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, write.lua, align.lua and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 active_sessions, 4 sessions:expires, 5 sessions:idle,
 --       6 sessions:forgettable
@@ -21,6 +21,7 @@ if known[2] ~= ARGV[2] then
     'cleared_at', time[1] .. string.format('%06d', time[2]))
   redis.call('ZADD', KEYS[6], string.format('%.0f', now_ms + ARGV[8]), ARGV[1])
   clear_alerts(ARGV[10], ARGV[1], time, now_ms, ARGV[11])
+  forget_former(ARGV[4] .. 'clients', KEYS[2], ARGV[1], ARGV[3])
 end
 local memory = { level = 'none', epoch = epoch, cleared_epoch = epoch }
 local at = { sessions = ARGV[3], index = ARGV[4], active = KEYS[3], expires = KEYS[4], idle = KEYS[5], client = KEYS[2],

@@ -1,5 +1,5 @@
 -- create: makes a session, once. Safe to repeat under the same name of the call.
--- (after levels.lua and write.lua)
+-- (after the names of keys.rs, levels.lua, former.lua and write.lua)
 --
 -- KEYS  1 state, 2 meta, 3 active_sessions, 4 sessions:expires, 5 sessions:idle, 6 the client's sessions,
 --       7 the client's safety memory, 8 organisations, 9 history, 10 pinned, 11 idems
@@ -7,10 +7,11 @@
 -- ARGV  1 what names this call (32 hexadecimal digits), 2 status, 3 level, 4 id, 5 last interaction in seconds,
 --       6 prefix of the indices, 7 epoch of the memory that the session was laid under, 8 TTL ms, 9 greatest age ms,
 --       10 ms of idle time, 11 organisation, 12 hash of the body, 13 reply, 14 ms that a reply is kept,
---       15 hash of the idempotency key or -, 16 client, 17 how many arguments are fields of the hash, then these, then
---       those of meta
+--       15 hash of the idempotency key or -, 16 client, 17 prefix of safety memories where the caller names no client,
+--       or -, 18 how many arguments are fields of the hash, then these, then those of meta
 -- reply created | replay, bytes | reused | exists
 --       again: the memory has changed meanwhile, nothing was done
+--       client, whose a gone session of this id was: nothing was done, ask with that one
 --
 -- The keys end with TTL, at most with the greatest age; at high and crisis they do not.
 
@@ -28,6 +29,10 @@ end
 if state[2] or redis.call('EXISTS', KEYS[1]) == 1 then
   return { 'exists' }
 end
+local former = ARGV[17] ~= '-' and former_client(ARGV[6] .. 'clients', ARGV[17], ARGV[4])
+if former and former ~= ARGV[16] then
+  return { 'client', former }
+end
 if (tonumber(redis.call('HGET', KEYS[7], 'epoch')) or 0) ~= tonumber(ARGV[7]) then
   return { 'again' }
 end
@@ -35,8 +40,8 @@ end
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local to = { lease = ARGV[1], status = ARGV[2], level = ARGV[3], id = ARGV[4], score = ARGV[5] }
-local fields = 17 + ARGV[17]
-write(KEYS[1], KEYS[3], ARGV[6], {}, to, 18, fields)
+local fields = 18 + ARGV[18]
+write(KEYS[1], KEYS[3], ARGV[6], {}, to, 19, fields)
 -- What another program's removal has left of an earlier session of this id is not this one's.
 redis.call('DEL', KEYS[2], KEYS[9], KEYS[10], KEYS[11])
 redis.call('HSET', KEYS[2], unpack(ARGV, fields + 1))

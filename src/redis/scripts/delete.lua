@@ -1,6 +1,7 @@
 -- delete: removes everything of a session but its client's safety memory, or looks what there would be to remove.
 -- Safe to repeat; what a first call removed a second one does not count.
--- (after seat.lua, unlist.lua and alert.lua; the names of the keys behind a session's prefix come from keys.rs)
+-- (after seat.lua, former.lua, unlist.lua and alert.lua;
+-- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 history, 8 meta, 9 pinned, 10 idems, 11 active_sessions, 12 alerts of the session, then the counters
@@ -8,7 +9,7 @@
 -- ARGV  1-5 as seat.lua; ARGV 1 is nobody's
 --       6 look or remove, 7 session id, 8 prefix of sessions, 9 prefix of the indices, 10 prefix of clients' sessions,
 --       11 prefix of the replies of creates, 12 channel of all servers, 13 what they are told,
---       14 prefix of the alerts
+--       14 prefix of the alerts, 15 prefix of safety memories
 -- reply 1 where there is a state, exchanges, stored replies that still exist, then their keys
 --
 -- Ordinary waiters are sent away: what they ask must not bring the session back. Those in danger stay, and the first
@@ -110,7 +111,7 @@ local function remove()
   for at = 13, #KEYS do
     redis.call('DEL', KEYS[at])
   end
-  unlist(KEYS[11], ARGV[9], ARGV[10], { SESSION_ID })
+  unlist(KEYS[11], ARGV[9], ARGV[10], ARGV[15], { SESSION_ID })
   unpoint()
 end
 

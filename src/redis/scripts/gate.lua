@@ -1,22 +1,24 @@
 -- gate: the right to work on a session, or why not. Safe to repeat under the same id.
--- (after levels.lua, seat.lua and facts.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, seat.lua and facts.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 this minute's counter, 8 the next minute's, 9 newest (number of the newest successor)
 --       10 safety memory of the client in ARGV 17
 --       11 meta, 12 history
---       13 the reply under the idempotency key, where there is one
+--       13 sessions:clients
+--       14 the reply under the idempotency key, where there is one
 -- ARGV  1-5 as seat.lua
 --       6 server, 7 lane (o or d), 8 lease ms, 9 whether ordinary ones may wait (1 or 0), 10 most in the queue,
 --       11 most in danger in the queue, 12 permits in a window, 13 that window in us, 14 permits in a minute of danger,
 --       15 the minute of KEYS 7 since 1970, 16 prefix of safety memories, 17 client where the session names none,
 --       18 hash of the idempotency key or -, 19 hash of the body, 20 the session that is kept as facts.lua has it,
---       21 place of the last exchange that is told
+--       21 place of the last exchange that is told, 22 session id
 -- reply begun, lane, remaining, reset us, then the facts of facts.lua
 --       queued | running, lane, remaining, reset us
 --       limited, lane, 0, reset us
 --       busy | full, ms that the lock still stands
 --       replay, bytes | reused | gone
+--       client, whose the session was: nothing was done, ask with that one
 --
 -- The memory of a session's own client is read under a key that only the session tells: one node holds both.
 -- The limiter's list expires with its window, the minute's counter after 120 s.
@@ -27,6 +29,10 @@ local now_ms = math.floor(now / 1000)
 local lane, idem, body = ARGV[7], ARGV[18], ARGV[19]
 local state = redis.call('HMGET', KEYS[6], 'session_id', 'status', 'safety_level', 'safety_epoch', 'awaiting',
   'client', 'revision', 'turn_count', 'last_interaction', 'last_commit')
+local former = not state[1] and former_client(KEYS[13], ARGV[16], ARGV[22])
+if former and former ~= ARGV[17] then
+  return { 'client', former }
+end
 local client = state[6] or ARGV[17]
 local memory_key = client == ARGV[17] and KEYS[10] or ARGV[16] .. client
 -- Most clients have none, and one field tells.
@@ -111,7 +117,7 @@ if state[10] and string.find(state[10], ME .. '@', 1, true) then
 end
 
 -- The same request again.
-local marker = KEYS[13] and redis.call('GET', KEYS[13])
+local marker = KEYS[14] and redis.call('GET', KEYS[14])
 local joined = ''
 if marker and string.sub(marker, 1, 1) == 's' then
   if string.sub(marker, 2, 33) ~= body then
@@ -135,7 +141,7 @@ elseif marker then
     if #others / #me >= tonumber(most) then
       return { 'full', lock_ms() }
     end
-    redis.call('SET', KEYS[13], marker .. me, 'KEEPTTL')
+    redis.call('SET', KEYS[14], marker .. me, 'KEEPTTL')
     return { 'running', lane, 0, 0 }
   end
   joined = other_body == body and others or ''
@@ -150,7 +156,7 @@ if not permit then
   return { 'limited', lane, 0, reset }
 end
 if idem ~= '-' then
-  redis.call('SET', KEYS[13], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
+  redis.call('SET', KEYS[14], 'r' .. body .. ME .. joined, 'PX', TICKET_MS)
 end
 local value = ME .. ' ' .. lane .. ' ' .. permit .. ' ' .. idem
 if not held then
@@ -171,7 +177,7 @@ end
 if refusal then
   give_back(lane, permit)
   if idem ~= '-' then
-    redis.call('DEL', KEYS[13])
+    redis.call('DEL', KEYS[14])
   end
   return { refusal, lock_ms() }
 end

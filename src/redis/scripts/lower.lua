@@ -1,5 +1,5 @@
 -- lower: takes in a completed negative re-screen, and where it suffices the client's level falls to none. Safe to repeat.
--- (after the names of keys.rs, levels.lua, write.lua, align.lua and alert.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, write.lua, align.lua and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 active_sessions, 4 sessions:expires, 5 sessions:idle,
 --       6 sessions:forgettable
@@ -40,6 +40,7 @@ if not (is_known and level == 'none') then
     'cleared_at', at, 'cleared_why', ARGV[16], 'noted_id', ARGV[2], 'noted_at', at)
   redis.call('ZADD', KEYS[6], string.format('%.0f', now_ms + ARGV[8]), ARGV[1])
   clear_alerts(ARGV[10], ARGV[1], time, now_ms, ARGV[11])
+  forget_former(ARGV[4] .. 'clients', KEYS[2], ARGV[1], ARGV[3])
 end
 local memory = { level = 'none', epoch = epoch, cleared_epoch = epoch }
 local keys = { sessions = ARGV[3], index = ARGV[4], active = KEYS[3], expires = KEYS[4], idle = KEYS[5], client = KEYS[2],

@@ -1,5 +1,5 @@
 -- raise: the client's level rises to at least this one, and its sessions pause at high and crisis. Safe to repeat.
--- (after the names of keys.rs, levels.lua, write.lua, align.lua and alert.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, write.lua, align.lua and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 state of the session in which danger showed, 4 its newest successor,
 --       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable, 9 organisations
@@ -8,8 +8,8 @@
 --       10 TTL ms where a hash has none, 11 an id that its caller writes itself, or empty,
 --       12 1 where the client was looked for in the metadata, as a session of another program tells it,
 --       13 prefix of the replies of creates, 14 how many of the client's sessions are aligned at most,
---       15 prefix of the alerts, 16 organisation
--- reply client, client of the session: nothing was done, ask with that one
+--       15 prefix of the alerts, 16 organisation, 17 prefix of safety memories
+-- reply client, whose the session is or was: nothing was done, ask with that one
 --       strange: nothing was done, look for the client of a session that another program made
 --       newest, number: nothing was done, the session has vanished and its successor answers for it
 --       raised, level that counts, 1 where it rose by this call, the place to go on from or -1
@@ -29,6 +29,10 @@ if not state[1] then
   local newest = redis.call('GET', KEYS[4])
   if newest then
     return { 'newest', newest }
+  end
+  local former = former_client(ARGV[6] .. 'clients', ARGV[17], ARGV[7])
+  if former and former ~= ARGV[1] then
+    return { 'client', former }
   end
 end
 

@@ -1,5 +1,6 @@
 -- sweep: clears an organisation's indices of what is gone, and tells which sessions are idle. Safe to repeat.
--- (after levels.lua, unlist.lua and alert.lua; the names of the keys behind a session's prefix come from keys.rs)
+-- (after levels.lua, former.lua, unlist.lua and alert.lua;
+-- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable
 -- ARGV  1 prefix of sessions, 2 prefix of the indices, 3 prefix of safety memories, 4 prefix of clients' sessions,
@@ -31,7 +32,7 @@ local function set_due(set, member, at_ms)
 end
 
 local function remove(ids)
-  unlist(ACTIVE, INDEX, CLIENTS, ids)
+  unlist(ACTIVE, INDEX, CLIENTS, SAFETY, ids)
   for _, id in ipairs(ids) do
     forget_in_alerts(ALERT, SESSIONS .. id .. ALERTS)
   end

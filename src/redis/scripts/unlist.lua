@@ -1,4 +1,5 @@
 -- Shared: takes sessions out of every index of its organisation, and from their clients.
+-- (after former.lua)
 --
 -- The sets by status and level are named by what they hold, so their keys are put together here: one node holds all.
 
@@ -7,13 +8,18 @@ local INDICES = { 'expires', 'idle', 'initializing', 'active', 'paused', 'transi
 
 local AT_ONCE = 500
 
--- `index` and `clients` are what stands before the names of the sets, and of the clients' sets of sessions.
-local function unlist(active, index, clients, ids)
+-- `index`, `clients` and `safety` are what stands before the names of the sets, of the clients' sets of sessions and of
+-- the safety memories.
+local function unlist(active, index, clients, safety, ids)
   for _, id in ipairs(ids) do
     local client = redis.call('HGET', index .. 'clients', id)
     if client then
       redis.call('ZREM', clients .. client, id)
-      redis.call('HDEL', index .. 'clients', id)
+      if former_client(index .. 'clients', safety, id) then
+        redis.call('SADD', clients .. client .. FORMER, id)
+      else
+        redis.call('HDEL', index .. 'clients', id)
+      end
     end
   end
   for from = 1, #ids, AT_ONCE do

@@ -65,10 +65,14 @@ impl Writer {
         self.admit(request, client, lane)
     }
 
-    /// Whose memory counts: a session's, else its predecessor's, else the request's.
+    /// Whose memory counts: a session's, else that of whoever is in danger and had one of this id, else its
+    /// predecessor's, else the request's.
     fn client_of(&mut self, record: Option<&Record>, request: &Begin) -> Result<ClientKey, StoreError> {
         if let Some(record) = record {
             return Ok(record.session.client.clone());
+        }
+        if let Some(former) = self.former_client(&request.session)? {
+            return Ok(former);
         }
         let Some(predecessor) = &request.predecessor else { return Ok(request.client.clone()) };
         let before = self.live(predecessor)?;
@@ -186,13 +190,14 @@ impl Writer {
             (Some(predecessor), None) => self.aligned(predecessor)?,
             (Some(_) | None, _) => None,
         };
-        let memory = match &live {
-            Some((_, memory)) => memory.clone(),
-            None => self.memory_of(&request.client)?,
+        let (client, memory) = match &live {
+            Some((record, memory)) => (record.session.client.clone(), memory.clone()),
+            None => (request.client.clone(), self.memory_of(&request.client)?),
         };
         Ok(Holds::Begun(Box::new(Begun {
             lease,
             lease_ttl: self.limits.lease_ttl,
+            client,
             session: live.map(|(record, memory)| record.aligned(&memory, self.clock.now())),
             predecessor,
             memory,

@@ -38,6 +38,11 @@ impl Writer {
         }
         let mut session = request.session;
         session.revision = 1;
+        if session.client_id.is_none()
+            && let Some(former) = self.former_client(&key)?
+        {
+            session.client = former;
+        }
         session.align(&self.memory_of(&session.client)?, now);
         self.change(|draft| {
             let mut record = Record::fresh(session, draft.limits(), now);
@@ -76,13 +81,17 @@ impl Writer {
     pub fn raise(&mut self, raise: &Raise) -> Result<Raised, StoreError> {
         let now = self.clock.now();
         let live = self.answering(&raise.session)?;
-        let client = live.as_ref().map_or(&raise.client, |(record, _)| &record.session.client);
-        let before = self.memory_of(client)?;
+        let client = match &live {
+            Some((record, _)) => record.session.client.clone(),
+            None => self.former_client(&raise.session)?.unwrap_or_else(|| raise.client.clone()),
+        };
+        let before = self.memory_of(&client)?;
         let mut after = before.clone();
         let rose = after.raise(raise.level, &raise.why, now);
         let level = live.as_ref().map_or(after.level, |(record, _)| record.session.level_under(&after));
         let session = live.as_ref().map_or(&raise.session.id, |(record, _)| &record.session.id);
         let session = raise.session.with_id(session.clone());
+        let client = &client;
         let (before, after, why, random) = (&before, &after, raise.why.as_slice(), self.entropy.u128());
         let is_absent = live.is_none();
         self.change(|draft| {
@@ -193,6 +202,7 @@ impl Draft<'_> {
             let due = Due::Memory(tables::memory(client).to_vec());
             let at = now.plus(self.limits().memory_ttl);
             self.change.insert_due(at, &due);
+            self.forget_former(client)?;
         }
         for key in self.sessions_under(tables::memory(client), ALIGNED_MAX)? {
             if Some(&key) != except {
@@ -221,7 +231,7 @@ impl Draft<'_> {
         let Some(old) = self.record(key)? else { return Ok(()) };
         if old.is_dead(before, now) {
             // A hold that begins now must not bring it back.
-            return self.purge(key, &old);
+            return self.purge(key, &old, after);
         }
         let mut new = old.clone();
         if align(&mut new.session, after, now) {

@@ -12,6 +12,7 @@ mod command;
 mod commit;
 mod counters;
 mod draft;
+mod former;
 mod gate;
 mod index;
 mod lifecycle;

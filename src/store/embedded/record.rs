@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::alert::{AlertId, ReportReason};
 use crate::domain::exchange::Exchange;
+use crate::domain::id::ClientKey;
 use crate::domain::safety::SafetyMemory;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
@@ -220,6 +221,10 @@ pub(super) fn align(session: &mut Arc<Session>, memory: &SafetyMemory, now: Time
 
 pub(super) fn decode_memory(bytes: &[u8]) -> Result<SafetyMemory, StoreError> {
     decode(bytes, "a safety memory")
+}
+
+pub(super) fn decode_client(bytes: &[u8]) -> Result<ClientKey, StoreError> {
+    decode(bytes, "a client's key")
 }
 
 pub(super) fn decode_exchange(bytes: &[u8]) -> Result<Exchange, StoreError> {

@@ -9,7 +9,7 @@ use super::tables::{self, Due, Tables, key_of, pair_of, value_of};
 use super::waiting::End;
 use super::writer::Writer;
 use crate::domain::id::SessionKey;
-use crate::domain::safety::Level;
+use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Event, Party};
 use crate::domain::time::Timestamp;
 use crate::store::{Claim, Receipt, StoreError, Swept};
@@ -19,12 +19,12 @@ const SWEEP_MAX: usize = 1_000;
 
 impl Writer {
     pub fn delete(&mut self, key: &SessionKey) -> Result<Option<Receipt>, StoreError> {
-        let Some((record, _)) = self.live(key)? else { return Ok(None) };
+        let Some((record, memory)) = self.live(key)? else { return Ok(None) };
         let exchanges = count_under(&self.tables.exchanges, key)?;
         let created = stored_create(&self.tables, &record)?;
         let replies = count_under(&self.tables.replies, key)?;
         let stored_replies = replies + u64::from(created.is_some());
-        self.change(|draft| draft.purge(key, &record))?;
+        self.change(|draft| draft.purge(key, &record, &memory))?;
         let verified = self.is_gone(key, &record)?;
         for waiter in self.seat(key).forget() {
             self.answer(answer(waiter.0, Ok(Claim::Busy { retry_after: Duration::ZERO })));
@@ -102,7 +102,7 @@ impl Writer {
         let memory = self.memory_of(&record.session.client)?;
         if record.is_dead(&memory, now) {
             swept.removed += 1;
-            return self.change(|draft| draft.purge(key, &record));
+            return self.change(|draft| draft.purge(key, &record, &memory));
         }
         let is_held = record.is_held(&memory);
         let mut next = Record { session: record.aligned(&memory, now), ..record.clone() };
@@ -127,8 +127,13 @@ fn expire(record: &mut Record, now: Timestamp) -> bool {
 }
 
 impl Draft<'_> {
-    /// Removes everything of a session but its client's safety memory.
-    pub fn purge(&mut self, key: &SessionKey, record: &Record) -> Result<(), StoreError> {
+    /// Removes everything of a session but its client's safety memory, and in danger whose session it was.
+    pub fn purge(
+        &mut self,
+        key: &SessionKey,
+        record: &Record,
+        memory: &SafetyMemory,
+    ) -> Result<(), StoreError> {
         let tables = self.change.tables;
         for entry in tables.exchanges.prefix(tables::of_session(key)) {
             self.change.batch.remove(&tables.exchanges, key_of(entry)?);
@@ -146,7 +151,7 @@ impl Draft<'_> {
         self.unpoint(key, &record.session)?;
         self.forget_in_alerts(key)?;
         self.remove(key, record);
-        Ok(())
+        self.note_former(key, &record.session.client, memory)
     }
 
     fn sweep_other(&mut self, at: Timestamp, due: &Due, now: Timestamp) -> Result<(), StoreError> {

@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub memories: Keyspace,
     /// Which sessions a client has.
     pub clients: Keyspace,
+    /// Whose the sessions were that have gone, while that client is in danger, and which these are.
+    pub former: Keyspace,
     /// From the first session of a line to its newest successor.
     pub pointers: Keyspace,
     pub index: Keyspace,
@@ -56,6 +58,7 @@ impl Tables {
             creates: table("creates")?,
             memories: table("memories")?,
             clients: table("clients")?,
+            former: table("former")?,
             pointers: table("pointers")?,
             index: table("index")?,
             totals: table("totals")?,
@@ -153,6 +156,16 @@ pub(super) fn of_client(client: &[u8]) -> Vec<u8> {
 
 pub(super) fn client(client: &ClientKey, key: &SessionKey) -> Vec<u8> {
     joined(&[&of_client(memory(client)), &session(key)])
+}
+
+/// Tells whose a gone session was.
+pub(super) fn former(key: &SessionKey) -> Vec<u8> {
+    joined(&[b"s", &session(key)])
+}
+
+/// Stands before the gone sessions of a client.
+pub(super) fn of_former(client: &ClientKey) -> Vec<u8> {
+    joined(&[b"c", &of_client(memory(client))])
 }
 
 pub(super) fn totals(org: &OrgId) -> &[u8] {

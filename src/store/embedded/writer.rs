@@ -230,7 +230,7 @@ impl Writer {
         if !record.is_dead(&memory, self.clock.now()) {
             return Ok(Some((record, memory)));
         }
-        self.change(|draft| draft.purge(key, &record))?;
+        self.change(|draft| draft.purge(key, &record, &memory))?;
         Ok(None)
     }
 

@@ -10,6 +10,7 @@ use super::gate::{idem_args, letter};
 use super::ground::{Facts, Reads, kept};
 use super::orphan::{Orphan, Pending};
 use super::value::{Parts, millis};
+use crate::domain::id::ClientKey;
 use crate::domain::quota::Quota;
 use crate::redis::keys;
 use crate::store::{Begin, Begun, Claim, Gate, Lane, Lease, StoreError, Ticket};
@@ -34,12 +35,14 @@ enum Look {
     Replay(Vec<u8>),
     Gone,
     Lost,
+    /// The session went, and was this client's, who is in danger: look as that one.
+    As(ClientKey),
 }
 
 impl Inner {
     /// Waits for a message, the lock's end or the next look, until the turn has come or `wait` is over.
     pub(super) async fn claim(this: &Arc<Self>, ticket: Ticket, wait: Duration) -> Result<Claim, StoreError> {
-        let Ticket { request, quota, .. } = ticket;
+        let Ticket { mut request, quota, .. } = ticket;
         let deadline = Instant::now() + wait;
         let listening = this.wakes.listen(request.id.0);
         let mut pending = Pending::of(this, &request);
@@ -47,6 +50,10 @@ impl Inner {
         loop {
             let lock = match this.look(&request, quota, has_news).await? {
                 Look::Waiting(lock) => lock,
+                Look::As(client) => {
+                    request.client = client;
+                    continue;
+                }
                 Look::Begun(begun) => {
                     pending.settle();
                     return Ok(Claim::Begun(begun));
@@ -94,7 +101,9 @@ impl Inner {
                 Some(successor) => Ok(Claim::Gone { successor }),
                 None => Ok(Claim::Busy { retry_after: Duration::ZERO }),
             },
-            Look::Lost | Look::Waiting(_) | Look::Begun(_) => Ok(Claim::Busy { retry_after: Duration::ZERO }),
+            Look::Lost | Look::As(_) | Look::Waiting(_) | Look::Begun(_) => {
+                Ok(Claim::Busy { retry_after: Duration::ZERO })
+            }
         }
     }
 
@@ -108,6 +117,7 @@ impl Inner {
             self.keys.safety(&key.org, &request.client),
             self.keys.session(key, keys::META),
             self.keys.session(key, keys::HISTORY),
+            self.keys.clients(&key.org),
         ]);
         names.extend(self.idem_key(key, request.idempotency.as_ref()));
         let (idem, body) = idem_args(request.idempotency.as_ref());
@@ -120,7 +130,8 @@ impl Inner {
             .arg(body)
             .arg(letter(request.lane))
             .arg(kept(warm.as_deref()))
-            .arg(self.last_place());
+            .arg(self.last_place())
+            .arg(key.id.as_str());
         let (answer, reads) =
             self.with_reads(&self.scripts.claim, call, key, has_news && warm.is_none()).await?;
         let mut parts = Parts::of(answer)?;
@@ -134,6 +145,7 @@ impl Inner {
             "replay" => Look::Replay(parts.bytes()?),
             "gone" => Look::Gone,
             "lost" => Look::Lost,
+            "client" => Look::As(parts.client()?),
             _ => return Err(StoreError::Corrupt("a claim has an unknown answer".to_owned())),
         })
     }

@@ -1,5 +1,6 @@
 //! The gate: begin, renew, abandon. Whether a turn may work, and who is next, is decided in Redis.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::ground::{Facts, Reads, kept};
 use super::held::Warm;
 use super::orphan::{Orphan, Pending};
 use super::value::{self, Parts, millis};
-use crate::domain::id::SessionKey;
+use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::quota::Quota;
 use crate::domain::session::Session;
 use crate::redis::{Script, keys};
@@ -64,6 +65,18 @@ impl Inner {
 
     /// `None` where the session is gone.
     pub(super) async fn gate(&self, request: &Begin) -> Result<Option<Gate>, StoreError> {
+        let mut request = Cow::Borrowed(request);
+        for _ in 0..TRIES_MAX {
+            match self.gate_as(&request).await? {
+                Passing::As(client) => request.to_mut().client = client,
+                Passing::Through(gate) => return Ok(Some(gate)),
+                Passing::Gone => return Ok(None),
+            }
+        }
+        Err(StoreError::Away("the session's client changes all the time".to_owned()))
+    }
+
+    async fn gate_as(&self, request: &Begin) -> Result<Passing, StoreError> {
         let warm = self.held.warm(&request.session);
         let call = self.gate_call(request, warm.as_deref());
         let (answer, reads) =
@@ -71,7 +84,7 @@ impl Inner {
         let mut parts = Parts::of(answer)?;
         let verdict = parts.text()?;
         let retry_after = |parts: &mut Parts| Ok::<_, StoreError>(Duration::from_millis(parts.number()?));
-        Ok(Some(match verdict.as_str() {
+        Ok(Passing::Through(match verdict.as_str() {
             "begun" => {
                 let quota = self.quota(&mut parts)?;
                 let facts = Facts::of(&mut parts)?;
@@ -85,7 +98,8 @@ impl Inner {
             "full" => Gate::QueueFull { retry_after: retry_after(&mut parts)? },
             "replay" => Gate::Replay(parts.bytes()?.into()),
             "reused" => Gate::KeyReused,
-            "gone" => return Ok(None),
+            "gone" => return Ok(Passing::Gone),
+            "client" => return parts.client().map(Passing::As),
             _ => return Err(StoreError::Corrupt("the gate gave an unknown answer".to_owned())),
         }))
     }
@@ -103,6 +117,7 @@ impl Inner {
             self.keys.safety(org, client),
             self.keys.session(key, keys::META),
             self.keys.session(key, keys::HISTORY),
+            self.keys.clients(org),
         ]);
         names.extend(self.idem_key(key, request.idempotency.as_ref()));
         let (idem, body) = idem_args(request.idempotency.as_ref());
@@ -122,7 +137,8 @@ impl Inner {
             .arg(idem)
             .arg(body)
             .arg(kept(warm))
-            .arg(self.last_place());
+            .arg(self.last_place())
+            .arg(key.id.as_str());
         call
     }
 
@@ -189,6 +205,15 @@ impl Inner {
     pub(super) fn idem_key(&self, session: &SessionKey, used: Option<&Idempotency>) -> Option<String> {
         Some(format!("{}{}", self.keys.session(session, keys::IDEM), keys::hex(&used?.key)))
     }
+}
+
+/// How the gate lets one pass.
+enum Passing {
+    Through(Gate),
+    /// A session of this id was this client's, who is in danger: ask as that one.
+    As(ClientKey),
+    /// The session is gone.
+    Gone,
 }
 
 /// Hashes of key and body, as the scripts take them.

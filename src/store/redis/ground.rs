@@ -109,6 +109,7 @@ impl Inner {
         Ok(Box::new(Begun {
             lease,
             lease_ttl: self.limits.lease_ttl,
+            client: ground.session.as_ref().map_or(&request.client, |session| &session.client).clone(),
             predecessor,
             session: ground.session,
             memory: ground.memory,

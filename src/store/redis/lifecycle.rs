@@ -12,7 +12,7 @@ use super::gate::idem_args;
 use super::held::Ground;
 use super::lineage::place_in_line;
 use super::record::{changing_fields, lasting_fields, meta_fields, transitions_field};
-use super::value::{self, Parts, client_key, millis};
+use super::value::{self, Parts, millis};
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Event, Party, Session, Status};
@@ -45,7 +45,7 @@ struct Rise<'a> {
 enum Rising {
     /// Another program made the session: its client has to be looked for.
     Strange,
-    /// The session is another client's.
+    /// The session is another client's, or was.
     Of(ClientKey),
     /// The session has vanished; its successor answers for it.
     At(SessionKey),
@@ -56,7 +56,7 @@ enum Rising {
 }
 
 impl Inner {
-    pub(super) async fn create(&self, request: Create) -> Result<Created, StoreError> {
+    pub(super) async fn create(&self, mut request: Create) -> Result<Created, StoreError> {
         let name = self.nonce();
         for _ in 0..TRIES_MAX {
             let memory = self.memory_of(&request.key.org, &request.session.client).await?;
@@ -70,6 +70,7 @@ impl Inner {
                 "replay" => return Ok(Created::Replay(parts.bytes()?.into())),
                 "reused" => return Ok(Created::KeyReused),
                 "exists" => return Ok(Created::Exists),
+                "client" => request.session.client = parts.client()?,
                 _ => {}
             }
         }
@@ -117,7 +118,8 @@ impl Inner {
             .arg(reply.as_deref().unwrap_or_default())
             .arg(millis(self.limits.idempotency_ttl))
             .arg(idem)
-            .arg(session.client.as_str());
+            .arg(session.client.as_str())
+            .arg(if session.client_id.is_none() { self.keys.safety_prefix(org) } else { "-".to_owned() });
         let mut fields = changing_fields(session, None, None, &self.protocols)?;
         fields.extend(lasting_fields(session, &self.protocols));
         fields.extend(transitions_field(session)?);
@@ -211,13 +213,11 @@ impl Inner {
             .arg(self.keys.creates_prefix(org))
             .arg(ALIGNED_MAX)
             .arg(self.keys.alerts_prefix(org))
-            .arg(org.as_str());
+            .arg(org.as_str())
+            .arg(self.keys.safety_prefix(org));
         let mut parts = Parts::of(self.run(&self.scripts.raise, call).await?)?;
         match parts.text()?.as_str() {
-            "client" => {
-                let unreadable = || StoreError::Corrupt("a session's client cannot be read".to_owned());
-                Ok(Rising::Of(client_key(&parts.text()?).ok_or_else(unreadable)?))
-            }
+            "client" => parts.client().map(Rising::Of),
             "newest" => self.answering(key).await.map(Rising::At),
             "strange" => Ok(Rising::Strange),
             _ => {

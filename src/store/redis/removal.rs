@@ -76,7 +76,8 @@ impl Inner {
             .arg(self.keys.creates_prefix(&key.org))
             .arg(self.keys.wake_all())
             .arg(format!("forget {}:{}", key.org.as_str(), key.id))
-            .arg(self.keys.alerts_prefix(&key.org));
+            .arg(self.keys.alerts_prefix(&key.org))
+            .arg(self.keys.safety_prefix(&key.org));
         call
     }
 

@@ -37,27 +37,27 @@ impl Scripts {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
         let unlist = source!("unlist");
-        let (facts, alert) = (source!("facts"), source!("alert"));
+        let (facts, alert, former) = (source!("facts"), source!("alert"), source!("former"));
         let names = keys::lua_names();
         Self {
-            gate: Script::of("gate", &[levels, seat, facts, source!("gate")]),
-            claim: Script::of("claim", &[levels, seat, facts, source!("claim")]),
+            gate: Script::of("gate", &[&names, levels, former, seat, facts, source!("gate")]),
+            claim: Script::of("claim", &[&names, levels, former, seat, facts, source!("claim")]),
             withdraw: Script::of("withdraw", &[seat, source!("withdraw")]),
             abandon: Script::of("abandon", &[seat, source!("abandon")]),
             renew: Script::of("renew", &[source!("renew")]),
             commit: Script::of("commit", &[levels, seat, write, alert, source!("commit")]),
-            create: Script::of("create", &[levels, write, source!("create")]),
+            create: Script::of("create", &[&names, levels, former, write, source!("create")]),
             rewrite: Script::of("rewrite", &[levels, write, source!("rewrite")]),
-            raise: Script::of("raise", &[&names, levels, write, align, alert, source!("raise")]),
-            clear: Script::of("clear", &[&names, levels, write, align, alert, source!("clear")]),
-            lower: Script::of("lower", &[&names, levels, write, align, alert, source!("lower")]),
+            raise: Script::of("raise", &[&names, levels, former, write, align, alert, source!("raise")]),
+            clear: Script::of("clear", &[&names, levels, former, write, align, alert, source!("clear")]),
+            lower: Script::of("lower", &[&names, levels, former, write, align, alert, source!("lower")]),
             extend: Script::of("extend", &[levels, write, source!("extend")]),
             read: Script::of("read", &[levels, source!("read")]),
-            list: Script::of("list", &[&names, levels, unlist, source!("list")]),
-            delete: Script::of("delete", &[&names, seat, unlist, alert, source!("delete")]),
+            list: Script::of("list", &[&names, levels, former, unlist, source!("list")]),
+            delete: Script::of("delete", &[&names, seat, former, unlist, alert, source!("delete")]),
             count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
-            sweep: Script::of("sweep", &[&names, levels, unlist, alert, source!("sweep")]),
+            sweep: Script::of("sweep", &[&names, levels, former, unlist, alert, source!("sweep")]),
             page: Script::of("page", &[source!("page")]),
             report: Script::of("report", &[&names, levels, write, align, alert, source!("report")]),
             acknowledge: Script::of(

@@ -64,6 +64,11 @@ impl Parts {
         self.0.next().ok_or_else(unexpected)
     }
 
+    pub fn client(&mut self) -> Result<ClientKey, StoreError> {
+        let unreadable = || StoreError::Corrupt("a session's client cannot be read".to_owned());
+        client_key(&self.text()?).ok_or_else(unreadable)
+    }
+
     /// A text; nil is none.
     pub fn maybe(&mut self) -> Result<Option<String>, StoreError> {
         match self.value()? {

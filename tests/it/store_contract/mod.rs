@@ -3,6 +3,7 @@
 mod alert_ends;
 mod alerts;
 mod expiry;
+mod former;
 mod gate;
 mod limits;
 mod lists;
@@ -107,6 +108,13 @@ macro_rules! behaviours {
                 high_and_crisis_fall_by_two_rescreens_a_day_apart,
                 a_sign_between_two_rescreens_makes_the_second_the_first,
                 of_a_rescreen_and_a_sign_at_once_the_sign_always_counts,
+            }
+            former {
+                the_id_of_a_gone_session_is_its_clients_while_that_one_is_in_danger,
+                an_id_outlives_its_sessions_end_in_danger,
+                one_in_danger_who_waits_while_the_session_goes_is_still_its_client,
+                whose_a_gone_session_was_is_forgotten_when_the_level_falls,
+                an_id_that_was_given_to_another_client_stays_that_ones,
             }
             expiry {
                 a_session_ends_with_its_ttl,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use attune::domain::safety::Level;
+use attune::domain::session::Event;
 use attune::store::Limits;
 
 use crate::redis_server::RedisServer;
@@ -33,8 +34,21 @@ async fn a_whole_life(desk: &Desk<'_, Redis>, id: &str) {
     desk.queued(desk.request(id)).await;
 }
 
+/// The client's level, and whose the sessions were.
+fn assert_remembered(server: &RedisServer) {
+    let client = client("c");
+    let mut left = left(server);
+    left.sort();
+    let remembered = [
+        format!("client:{}:former", client.as_str()),
+        format!("safety:{}", client.as_str()),
+        "sessions:clients".to_owned(),
+    ];
+    assert_eq!(left, remembered.map(|key| format!("trt:{key}")));
+}
+
 #[tokio::test]
-async fn after_its_ttl_nothing_of_a_session_is_left_but_its_safety_memory() {
+async fn after_its_ttl_nothing_of_a_session_is_left_but_what_its_clients_safety_needs() {
     let adapter = Redis::open(Limits { rate_limit: 10, ..limits() }).await;
     let desk = Desk::of(&adapter);
     a_whole_life(&desk, "s").await;
@@ -42,11 +56,11 @@ async fn after_its_ttl_nothing_of_a_session_is_left_but_its_safety_memory() {
     assert!(left(&adapter.server).len() > 10);
     adapter.wind(DAY).await;
     while adapter.store().sweep().await.expect("it is there").has_more {}
-    assert_eq!(left(&adapter.server), [format!("trt:safety:{}", client("c").as_str())]);
+    assert_remembered(&adapter.server);
 }
 
 #[tokio::test]
-async fn after_a_delete_nothing_is_left_but_the_safety_memory() {
+async fn after_a_delete_nothing_is_left_but_what_its_clients_safety_needs() {
     let adapter = Redis::open(Limits { rate_limit: 10, ..limits() }).await;
     let desk = Desk::of(&adapter);
     a_whole_life(&desk, "s").await;
@@ -55,7 +69,16 @@ async fn after_a_delete_nothing_is_left_but_the_safety_memory() {
         let receipt = adapter.store().delete(&key(id)).await.expect("it is there").expect("it stood");
         assert!(receipt.verified, "{id}");
     }
-    assert_eq!(left(&adapter.server), [format!("trt:safety:{}", client("c").as_str())]);
+    assert_remembered(&adapter.server);
+    desk.turn("t").await;
+    desk.transition("t", Event::Clear).await;
+    adapter.store().delete(&key("t")).await.expect("it is there").expect("it stood");
+    let mut cleared = left(&adapter.server);
+    cleared.sort();
+    assert_eq!(
+        cleared,
+        [format!("trt:safety:{}", client("c").as_str()), "trt:sessions:forgettable".to_owned()]
+    );
 }
 
 #[tokio::test]
@@ -101,7 +124,7 @@ async fn a_hold_that_no_clearing_reached_ends_by_the_sweep_and_one_that_no_raise
     for id in ["going", "done", "danger"] {
         desk.turn(id).await;
     }
-    desk.transition("done", attune::domain::session::Event::Complete).await;
+    desk.transition("done", Event::Complete).await;
     let ends = |id: &str| {
         let end = |what: &str| adapter.server.command(&["PTTL", &format!("trt:session:{id}:{what}")]).int();
         ["state", "history", "meta"].map(end)
