@@ -19,7 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Entropy, SystemClock};
-use crate::config::{Auth, Config};
+use crate::config::{AccessConfig, Auth, Config};
 use crate::domain::id::{OrgId, SessionKey};
 use crate::http::{self, State};
 use crate::llm::ClientFault;
@@ -59,6 +59,10 @@ pub enum StartError {
     Unready(#[from] StoreError),
     #[error(transparent)]
     Model(#[from] ClientFault),
+    #[error(
+        "ATTUNE_AUTH=required, and there is no API key: nobody could get in; make one with `attune keys create --role admin --label NAME`, or set ATTUNE_BOOTSTRAP_KEY"
+    )]
+    NoCredentials,
     #[error("cannot listen on {addr}: {source}")]
     Listen { addr: SocketAddr, source: std::io::Error },
     #[error(
@@ -95,6 +99,7 @@ impl App {
         let listener = listen(config.addr)?;
         let addr = listener.local_addr().map_err(StartError::Http)?;
         let turns = Arc::new(turns(config, clock, entropy).await?);
+        refuse_to_stand_shut(config, &*turns.store).await?;
         let state = web::Data::new(State::new(Arc::clone(&turns), config));
         let server = http_server(&state, config, listener)?;
         let handle = server.handle();
@@ -128,6 +133,13 @@ impl App {
         }
         finished
     }
+}
+
+/// A server that lets nobody in is a mistake, and best told at once.
+async fn refuse_to_stand_shut(config: &Config, store: &dyn Store) -> Result<(), StartError> {
+    let AccessConfig { auth, bootstrap_key, .. } = &config.access;
+    let is_shut = *auth == Auth::Required && bootstrap_key.is_none() && !store.has_keys().await?;
+    if is_shut { Err(StartError::NoCredentials) } else { Ok(()) }
 }
 
 /// Turns that still wait for a model when half of the time is over are answered by the script.
@@ -295,13 +307,17 @@ async fn count_expired(turns: &Turns, expired: &[SessionKey]) {
 /// What is told at the start.
 pub fn banner(app: &App, config: &Config) -> String {
     let addr = app.addr;
+    let key = match config.access.auth {
+        Auth::Open => "",
+        Auth::Required => "-H 'x-api-key: YOUR_KEY' ",
+    };
     let mut lines = vec![
         format!("Attune listens on http://{addr} (API page: http://{addr}/docs)"),
         format!(
-            "say something: curl http://{addr}/api/v1/input -H 'content-type: application/json' -d '{{\"session_id\":\"me\",\"user_input\":\"I want to feel calmer\"}}'"
+            "say something: curl http://{addr}/api/v1/input {key}-H 'content-type: application/json' -d '{{\"session_id\":\"me\",\"user_input\":\"I want to feel calmer\"}}'"
         ),
     ];
-    if config.auth == Auth::Open && !addr.ip().is_loopback() {
+    if config.access.auth == Auth::Open && !addr.ip().is_loopback() {
         lines.push(
             "ATTUNE_AUTH=open: everybody who reaches this address may read and change everything".to_owned(),
         );

@@ -6,6 +6,7 @@ mod alerts;
 mod chat;
 mod corpus;
 mod doctor;
+mod keys;
 mod model;
 mod offline;
 mod protocol;
@@ -21,6 +22,8 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use secrecy::ExposeSecret;
 
 use crate::config::{Config, ConfigError};
 use crate::domain::alert::AlertNote;
@@ -53,6 +56,9 @@ enum Command {
     /// Look at alerts, or note that one was seen.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Make, list or revoke API keys.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Say what is wrong with configuration, store, disk, clock and key file, and what to do.
     Doctor,
     /// Work on protocols.
@@ -126,6 +132,38 @@ enum Alerts {
         #[arg(long, value_parser = notes())]
         note: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a key and show it, this once.
+    Create {
+        /// What it is for, in up to 80 characters.
+        #[arg(long)]
+        label: String,
+        /// What it lets its bearer do.
+        #[arg(long, default_value = "app", value_parser = ["app", "admin"])]
+        role: String,
+        /// After how many days it ends; without it, it stands until it is revoked.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+        days: Option<u16>,
+        /// The organisation; another than the default one only without a server, or with the bootstrap key.
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// The keys of an organisation, oldest first. What they are is shown to nobody again.
+    List {
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// End a key by its id.
+    Revoke {
+        id: String,
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// Print a key for `ATTUNE_BOOTSTRAP_KEY`. Nothing of it is stored.
+    Bootstrap,
 }
 
 #[derive(Debug, Subcommand)]
@@ -263,6 +301,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     if let Command::Safety(command) = command {
         return run_safety(command);
     }
+    if let Command::Keys(Keys::Bootstrap) = command {
+        return keys::bootstrap();
+    }
     if matches!(command, Command::Doctor) {
         return runtime()?.block_on(doctor::examine(Config::from_environment()));
     }
@@ -271,6 +312,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Keys(command) => runtime()?.block_on(keys::run(&config, command)),
         Command::Alerts(alerts) => runtime()?.block_on(alerts::run(&config, alerts)),
         Command::Corpus(Corpus::Import { file }) => corpus::import(&config, &file),
         Command::Doctor
@@ -314,7 +356,15 @@ fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// A client of a running server. What somebody writes goes there and nowhere else: no proxy, no redirect.
-fn to_server(builder: reqwest::ClientBuilder, url: &str) -> reqwest::ClientBuilder {
-    trusting(builder.no_proxy().redirect(reqwest::redirect::Policy::none()), &[url.to_owned()])
+/// A client of a running server, with the credential for it. What somebody writes goes there and nowhere else: no proxy,
+/// no redirect.
+fn to_server(builder: reqwest::ClientBuilder, config: &Config) -> reqwest::ClientBuilder {
+    let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none());
+    let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
+    let key = key.and_then(|key| HeaderValue::from_str(&format!("Bearer {key}")).ok());
+    let headers = key.map(|mut key| {
+        key.set_sensitive(true);
+        (AUTHORIZATION, key)
+    });
+    trusting(builder.default_headers(headers.into_iter().collect()), std::slice::from_ref(&config.url))
 }

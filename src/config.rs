@@ -2,6 +2,7 @@
 //!
 //! Durations whose name does not end in `_MS` are seconds and take `ms`, `s`, `m`, `h` or `d` behind the number.
 
+mod access;
 mod model;
 mod reader;
 mod variables;
@@ -19,6 +20,7 @@ use secrecy::{SecretBox, SecretString};
 use crate::domain::safety::{DutyHours, Mode};
 use crate::store::Limits;
 
+pub use access::{AccessConfig, Auth, Lifetimes};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
@@ -27,13 +29,6 @@ pub use variables::{VARIABLES, Variable};
 
 /// The keyed-hash secret.
 pub type SecretBytes = SecretBox<[u8; 32]>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// Whoever reaches the server may do everything.
-    Open,
-    Required,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -51,10 +46,10 @@ pub struct Config {
     /// `None`: the scripted responder.
     pub model: Option<ModelConfig>,
     pub retrieval: RetrievalConfig,
-    pub auth: Auth,
-    /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
-    pub auth_written_out: bool,
+    pub access: AccessConfig,
     pub secret: Option<Arc<SecretBytes>>,
+    /// What the command line presents to a server.
+    pub api_key: Option<SecretString>,
     pub key_file: PathBuf,
     pub url: String,
     /// Whether whoever sits at the terminal wants no escape codes: `NO_COLOR`, or a `TERM` that knows none.
@@ -166,15 +161,14 @@ fn read(reader: &mut Reader) -> Config {
     let addr = reader.parse::<SocketAddr>("ATTUNE_ADDR", "an address and port, like 127.0.0.1:8000");
     let addr = addr.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
     let data = PathBuf::from(reader.text("ATTUNE_DATA").unwrap_or_default());
-    let (auth, auth_written_out) = read_auth(reader, addr);
     let ollama = model::read_ollama(reader);
     let config = Config {
         redis: read_redis(reader),
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
-        auth,
-        auth_written_out,
+        access: access::read(reader, addr),
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
+        api_key: reader.value_or_file("ATTUNE_API_KEY"),
         key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
         plain: is_plain(reader),
@@ -231,18 +225,6 @@ fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
         reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
     }
     Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })
-}
-
-fn read_auth(reader: &mut Reader, addr: SocketAddr) -> (Auth, bool) {
-    let chosen = reader.choice("ATTUNE_AUTH", &[("open", Auth::Open), ("required", Auth::Required)]);
-    let unset = if addr.ip().is_loopback() { Auth::Open } else { Auth::Required };
-    let auth = chosen.unwrap_or(unset);
-    if auth == Auth::Required {
-        reader.faults.push(format!(
-            "ATTUNE_AUTH: this version has no credentials yet, so nobody could get in at {addr}; listen on a loopback address, or write ATTUNE_AUTH=open where everybody who reaches the server may do everything"
-        ));
-    }
-    (auth, chosen.is_some())
 }
 
 /// By the conventions of terminals: any `NO_COLOR` counts, and a terminal without a name knows nothing.

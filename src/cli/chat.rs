@@ -45,7 +45,7 @@ const STOPS_MAX: u32 = 25;
 pub(super) async fn run(config: &Config, id: Option<String>) -> Result<ExitCode, Failure> {
     let id = id.map(SessionId::parse).transpose();
     let id = id.map_err(|error| Failure::Said(format!("a session id {error}")))?;
-    let server = Server::at(&config.url).map_err(Failure::of)?;
+    let server = Server::at(config).map_err(Failure::of)?;
     let mut desk = Desk { server, screen: Screen::of_terminal(config.plain), entropy: Entropy::system() };
     let session = desk.open(id.as_ref().map(SessionId::as_str)).await?;
     let interrupts = signal(SignalKind::interrupt())?;

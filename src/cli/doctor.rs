@@ -243,7 +243,7 @@ fn key_file(config: &Config) -> Vec<Finding> {
 /// A running server is asked; else the store is opened.
 async fn store(config: &Config) -> Finding {
     let url = format!("{}/health", config.url.trim_end_matches('/'));
-    let client = to_server(reqwest::Client::builder().timeout(PATIENCE), &config.url).build();
+    let client = to_server(reqwest::Client::builder().timeout(PATIENCE), config).build();
     if let Ok(client) = client
         && let Ok(response) = client.get(&url).send().await
     {

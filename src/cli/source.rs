@@ -17,13 +17,25 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// A running server, or the store, which is made where there is none: for what comes before the first start.
+    pub async fn make(config: &Config) -> Result<Self, Failure> {
+        Self::of(config, Offline::make).await
+    }
+
     pub async fn find(config: &Config) -> Result<Self, Failure> {
-        let client = to_server(reqwest::Client::builder().timeout(PATIENCE), &config.url);
+        Self::of(config, Offline::open).await
+    }
+
+    async fn of(
+        config: &Config,
+        open: impl AsyncFnOnce(&Config) -> Result<Offline, Failure>,
+    ) -> Result<Self, Failure> {
+        let client = to_server(reqwest::Client::builder().timeout(PATIENCE), config);
         let client = client.build().map_err(Failure::of)?;
         let url = config.url.trim_end_matches('/').to_owned();
         match client.get(format!("{url}/livez")).send().await {
             Ok(_answers) => Ok(Self::Server { client, url }),
-            Err(error) if error.is_connect() => Ok(Self::Store(Box::new(Offline::open(config).await?))),
+            Err(error) if error.is_connect() => Ok(Self::Store(Box::new(open(config).await?))),
             Err(error) => Err(Failure::of(error)),
         }
     }

@@ -15,7 +15,7 @@ fn faults_of(pairs: &[(&str, &str)]) -> Vec<String> {
 fn with_nothing_set_it_listens_on_loopback_and_is_open() {
     let config = read_from(&[]).expect("the defaults are sound");
     assert_eq!(config.addr.to_string(), "127.0.0.1:8000");
-    assert_eq!((config.auth, config.auth_written_out), (Auth::Open, false));
+    assert_eq!((config.access.auth, config.access.is_written_out), (Auth::Open, false));
     assert_eq!(config.key_file, Path::new("./data/attune.key"));
     assert_eq!((config.limits.rate_limit, config.limits.history_max), (10, 50));
     assert!(config.address_rate.is_none() && config.warnings.is_empty());
@@ -41,15 +41,23 @@ fn every_wrong_value_is_reported_at_once() {
 
 #[test]
 fn a_foreign_address_must_be_opened_in_so_many_words() {
-    assert_eq!(faults_of(&[("ATTUNE_ADDR", "0.0.0.0:8000")]).len(), 1);
+    let required = read_from(&[("ATTUNE_ADDR", "0.0.0.0:8000")]).expect("credentials are needed there");
+    assert_eq!((required.access.auth, required.access.is_written_out), (Auth::Required, false));
     let open = read_from(&[("ATTUNE_ADDR", "0.0.0.0:8000"), ("ATTUNE_AUTH", "open")]).expect("written out");
-    assert!(open.auth_written_out);
+    assert!(open.access.is_written_out);
     assert_eq!(open.address_rate.map(|rate| rate.per_second.get()), Some(50));
 }
 
 #[test]
-fn credentials_that_cannot_exist_are_not_demanded_in_silence() {
-    assert!(faults_of(&[("ATTUNE_AUTH", "required")])[0].starts_with("ATTUNE_AUTH"));
+fn a_key_to_begin_with_has_the_form_of_a_key_and_is_not_repeated_where_it_has_not() {
+    let secret = "A".repeat(43);
+    let key = format!("attune_key_{secret}");
+    let config = read_from(&[("ATTUNE_BOOTSTRAP_KEY", &key)]).expect("its form is right");
+    assert!(config.access.bootstrap_key.is_some_and(|read| read.expose() == key));
+    for bad in ["hunter2hunter2".to_owned(), format!("attune_session_{secret}")] {
+        let faults = faults_of(&[("ATTUNE_BOOTSTRAP_KEY", &bad)]);
+        assert!(faults[0].starts_with("ATTUNE_BOOTSTRAP_KEY") && !faults[0].contains(&bad));
+    }
 }
 
 fn told(config: &Config) -> Vec<&str> {

@@ -48,8 +48,21 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "ATTUNE_AUTH",
         "",
-        "`open` or `required`. Unset: open on a loopback address, else required. This version has no credentials yet, so `required` refuses to start.",
+        "`open`: whoever reaches the server may do everything. `required`: nobody without a credential. Unset: open on a loopback address, else required.",
     ),
+    variable(
+        "ATTUNE_BOOTSTRAP_KEY",
+        "",
+        "An admin's key to begin with, as `attune keys bootstrap` prints one. It is stored nowhere, and good while it is set. Also as `ATTUNE_BOOTSTRAP_KEY_FILE`.",
+    ),
+    variable(
+        "ATTUNE_API_KEY",
+        "",
+        "What the command line presents to a running server. Also as `ATTUNE_API_KEY_FILE`.",
+    ),
+    variable("TOKEN_TTL", "2592000", "How long a session token stands, however much it is used."),
+    variable("TOKEN_IDLE", "604800", "How long a session token stands without a use."),
+    variable("TICKET_TTL", "30", "How long a ticket waits for its one use, 1 to 600."),
     variable(
         "ATTUNE_SECRET",
         "",
@@ -202,7 +215,14 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 /// Secrets that may also be named by a file.
-const WITH_FILE: &[&str] = &["ATTUNE_SECRET", "REDIS_URL", "REDIS_PASSWORD", "OPENAI_API_KEY"];
+const WITH_FILE: &[&str] = &[
+    "ATTUNE_SECRET",
+    "ATTUNE_BOOTSTRAP_KEY",
+    "ATTUNE_API_KEY",
+    "REDIS_URL",
+    "REDIS_PASSWORD",
+    "OPENAI_API_KEY",
+];
 
 /// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.
 pub(super) fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<Warning> {

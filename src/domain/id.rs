@@ -47,6 +47,14 @@ impl SessionId {
         &self.0
     }
 
+    /// The first session of the line in which an id with a number would succeed others. Whether it does is the
+    /// session's to tell: an app may have chosen such an id.
+    #[must_use]
+    pub fn root(&self) -> Option<Self> {
+        let root = without_generation(&self.0);
+        (root.len() < self.0.len()).then(|| Self(root.to_owned()))
+    }
+
     /// The id of the `generation`-th session in this one's line; the first has no number.
     #[must_use]
     pub fn successor(&self, generation: u32) -> Self {
@@ -86,7 +94,10 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 15] = [
+const RESERVED_ORGS: [&str; 18] = [
+    "credential",
+    "credentials",
+    "clinicians",
     "alerts",
     "session",
     "sessions",
@@ -105,7 +116,8 @@ const RESERVED_ORGS: [&str; 15] = [
 ];
 
 /// The id of an organisation: 1..=32 of `a-z 0-9 -`, and none of the names that keys in Redis begin with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct OrgId(String);
 
 impl OrgId {
@@ -122,6 +134,20 @@ impl OrgId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for OrgId {
+    type Error = BadOrgId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(text)
+    }
+}
+
+impl From<OrgId> for String {
+    fn from(id: OrgId) -> Self {
+        id.0
     }
 }
 

@@ -5,15 +5,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::access::{Caller, Who};
 use crate::domain::alert::{AlertId, AlertNote, AlertState, ReportReason};
 use crate::domain::safety::Level;
 use crate::store::{Acknowledge, Acknowledged, AlertOrder, AlertPlace, AlertQuery, Report, Reported};
 
 use super::body::{self, OTHER_MAX_BYTES};
+use super::guard::Reached;
 use super::lists::{PAGE_DEFAULT, PAGE_MAX};
 use super::problem::Problem;
 use super::query::Query;
-use super::session::key_in_path;
 use super::state::State;
 use super::wire::alerts::{
     AcknowledgeBody, AcknowledgedBody, AlertBody, AlertsBody, BY_MAX_CHARS, ReportBody, ReportedBody,
@@ -30,10 +31,10 @@ use super::wire::alerts::{
     ),
     responses((status = 200, description = "A page", body = AlertsBody))
 )]
-pub async fn list(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(state: Data<State>, caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
     let alerts = AlertQuery {
-        org: state.caller().org,
+        org: caller.org,
         state: query.parse("state", "open, acknowledged or cleared", AlertState::parse),
         level: query.parse("level", "none, elevated, high or crisis", Level::parse),
         order: query.parse("order", "danger or newest", order).unwrap_or(AlertOrder::Danger),
@@ -76,6 +77,7 @@ fn decode_cursor(text: &str) -> Option<AlertPlace> {
 )]
 pub async fn acknowledge(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
     path: Path<String>,
     payload: Payload,
@@ -83,8 +85,8 @@ pub async fn acknowledge(
     let id = AlertId::parse(&path.into_inner()).ok_or_else(Problem::not_found)?;
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
     let body: AcknowledgeBody = body::decode_if_any(&bytes)?.unwrap_or_default();
-    let acknowledge =
-        Acknowledge { org: state.caller().org, id, by: name(body.by)?, note: note(body.note.as_deref())? };
+    let by = if caller.who == Who::Clinician { Some(caller.name) } else { name(body.by)? };
+    let acknowledge = Acknowledge { org: caller.org, id, by, note: note(body.note.as_deref())? };
     match state.store().acknowledge(acknowledge).await? {
         Acknowledged::Done(alert) => {
             state.turns.metrics.alert_acknowledged();
@@ -127,10 +129,9 @@ fn listed(words: impl Iterator<Item = &'static str>) -> String {
 pub async fn report(
     state: Data<State>,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
     let body: ReportBody = body::decode(&bytes)?;
     let reason = ReportReason::parse(&body.reason).ok_or_else(|| {

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use crate::domain::alert::AlertState;
+use crate::domain::id::OrgId;
 use crate::domain::safety::Level;
 use crate::store::{AlertOrder, AlertQuery};
 
@@ -95,7 +96,7 @@ pub async fn metrics(state: Data<State>) -> HttpResponse {
 /// `None` where the store does not tell in time: the figure stays what it was.
 async fn open_alerts(state: &State) -> Option<u64> {
     let query = AlertQuery {
-        org: state.caller().org,
+        org: OrgId::default(),
         state: Some(AlertState::Open),
         level: Some(Level::Crisis),
         order: AlertOrder::Danger,

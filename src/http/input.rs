@@ -1,17 +1,19 @@
 //! The two input routes. The text is read for danger before anything can refuse it.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::IntoParams;
 
-use crate::domain::id::SessionId;
+use crate::access::Caller;
+use crate::domain::id::{SessionId, SessionKey};
 use crate::turn::{self, Address, Answer, Reply};
 
 use super::body::{self, INPUT_MAX_BYTES};
+use super::guard::{Reached, reach};
 use super::problem::{Body, Problem, write_quota};
 use super::query::Query;
-use super::session::{idempotency_key, session_in_path};
+use super::session::idempotency_key;
 use super::sse;
 use super::state::State;
 use super::wire::{InputBody, SessionInputBody};
@@ -50,6 +52,7 @@ struct InputQuery {
 )]
 pub async fn input(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -57,7 +60,8 @@ pub async fn input(
     let input: InputBody = body::decode(&bytes)?;
     let session = SessionId::parse(input.session_id)
         .map_err(|error| Problem::invalid("session_id", error.to_string()))?;
-    answer(&state, &request, session, "input", input.user_input.0, &bytes).await
+    let key = reach(&state, &caller, session).await?;
+    answer(&state, &request, (&caller, key), "input", input.user_input.0, &bytes).await
 }
 
 /// Say something in the session of the path.
@@ -68,23 +72,23 @@ pub async fn input(
 )]
 pub async fn session_input(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let session = session_in_path(path)?;
     let bytes = body::read(&request, payload, INPUT_MAX_BYTES, state.patience).await?;
     let input: SessionInputBody = body::decode(&bytes)?;
-    if input.session_id.is_some_and(|id| id != session.as_str()) {
+    if input.session_id.is_some_and(|id| id != key.id.as_str()) {
         return Err(Problem::invalid("session_id", "is not the one in the path"));
     }
-    answer(&state, &request, session, "session_input", input.user_input.0, &bytes).await
+    answer(&state, &request, (&caller, key), "session_input", input.user_input.0, &bytes).await
 }
 
 async fn answer(
     state: &State,
     request: &HttpRequest,
-    session: SessionId,
+    (caller, session): (&Caller, SessionKey),
     route: &'static str,
     text: String,
     body: &[u8],
@@ -97,8 +101,7 @@ async fn answer(
         state.addresses.check(request.peer_addr(), request.headers())?;
         (idempotency_key(request)?, Leaving::of(request)?)
     };
-    let caller = state.caller();
-    let address = Address { caller: &caller, session, route, idempotency_key: key.as_deref(), body };
+    let address = Address { caller, session, route, idempotency_key: key.as_deref(), body };
     let admitted = turn::admit(screened, &address, &state.turns.secret)?;
     let started = state.turns.start(admitted);
     let cancels = (leaving == Leaving::Cancel).then(|| started.line.stop_on_leave());

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{Datelike as _, NaiveDate};
 
+use crate::access::Caller;
 use crate::domain::id::SessionId;
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
@@ -37,17 +38,21 @@ const DAYS_MAX: i64 = 366;
     ),
     responses((status = 200, description = "A page", body = SessionsBody))
 )]
-pub async fn sessions(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let query = list_query(&state, &request)?;
+pub async fn sessions(
+    state: Data<State>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let query = list_query(caller, &request)?;
     let page = state.store().list(query).await?;
     Ok(HttpResponse::Ok().json(sessions_body(&state, &page)))
 }
 
-fn list_query(state: &State, request: &HttpRequest) -> Result<ListQuery, Problem> {
+fn list_query(caller: Caller, request: &HttpRequest) -> Result<ListQuery, Problem> {
     let mut query = Query::of(request);
     let short = |text: &str| (text.chars().count() <= PART_MAX_CHARS).then(|| text.to_owned());
     let list = ListQuery {
-        org: state.caller().org,
+        org: caller.org,
         status: query.parse("status", "a session status", Status::parse),
         level: query.parse("safety_level", "a safety level", Level::parse),
         substate: query.parse("substate", "at most 64 characters", short),
@@ -94,7 +99,11 @@ fn decode_cursor(text: &str) -> Option<Cursor> {
     ),
     responses((status = 200, description = "The days, oldest first", body = DailyBody))
 )]
-pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn daily(
+    state: Data<State>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
     let today = date(&state.turns.clock.now().date()).unwrap_or_default();
     let to = query.parse("to", "a date like 2026-01-31", date).unwrap_or(today);
@@ -103,7 +112,7 @@ pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpRespo
         query.fault("from", "must be at most 366 days before `to`, and not after it");
     }
     query.finish()?;
-    let days = state.store().daily(&state.caller().org, &from.to_string(), &to.to_string()).await?;
+    let days = state.store().daily(&caller.org, &from.to_string(), &to.to_string()).await?;
     let days = days.into_iter().map(|day| DayBody { date: day.date, counts: day.counts }).collect();
     Ok(HttpResponse::Ok().json(DailyBody { days }))
 }
@@ -114,13 +123,17 @@ pub async fn daily(state: Data<State>, request: HttpRequest) -> Result<HttpRespo
     params(("year" = Option<String>, Query, description = "YYYY, by default this year (UTC)")),
     responses((status = 200, description = "The year", body = YearlyBody))
 )]
-pub async fn yearly(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn yearly(
+    state: Data<State>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
     let is_year = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
     let year = query.parse("year", "a year like 2026", |text| is_year(text).then(|| text.to_owned()));
     let year = year.unwrap_or_else(|| state.turns.clock.now().date().chars().take(4).collect());
     query.finish()?;
-    let counted = state.store().yearly(&state.caller().org, &year).await?.counts;
+    let counted = state.store().yearly(&caller.org, &year).await?.counts;
     let of = |name: fn(Level) -> Counter| {
         let count = |level: Level| counted.get(&name(level).name()).copied().unwrap_or_default();
         Level::ALL.into_iter().map(|level| (level.as_str().to_owned(), count(level))).collect()

@@ -5,8 +5,10 @@ mod alerts;
 mod body;
 mod docs;
 mod edge;
+mod guard;
 mod health;
 mod input;
+mod keys;
 mod lists;
 pub mod openapi;
 pub mod problem;
@@ -16,6 +18,7 @@ mod session;
 mod sse;
 mod state;
 mod statement;
+mod tokens;
 mod turns;
 pub mod wire;
 

@@ -1,10 +1,15 @@
 //! The `OpenAPI` 3.1 description, made from the handlers, with what every operation may answer added to each.
 
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{alerts, health, input, lists, problem, session, statement, turns};
+use crate::access::{self, Access};
+
+use super::{alerts, health, input, keys, lists, problem, session, statement, tokens, turns};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,6 +20,7 @@ use super::{alerts, health, input, lists, problem, session, statement, turns};
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
+        tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller,
         turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge,
         lists::daily, lists::yearly, lists::resources, statement::crisis_protocol, health::livez, health::readyz, health::health, health::metrics
     ),
@@ -27,26 +33,49 @@ pub struct Description;
 struct Common;
 
 const ANY: &[u16] = &[414, 429, 431, 500, 503];
+const GUARDED: &[u16] = &[401, 403];
 const WITH_BODY: &[u16] = &[400, 408, 413, 415, 422];
 
 impl Modify for Common {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme(SCHEMES[0], SecurityScheme::Http(bearer));
+        let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
+        components.add_security_scheme(SCHEMES[1], SecurityScheme::ApiKey(header));
         for (path, item) in &mut openapi.paths.paths {
-            let operations = [&mut item.get, &mut item.post, &mut item.delete];
-            for operation in operations.into_iter().flatten() {
+            let operations = [("GET", &mut item.get), ("POST", &mut item.post), ("DELETE", &mut item.delete)];
+            for (method, operation) in operations {
+                let Some(operation) = operation else { continue };
                 add(operation, ANY);
+                if needs_credential(method, path) {
+                    add(operation, GUARDED);
+                    operation.security =
+                        Some(SCHEMES.map(|name| SecurityRequirement::new(name, NO_SCOPES)).into());
+                }
                 if operation.request_body.is_some() {
                     add(operation, WITH_BODY);
                 }
                 if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
                     add(operation, &[422]);
                 }
-                if path.contains("{id}") {
+                if path.contains("{id}") || path.ends_with("/input") {
                     add(operation, &[404]);
                 }
             }
         }
     }
+}
+
+/// The two ways to present one.
+const SCHEMES: [&str; 2] = ["bearer", "api_key"];
+const NO_SCOPES: [&str; 0] = [];
+
+fn needs_credential(method: &str, path: &str) -> bool {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let rows = access::Operation::ALL.iter().map(|operation| operation.row());
+    let mut fitting = rows.filter(|row| row.method == method && row.path == path);
+    fitting.any(|row| row.access != Access::Anyone)
 }
 
 fn add(operation: &mut Operation, statuses: &[u16]) {

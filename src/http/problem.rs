@@ -20,6 +20,8 @@ use crate::turn::Refused;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     InvalidJson,
+    Unauthorized,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     SessionExists,
@@ -56,8 +58,10 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidJson,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SlowSender,
@@ -96,6 +100,12 @@ impl Code {
         }
         match self {
             Self::InvalidJson => row("invalid_json", 400, "The body is not JSON", false, OURS),
+            Self::Unauthorized => {
+                row("unauthorized", 401, "A valid credential is needed", false, "Please sign in again.")
+            }
+            Self::Forbidden => {
+                row("forbidden", 403, "The credential is not for this", false, "That is not yours to do.")
+            }
             Self::NotFound => {
                 row("not_found", 404, "There is nothing here", false, "This conversation is gone.")
             }

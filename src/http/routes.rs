@@ -2,45 +2,63 @@
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
-use super::{alerts, docs, health, input, lists, session, statement, turns};
+use super::{alerts, docs, guard, health, input, keys, lists, session, statement, tokens, turns};
+use crate::access::Operation as Op;
 
 pub fn routes(config: &mut ServiceConfig) {
-    let versioned = |path: &str| format!("/api/v1{path}");
-    at(config, &versioned("/input"), vec![post(input::input)]);
+    at(config, "/api/v1/input", vec![post(Op::Input, input::input)]);
     for base in ["/api/v1", ""] {
-        let at_base = |path: &str| format!("{base}{path}");
-        at(config, &at_base("/session/create"), vec![post(session::create)]);
-        at(config, &at_base("/session/{id}"), vec![get(session::read), delete(session::delete)]);
-        at(config, &at_base("/session/{id}/input"), vec![post(input::session_input)]);
-        at(config, &at_base("/session/{id}/turn"), vec![delete(turns::stop)]);
-        at(config, &at_base("/session/{id}/turn/{n}"), vec![get(turns::read)]);
-        at(config, &at_base("/session/{id}/status"), vec![get(session::status)]);
-        at(config, &at_base("/session/{id}/history"), vec![get(session::history)]);
-        at(config, &at_base("/session/{id}/extend"), vec![post(session::extend)]);
-        at(config, &at_base("/session/{id}/pause"), vec![post(session::pause)]);
-        at(config, &at_base("/session/{id}/resume"), vec![post(session::resume)]);
-        at(config, &at_base("/session/{id}/complete"), vec![post(session::complete)]);
-        at(config, &at_base("/session/{id}/report"), vec![post(alerts::report)]);
-        at(config, &at_base("/sessions"), vec![get(lists::sessions)]);
-        at(config, &at_base("/alerts"), vec![get(alerts::list)]);
-        at(config, &at_base("/alerts/{id}/acknowledge"), vec![post(alerts::acknowledge)]);
-        at(config, &at_base("/analytics/daily"), vec![get(lists::daily)]);
-        at(config, &at_base("/analytics/yearly"), vec![get(lists::yearly)]);
-        at(config, &at_base("/resources"), vec![get(lists::resources)]);
-        at(config, &at_base("/health"), vec![get(health::health)]);
-        at(config, &at_base("/livez"), vec![get(health::livez)]);
-        at(config, &at_base("/readyz"), vec![get(health::readyz)]);
+        sessions(config, base);
+        operations(config, base);
     }
-    at(config, "/.well-known/crisis-protocol", vec![get(statement::crisis_protocol)]);
-    at(config, "/metrics", vec![get(health::metrics)]);
-    at(config, docs::OPENAPI_PATH, vec![get(docs::description)]);
-    at(config, "/docs", vec![get(docs::to_the_page)]);
-    at(config, "/", vec![get(docs::to_the_page)]);
+    at(config, "/.well-known/crisis-protocol", vec![get(Op::ReadStatement, statement::crisis_protocol)]);
+    at(config, "/metrics", vec![get(Op::ReadMetrics, health::metrics)]);
+    at(config, docs::OPENAPI_PATH, vec![get(Op::ReadDescription, docs::description)]);
+    at(config, "/docs", vec![get(Op::ReadApiPage, docs::to_the_page)]);
+    at(config, "/", vec![get(Op::ReadHome, docs::to_the_page)]);
     config.configure(docs::page).default_service(web::to(nothing_here));
+}
+
+/// One session, and who may reach it.
+fn sessions(config: &mut ServiceConfig, base: &str) {
+    let mut at = |path: &str, routes| at(config, &format!("{base}/session{path}"), routes);
+    at("/create", vec![post(Op::CreateSession, session::create)]);
+    at("/{id}", vec![get(Op::ReadSession, session::read), delete(Op::Erase, session::delete)]);
+    at("/{id}/input", vec![post(Op::SessionInput, input::session_input)]);
+    at("/{id}/turn", vec![delete(Op::StopTurn, turns::stop)]);
+    at("/{id}/turn/{n}", vec![get(Op::ReadTurn, turns::read)]);
+    at("/{id}/status", vec![get(Op::ReadStatus, session::status)]);
+    at("/{id}/history", vec![get(Op::ReadHistory, session::history)]);
+    at("/{id}/extend", vec![post(Op::Extend, session::extend)]);
+    at("/{id}/pause", vec![post(Op::Pause, session::pause)]);
+    at("/{id}/resume", vec![post(Op::Resume, session::resume)]);
+    at("/{id}/complete", vec![post(Op::Complete, session::complete)]);
+    at("/{id}/report", vec![post(Op::Report, alerts::report)]);
+    at("/{id}/tokens", vec![post(Op::MintToken, tokens::mint), delete(Op::RevokeTokens, tokens::revoke)]);
+    at("/{id}/tokens/refresh", vec![post(Op::RefreshToken, tokens::refresh)]);
+    at("/{id}/ticket", vec![post(Op::MintTicket, tokens::ticket)]);
+}
+
+/// What is asked of a server beside its sessions.
+fn operations(config: &mut ServiceConfig, base: &str) {
+    let mut at = |path: &str, routes| at(config, &format!("{base}{path}"), routes);
+    at("/sessions", vec![get(Op::ListSessions, lists::sessions)]);
+    at("/alerts", vec![get(Op::ListAlerts, alerts::list)]);
+    at("/alerts/{id}/acknowledge", vec![post(Op::AcknowledgeAlert, alerts::acknowledge)]);
+    at("/analytics/daily", vec![get(Op::ReadDailyCounters, lists::daily)]);
+    at("/analytics/yearly", vec![get(Op::ReadYearlyCounters, lists::yearly)]);
+    at("/keys", vec![get(Op::ListKeys, keys::list), post(Op::CreateKey, keys::create)]);
+    at("/keys/{id}", vec![delete(Op::RevokeKey, keys::revoke)]);
+    at("/caller", vec![get(Op::ReadCaller, keys::caller)]);
+    at("/resources", vec![get(Op::ReadResources, lists::resources)]);
+    at("/health", vec![get(Op::ReadHealth, health::health)]);
+    at("/livez", vec![get(Op::ReadLiveness, health::livez)]);
+    at("/readyz", vec![get(Op::ReadReadiness, health::readyz)]);
 }
 
 /// Serves a path; for any method but these it tells which they are.
@@ -63,31 +81,36 @@ fn method_not_allowed(allowed: &str) -> Problem {
     }
 }
 
-fn get<F, Args>(handler: F) -> (Method, Route)
+fn get<F, Args>(operation: Op, handler: F) -> (Method, Route)
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    (Method::GET, web::get().to(handler))
+    (Method::GET, guarded(operation, web::get().to(handler)))
 }
 
-fn post<F, Args>(handler: F) -> (Method, Route)
+fn post<F, Args>(operation: Op, handler: F) -> (Method, Route)
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    (Method::POST, web::post().to(handler))
+    (Method::POST, guarded(operation, web::post().to(handler)))
 }
 
-fn delete<F, Args>(handler: F) -> (Method, Route)
+fn delete<F, Args>(operation: Op, handler: F) -> (Method, Route)
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    (Method::DELETE, web::delete().to(handler))
+    (Method::DELETE, guarded(operation, web::delete().to(handler)))
+}
+
+/// A handler is reached through its guard alone.
+fn guarded(operation: Op, route: Route) -> Route {
+    route.wrap(from_fn(move |request, next| guard::authorize(operation, request, next)))
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {

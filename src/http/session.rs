@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::access::{Caller, Who};
 use crate::domain::disclosure::Audience;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::{Event, Meta, MetaValue, Opening, Session};
@@ -12,9 +13,11 @@ use crate::store::{Counter, Create, Created, StoredReply, Transition, Transition
 use crate::turn::{Storage, on_the_wire};
 
 use super::body::{self, OTHER_MAX_BYTES};
+use super::guard::Reached;
 use super::problem::{Body, Code, FieldError, Problem};
 use super::query::Query;
 use super::state::State;
+use super::tokens::mint_token;
 use super::wire::{
     self, ChangedBody, CreateBody, DeletedBody, ExtendBody, ExtendedBody, HistoryBody, ReasonBody,
     SessionBody, StatusBody,
@@ -27,11 +30,6 @@ const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=2_592_000;
 const HISTORY_DEFAULT: usize = 10;
 const HISTORY_PAGE_MAX: usize = 50;
 
-/// The id in a path. A malformed one names nothing, so it is not found.
-pub fn session_in_path(path: Path<String>) -> Result<SessionId, Problem> {
-    SessionId::parse(path.into_inner()).map_err(|_malformed| Problem::not_found())
-}
-
 /// The `Idempotency-Key` header: 1 to 255 printable ASCII characters.
 pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
@@ -42,11 +40,6 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem>
     Err(Problem::invalid("Idempotency-Key", "must have 1 to 255 printable characters"))
 }
 
-/// The session that a path names.
-pub fn key_in_path(state: &State, path: Path<String>) -> Result<SessionKey, Problem> {
-    Ok(SessionKey::new(state.caller().org, session_in_path(path)?))
-}
-
 /// Open a session ahead of its first turn.
 #[utoipa::path(
     post, path = "/api/v1/session/create", tag = "sessions", request_body = CreateBody,
@@ -55,13 +48,14 @@ pub fn key_in_path(state: &State, path: Path<String>) -> Result<SessionKey, Prob
 )]
 pub async fn create(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
     let create: CreateBody = body::decode_if_any(&bytes)?.unwrap_or_else(empty_create);
     let key = idempotency_key(&request)?;
-    let (caller, secret) = (state.caller(), &state.turns.secret);
+    let secret = &state.turns.secret;
     let idempotency = key.map(|key| secret.idempotency(&caller, "create", "", &key, &bytes));
     let id = session_id(&state, create.session_id, idempotency.as_ref().map(|idempotency| &idempotency.key))?;
     let client_id = client_id(create.client_id)?;
@@ -76,23 +70,35 @@ pub async fn create(
     });
     // The answer tells it.
     session.telling.tell(session.created_at);
-    let request = Create { key: SessionKey::new(caller.org, id), session, idempotency, reply: created_reply };
-    created(&state, request).await
+    let key = SessionKey::new(caller.org.clone(), id);
+    let request = Create { key: key.clone(), session, idempotency, reply: created_reply };
+    let created = self::created(&state, request).await?;
+    // What the app hands to the person. It is no part of the stored reply: a repeat brings another one.
+    let token = if caller.who == Who::App { Some(mint_token(&state, &key).await?) } else { None };
+    let body = token.map_or_else(|| created.clone(), |token| with_token(&created, &token.session_token));
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}
+
+/// The reply with one more member. A credential is of letters, digits, `-` and `_` alone.
+fn with_token(created: &[u8], token: &str) -> Vec<u8> {
+    let body = created.strip_suffix(b"}").unwrap_or(created);
+    [body, b",\"session_token\":\"", token.as_bytes(), b"\"}"].concat()
 }
 
 fn empty_create() -> CreateBody {
     CreateBody { session_id: None, client_id: None, metadata: None }
 }
 
-async fn created(state: &State, request: Create) -> Result<HttpResponse, Problem> {
+/// The reply of a create, or of the one that it repeats.
+async fn created(state: &State, request: Create) -> Result<Vec<u8>, Problem> {
     let org = request.key.org.clone();
     match state.store().create(request).await? {
         Created::Created(session) => {
             // A counter that is lost harms nobody.
             let _lost = state.store().count(&org, vec![Counter::SessionCreated]).await;
-            Ok(json_bytes(on_the_wire(&created_reply(&session), false)))
+            Ok(on_the_wire(&created_reply(&session), false))
         }
-        Created::Replay(stored) => Ok(json_bytes(on_the_wire(&stored, true))),
+        Created::Replay(stored) => Ok(on_the_wire(&stored, true)),
         Created::KeyReused => {
             Err(Problem::new(Code::IdempotencyKeyReused, "the key was used with another body"))
         }
@@ -109,12 +115,9 @@ fn created_reply(session: &Session) -> StoredReply {
         status: session.status,
         message: "Session created".to_owned(),
         disclosure: Audience::of(&session.meta).disclosure(),
+        session_token: None,
     };
     StoredReply::from(serde_json::to_vec(&body).unwrap_or_default())
-}
-
-fn json_bytes(bytes: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(bytes)
 }
 
 fn session_id(state: &State, given: Option<String>, key: Option<&[u8; 16]>) -> Result<SessionId, Problem> {
@@ -166,8 +169,7 @@ fn meta(
     get, path = "/api/v1/session/{id}", tag = "sessions", params(("id" = String, Path)),
     responses((status = 200, description = "The session", body = SessionBody))
 )]
-pub async fn read(state: Data<State>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
+pub async fn read(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
     let snapshot = state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
     let storage = Storage::of_store(state.store().name());
     Ok(HttpResponse::Ok().json(SessionBody::of(&snapshot, &state.turns.knowledge, storage)))
@@ -178,8 +180,7 @@ pub async fn read(state: Data<State>, path: Path<String>) -> Result<HttpResponse
     get, path = "/api/v1/session/{id}/status", tag = "sessions", params(("id" = String, Path)),
     responses((status = 200, description = "The status", body = StatusBody))
 )]
-pub async fn status(state: Data<State>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
+pub async fn status(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
     let snapshot = state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Ok().json(StatusBody::of(&snapshot.session, &state.turns.knowledge)))
 }
@@ -197,9 +198,8 @@ pub async fn status(state: Data<State>, path: Path<String>) -> Result<HttpRespon
 pub async fn history(
     state: Data<State>,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
 ) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
     let mut query = Query::of(&request);
     let limit = query.whole("limit", 1..=HISTORY_PAGE_MAX).unwrap_or(HISTORY_DEFAULT);
     let before = query.whole("before", 1..=u32::MAX);
@@ -221,10 +221,9 @@ pub async fn history(
 pub async fn extend(
     state: Data<State>,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
     let extend: ExtendBody = body::decode(&bytes)?;
     if !TTL_SECONDS.contains(&extend.ttl) {
@@ -244,11 +243,12 @@ pub async fn extend(
 )]
 pub async fn pause(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    change(&state, &request, path, payload, Event::Pause).await
+    change(&state, (&caller, key), &request, payload, Event::Pause).await
 }
 
 /// Let a paused session go on.
@@ -259,11 +259,12 @@ pub async fn pause(
 )]
 pub async fn resume(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    change(&state, &request, path, payload, Event::Resume).await
+    change(&state, (&caller, key), &request, payload, Event::Resume).await
 }
 
 /// Close a session for good.
@@ -274,28 +275,28 @@ pub async fn resume(
 )]
 pub async fn complete(
     state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
-    path: Path<String>,
+    Reached(key): Reached,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    change(&state, &request, path, payload, Event::Complete).await
+    change(&state, (&caller, key), &request, payload, Event::Complete).await
 }
 
 async fn change(
     state: &State,
+    (caller, key): (&Caller, SessionKey),
     request: &HttpRequest,
-    path: Path<String>,
     payload: Payload,
     event: Event,
 ) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(state, path)?;
     let bytes = body::read(request, payload, OTHER_MAX_BYTES, state.patience).await?;
     let body: ReasonBody = body::decode_if_any(&bytes)?.unwrap_or_default();
     let reason = body.reason.unwrap_or_else(|| "asked".to_owned());
     if reason.chars().count() > REASON_MAX_CHARS {
         return Err(Problem::invalid("reason", "must be at most 500 characters"));
     }
-    let transition = Transition { session: key.clone(), event, by: state.caller().party, reason };
+    let transition = Transition { session: key.clone(), event, by: caller.party(), reason };
     match state.store().transition(transition).await? {
         Transitioned::Done(status) => {
             if event == Event::Complete {
@@ -314,8 +315,7 @@ async fn change(
     delete, path = "/api/v1/session/{id}", tag = "sessions", params(("id" = String, Path)),
     responses((status = 200, description = "Removed", body = DeletedBody))
 )]
-pub async fn delete(state: Data<State>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
+pub async fn delete(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
     // A turn at work would bring the session back, or bring it about.
     let _ended = state.turns.live.stop(&key).await;
     let receipt = state.store().delete(&key).await?.ok_or_else(Problem::not_found)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::access::Caller;
-use crate::config::Config;
+use crate::access::{Caller, CredentialHash, RawCredential};
+use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
@@ -21,6 +21,9 @@ pub struct State {
     /// How long a stream is silent before it says that it is still there.
     pub heartbeat: Duration,
     pub cors_origins: Vec<String>,
+    pub auth: Auth,
+    bootstrap: Option<CredentialHash>,
+    pub lifetimes: Lifetimes,
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
     pub started: Timestamp,
@@ -36,6 +39,9 @@ impl State {
             patience: config.slow_sender,
             heartbeat: config.heartbeat,
             cors_origins: config.cors_origins.clone(),
+            auth: config.access.auth,
+            lifetimes: config.access.lifetimes.clone(),
+            bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
             started,
             draining: AtomicBool::new(false),
@@ -46,9 +52,10 @@ impl State {
         &*self.turns.store
     }
 
-    /// Whoever reaches an open server; `Config` refuses any other kind so far.
-    pub fn caller(&self) -> Caller {
-        Caller::open()
+    /// The admin of the default organisation, where this is the key that the configuration names.
+    pub fn bootstrap_caller(&self, raw: &RawCredential) -> Option<Caller> {
+        let is_it = self.bootstrap.as_ref().is_some_and(|hash| hash.is(&raw.hash()));
+        is_it.then(Caller::bootstrap)
     }
 
     /// The crisis lines for somebody of whom no country is known.

@@ -5,9 +5,9 @@ use actix_web::web::{Data, Path};
 
 use crate::turn::{Recalled, Reply};
 
+use super::guard::Reached;
 use super::input;
 use super::problem::{Body, Problem};
-use super::session::key_in_path;
 use super::state::State;
 use super::wire::{PendingBody, StoppedBody};
 
@@ -21,9 +21,12 @@ use super::wire::{PendingBody, StoppedBody};
         (status = 404, description = "Not said yet, or no longer kept", body = Body, content_type = "application/problem+json")
     )
 )]
-pub async fn read(state: Data<State>, path: Path<(String, String)>) -> Result<HttpResponse, Problem> {
-    let (id, turn) = path.into_inner();
-    let key = key_in_path(&state, id.into())?;
+pub async fn read(
+    state: Data<State>,
+    Reached(key): Reached,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let (_, turn) = path.into_inner();
     let turn: u32 = turn.parse().map_err(|_not_a_number| Problem::not_found())?;
     match state.turns.recall(&key, turn).await? {
         Recalled::Stored(reply) => Ok(input::stored(&reply, true)),
@@ -40,8 +43,7 @@ pub async fn read(state: Data<State>, path: Path<(String, String)>) -> Result<Ht
     delete, path = "/api/v1/session/{id}/turn", tag = "conversation", params(("id" = String, Path)),
     responses((status = 200, description = "Whether one was stopped", body = StoppedBody))
 )]
-pub async fn stop(state: Data<State>, path: Path<String>) -> Result<HttpResponse, Problem> {
-    let key = key_in_path(&state, path)?;
+pub async fn stop(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
     let ended = state.turns.stop(&key).await?;
     Ok(HttpResponse::Ok().json(StoppedBody { stopped: ended.stopped, turn: ended.turn }))
 }

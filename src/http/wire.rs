@@ -1,6 +1,7 @@
 //! Bodies in and out, as `docs/` and the `OpenAPI` page describe them.
 
 pub mod alerts;
+pub mod credentials;
 
 use std::collections::BTreeMap;
 
@@ -57,6 +58,9 @@ pub struct Created {
     pub status: Status,
     pub message: String,
     pub disclosure: Disclosure,
+    /// For the person's own app: what lets it into this session and no other. Where an app's key made the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

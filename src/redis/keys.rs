@@ -38,6 +38,8 @@ pub const QUEUE: &str = "queue";
 pub const TICKETS: &str = "tickets";
 /// The alerts that tell of it.
 pub const ALERTS: &str = "alerts";
+/// The credentials of its client.
+pub const CREDENTIALS: &str = "credentials";
 /// The number of the newest successor.
 pub const NEWEST: &str = "newest";
 /// Behind a client's set of sessions: those that have gone, and still tell that they were this client's.
@@ -174,6 +176,29 @@ impl Keys {
         format!("{}{}", self.creates_prefix(org), hex(key))
     }
 
+    /// What stands before the hash of a credential. One that is presented does not tell its organisation.
+    #[must_use]
+    pub fn credentials_prefix(&self) -> String {
+        format!("{}credential:", self.prefix)
+    }
+
+    #[must_use]
+    pub fn credential(&self, hash: impl std::fmt::Display) -> String {
+        format!("{}{hash}", self.credentials_prefix())
+    }
+
+    /// The API keys of an organisation.
+    #[must_use]
+    pub fn api_keys(&self, org: &OrgId) -> String {
+        format!("{}{CREDENTIALS}:keys", self.of_org(org))
+    }
+
+    /// The logins of a clinician.
+    #[must_use]
+    pub fn logins(&self, org: &OrgId, name: &str) -> String {
+        format!("{}{CREDENTIALS}:clinician:{name}", self.of_org(org))
+    }
+
     #[must_use]
     pub fn daily(&self, org: &OrgId, date: &str) -> String {
         format!("{}analytics:daily:{date}", self.of_org(org))
@@ -292,6 +317,7 @@ pub fn lua_names() -> String {
         ("NEWEST", NEWEST),
         ("ALERTS", ALERTS),
         ("FORMER", FORMER),
+        ("CREDENTIALS", CREDENTIALS),
     ];
     names.map(|(name, key)| format!("local {name} = ':{key}'\n")).concat()
 }

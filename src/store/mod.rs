@@ -25,6 +25,7 @@
 
 mod alerts;
 mod counters;
+mod credentials;
 pub mod embedded;
 mod limits;
 pub mod redis;
@@ -43,6 +44,7 @@ pub use alerts::{
     REPORTS_MAX, Report, Reported,
 };
 pub use counters::{Counter, DailyCounters, YearlyCounters};
+pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
 pub use limits::Limits;
 pub use sessions::{
     Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise,
@@ -54,7 +56,7 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Credentials + Send + Sync + 'static {
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

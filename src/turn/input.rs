@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::{Caller, Secret};
-use crate::domain::id::{SessionId, SessionKey};
+use crate::domain::id::SessionKey;
 use crate::domain::safety::{Level, Safety, Screening};
 use crate::store::{Idempotency, Lane};
 
@@ -35,7 +35,8 @@ impl Screened {
 #[derive(Debug)]
 pub struct Address<'a> {
     pub caller: &'a Caller,
-    pub session: SessionId,
+    /// One that the caller may reach.
+    pub session: SessionKey,
     pub route: &'static str,
     pub idempotency_key: Option<&'a str>,
     /// The raw body: a repeat has to have the same.
@@ -67,9 +68,9 @@ pub fn admit(screened: Screened, address: &Address<'_>, secret: &Secret) -> Resu
     let session = &address.session;
     let idempotency = address
         .idempotency_key
-        .map(|key| secret.idempotency(address.caller, address.route, session.as_str(), key, address.body));
+        .map(|key| secret.idempotency(address.caller, address.route, session.id.as_str(), key, address.body));
     Ok(Admitted {
-        key: SessionKey::new(address.caller.org.clone(), session.clone()),
+        key: session.clone(),
         text: Arc::from(&screened.text[..end.unwrap_or(screened.text.len())]),
         cut: end.is_some(),
         screening: Arc::new(screened.screening),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use attune::access::CredentialHash;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, ListPage, ListQuery, Lower, Lowered, Nudge,
-    ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept,
-    Ticket, Transition, Transitioned, YearlyCounters,
+    Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage, Holder, Lease, ListPage,
+    ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported,
+    Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
@@ -85,6 +86,37 @@ fn away() -> StoreError {
 
 fn unless<T>(lost: bool, answer: Result<T, StoreError>) -> Result<T, StoreError> {
     if lost { Err(away()) } else { answer }
+}
+
+#[async_trait]
+impl Credentials for Faulty {
+    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<(), StoreError> {
+        self.inner.issue(hash, credential).await
+    }
+
+    async fn present(&self, hash: CredentialHash) -> Result<Option<Credential>, StoreError> {
+        self.inner.present(hash).await
+    }
+
+    async fn rotate(
+        &self,
+        old: CredentialHash,
+        new: (CredentialHash, Credential),
+    ) -> Result<bool, StoreError> {
+        self.inner.rotate(old, new).await
+    }
+
+    async fn revoke(&self, holder: Holder, id: Option<String>) -> Result<u64, StoreError> {
+        self.inner.revoke(holder, id).await
+    }
+
+    async fn credentials(&self, holder: Holder) -> Result<Vec<Credential>, StoreError> {
+        self.inner.credentials(holder).await
+    }
+
+    async fn has_keys(&self) -> Result<bool, StoreError> {
+        self.inner.has_keys().await
+    }
 }
 
 #[async_trait]

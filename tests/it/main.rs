@@ -11,6 +11,7 @@
     reason = "a test that cannot go on should say so by its panic; and says things in its own way"
 )]
 
+mod access;
 mod alerts;
 mod bad_input;
 mod carried;

@@ -84,6 +84,23 @@ impl RedisServer {
     }
 
     /// As by `kill -9`: at once, with nothing said to anybody.
+    /// All keys and all that they hold, in one text.
+    pub fn dump(&self) -> Vec<u8> {
+        let mut dumped = String::new();
+        for key in self.command(&["KEYS", "*"]).texts() {
+            let held = match self.command(&["TYPE", &key]).text() {
+                "string" => vec![self.command(&["GET", &key]).text().to_owned()],
+                "hash" => self.command(&["HGETALL", &key]).texts(),
+                "list" => self.command(&["LRANGE", &key, "0", "-1"]).texts(),
+                "zset" => self.command(&["ZRANGE", &key, "0", "-1"]).texts(),
+                "set" => self.command(&["SMEMBERS", &key]).texts(),
+                other => panic!("{key} is a {other}"),
+            };
+            dumped.extend([&key, "\n", &held.join("\n"), "\n"]);
+        }
+        dumped.into_bytes()
+    }
+
     pub fn kill(&mut self) {
         // Already gone is as good.
         let _gone = self.child.kill();

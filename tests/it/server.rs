@@ -134,6 +134,23 @@ impl Server {
         self.restart().await
     }
 
+    /// Every byte that lies in its directory.
+    pub fn files(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut directories = vec![self.data.path().to_path_buf()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    bytes.extend(std::fs::read(path).expect("readable"));
+                }
+            }
+        }
+        bytes
+    }
+
     pub fn addr(&self) -> &str {
         self.base.strip_prefix("http://").unwrap_or(&self.base)
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use attune::access::matrix;
 use attune::config::VARIABLES;
 use attune::domain::protocol::{Protocol, TRT_STAGE_1};
 use attune::domain::safety::{Safety, Statement};
@@ -55,7 +56,7 @@ fn layer(path: &str) -> &str {
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
-        "config" => &["domain", "store"],
+        "config" => &["domain", "store", "access"],
         "tasks" => &[],
         "redis" => &["domain", "clock", "tasks", "redis"],
         "access" => &["domain", "clock", "config", "store", "access"],
@@ -375,6 +376,15 @@ fn the_table_of_problems_in_the_docs_equals_the_code() {
     assert_table("docs/problems.md", "| `", &rows);
     let distinct: BTreeSet<&str> = Code::ALL.iter().map(|code| code.row().error).collect();
     assert_eq!(distinct.len(), Code::ALL.len());
+}
+
+#[test]
+fn the_table_of_who_may_do_what_in_the_docs_equals_the_code() {
+    assert!(
+        read("docs/access.md").contains(&matrix::markdown()),
+        "docs/access.md should hold this table:\n{}",
+        matrix::markdown()
+    );
 }
 
 fn assert_table(path: &str, start: &str, rows: &[String]) {

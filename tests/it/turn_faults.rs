@@ -6,7 +6,7 @@ use std::time::Duration;
 use attune::access::{Caller, Secret};
 use attune::clock::{Entropy, ManualClock};
 use attune::domain::exchange::Exchange;
-use attune::domain::id::SessionId;
+use attune::domain::id::{SessionId, SessionKey};
 use attune::domain::safety::{DutyHours, Level, Mode};
 use attune::domain::session::{Event, Party, Session, Status};
 use attune::store::embedded::EmbeddedStore;
@@ -70,7 +70,7 @@ impl Scene {
     async fn say(&self, text: &str, idempotency_key: Option<&str>) -> Result<Answer, Refused> {
         let screened = turn::screen(&self.turns.knowledge.safety, text.to_owned());
         let caller = Caller::open();
-        let session = SessionId::parse("s").expect("an id");
+        let session = SessionKey::new(caller.org.clone(), SessionId::parse("s").expect("an id"));
         let body = text.as_bytes();
         let address = Address { caller: &caller, session, route: "input", idempotency_key, body };
         let admitted = turn::admit(screened, &address, &self.turns.secret)?;

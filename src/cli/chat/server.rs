@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::to_server;
 use super::wire::{Created, History, Problem, Resource, Resources, Session, Stopped};
+use crate::config::Config;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than a stream is silent by default before it says that it is still there.
@@ -40,10 +41,10 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn at(url: &str) -> Result<Self, reqwest::Error> {
+    pub fn at(config: &Config) -> Result<Self, reqwest::Error> {
         let patient = Client::builder().connect_timeout(CONNECT_PATIENCE).read_timeout(SILENCE_MAX);
-        let client = to_server(patient, url).build()?;
-        Ok(Self { client, url: url.trim_end_matches('/').to_owned() })
+        let client = to_server(patient, config).build()?;
+        Ok(Self { client, url: config.url.trim_end_matches('/').to_owned() })
     }
 
     pub fn url(&self) -> &str {

@@ -155,6 +155,7 @@ fn parse<T: serde::de::DeserializeOwned>(data: &str) -> Result<T, Unanswered> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn event(name: &str, id: &str, data: &str) -> Event {
         Event { name: Some(name.to_owned()), id: Some(id.to_owned()), data: data.to_owned() }
@@ -194,9 +195,14 @@ mod tests {
         assert!(seen.id.is_none(), "nothing of it was heard");
     }
 
+    fn nowhere() -> Config {
+        let url = ("ATTUNE_URL".to_owned(), "http://127.0.0.1:1".to_owned());
+        Config::from_variables([url].into()).expect("a sound configuration")
+    }
+
     #[test]
     fn a_server_that_comes_or_goes_is_waited_for_once_a_turn_is_under_way() {
-        let server = Server::at("http://127.0.0.1:1").expect("a client");
+        let server = Server::at(&nowhere()).expect("a client");
         let said = Said { session: "s".to_owned(), text: String::new(), key: "k".to_owned() };
         let mut telling = Telling::of(server, said);
         let away = Problem { error: "store_unavailable".to_owned(), ..Problem::default() };

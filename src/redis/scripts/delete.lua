@@ -9,7 +9,7 @@
 -- ARGV  1-5 as seat.lua; ARGV 1 is nobody's
 --       6 look or remove, 7 session id, 8 prefix of sessions, 9 prefix of the indices, 10 prefix of clients' sessions,
 --       11 prefix of the replies of creates, 12 channel of all servers, 13 what they are told,
---       14 prefix of the alerts, 15 prefix of safety memories
+--       14 prefix of the alerts, 15 prefix of safety memories, 16 prefix of credentials
 -- reply 1 where there is a state, exchanges, stored replies that still exist, then their keys
 --
 -- Ordinary waiters are sent away: what they ask must not bring the session back. Those in danger stay, and the first
@@ -115,6 +115,15 @@ local function remove()
   unpoint()
 end
 
+-- Whoever held a credential for it is let in no more.
+local function revoke()
+  local held = ARGV[8] .. SESSION_ID .. CREDENTIALS
+  for _, entry in ipairs(read('ZRANGE', held, 0, -1) or {}) do
+    redis.call('DEL', ARGV[16] .. string.match(entry, '%S+$'))
+  end
+  redis.call('DEL', held)
+end
+
 local function hand_on()
   local time = redis.call('TIME')
   local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
@@ -129,6 +138,7 @@ local function hand_on()
 end
 
 empty_the_queue()
+revoke()
 remove()
 hand_on()
 redis.call('PUBLISH', ARGV[12], ARGV[13])

@@ -11,6 +11,7 @@ mod alerts;
 mod command;
 mod commit;
 mod counters;
+mod credentials;
 mod draft;
 mod former;
 mod gate;

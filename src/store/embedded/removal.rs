@@ -12,7 +12,7 @@ use crate::domain::id::SessionKey;
 use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::session::{Event, Party};
 use crate::domain::time::Timestamp;
-use crate::store::{Claim, Receipt, StoreError, Swept};
+use crate::store::{Claim, Holder, Receipt, StoreError, Swept};
 
 /// Entries that one sweep looks at.
 const SWEEP_MAX: usize = 1_000;
@@ -24,7 +24,11 @@ impl Writer {
         let created = stored_create(&self.tables, &record)?;
         let replies = count_under(&self.tables.replies, key)?;
         let stored_replies = replies + u64::from(created.is_some());
-        self.change(|draft| draft.purge(key, &record, &memory))?;
+        let (now, holder) = (self.clock.now(), Holder::Session(key.clone()));
+        self.change(|draft| {
+            draft.revoke(&holder, None, now)?;
+            draft.purge(key, &record, &memory)
+        })?;
         let verified = self.is_gone(key, &record)?;
         for waiter in self.seat(key).forget() {
             self.answer(answer(waiter.0, Ok(Claim::Busy { retry_after: Duration::ZERO })));
@@ -46,7 +50,8 @@ impl Writer {
             && stored_create(tables, record)?.is_none()
             && count_under(&tables.exchanges, key)? == 0
             && count_under(&tables.replies, key)? == 0
-            && tables.alert_index.prefix(tables::of_sessions_alerts(key)).next().is_none())
+            && tables.alert_index.prefix(tables::of_sessions_alerts(key)).next().is_none()
+            && tables.credentials.prefix(tables::of_holder(&Holder::Session(key.clone()))).next().is_none())
     }
 
     pub fn sweep(&mut self) -> Result<Swept, StoreError> {
@@ -164,6 +169,7 @@ impl Draft<'_> {
             Due::Memory(key) => self.sweep_memory(key, now),
             Due::Daily(day) => self.sweep_day(tables, day),
             Due::Alert(key) => self.sweep_alert(key, now),
+            Due::Credential(key) => self.sweep_credential(key, now),
         }
     }
 

@@ -3,6 +3,8 @@
 //! Names hold no NUL, so `org NUL id` is a prefix of nothing but its own entries. Numbers are big-endian, so that the
 //! order of the bytes is theirs.
 
+mod holders;
+
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, UserValue};
 
 use crate::domain::alert::{AlertId, AlertState};
@@ -12,6 +14,8 @@ use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::counters::Page;
+
+pub(super) use holders::{KEYS_OF_ALL, credential, former, held, of_former, of_holder};
 
 /// Small, so that little has to be read again from the journal at the start.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -44,6 +48,8 @@ pub(super) struct Tables {
     pub alert_index: Keyspace,
     /// Sources of protocol versions by hash.
     pub protocols: Keyspace,
+    /// Credentials by hash, and the hashes by holder.
+    pub credentials: Keyspace,
 }
 
 impl Tables {
@@ -67,6 +73,7 @@ impl Tables {
             alerts: table("alerts")?,
             alert_index: table("alert_index")?,
             protocols: table("protocols")?,
+            credentials: table("credentials")?,
             db,
         })
     }
@@ -158,16 +165,6 @@ pub(super) fn client(client: &ClientKey, key: &SessionKey) -> Vec<u8> {
     joined(&[&of_client(memory(client)), &session(key)])
 }
 
-/// Tells whose a gone session was.
-pub(super) fn former(key: &SessionKey) -> Vec<u8> {
-    joined(&[b"s", &session(key)])
-}
-
-/// Stands before the gone sessions of a client.
-pub(super) fn of_former(client: &ClientKey) -> Vec<u8> {
-    joined(&[b"c", &of_client(memory(client))])
-}
-
 pub(super) fn totals(org: &OrgId) -> &[u8] {
     org.as_str().as_bytes()
 }
@@ -252,6 +249,8 @@ pub(super) enum Due {
     Daily(Vec<u8>),
     /// The key in its table.
     Alert(Vec<u8>),
+    /// The key in its table.
+    Credential(Vec<u8>),
 }
 
 pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
@@ -262,6 +261,7 @@ pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
         Due::Memory(key) => (b'm', key),
         Due::Daily(key) => (b'd', key),
         Due::Alert(key) => (b'a', key),
+        Due::Credential(key) => (b'k', key),
     };
     joined(&[&ordered(at).to_be_bytes(), &[tag], key])
 }
@@ -282,6 +282,7 @@ pub(super) fn parse_due(key: &[u8]) -> Result<(Timestamp, Due), StoreError> {
         b'm' => Due::Memory(rest.to_vec()),
         b'd' => Due::Daily(rest.to_vec()),
         b'a' => Due::Alert(rest.to_vec()),
+        b'k' => Due::Credential(rest.to_vec()),
         _ => return Err(unreadable()),
     };
     Ok((from_ordered(u64::from_be_bytes(*time)), what))
@@ -372,6 +373,7 @@ mod tests {
             Due::Memory(b"ab".to_vec()),
             Due::Daily(of_page(&OrgId::default(), &Page::Day("2026-01-02".to_owned()))),
             Due::Alert(alert(&OrgId::default(), "an id")),
+            Due::Credential(b"ab".to_vec()),
         ] {
             assert_eq!(parse_due(&due(at, &what)), Ok((at, what)));
         }

@@ -11,6 +11,7 @@ mod alerts;
 mod claim;
 mod commit;
 mod counters;
+mod credentials;
 mod exchanges;
 mod fall;
 mod gate;

@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::Inner;
 use super::value::{Parts, millis};
 use crate::domain::id::{OrgId, SessionId, SessionKey};
-use crate::redis::keys::{ALERTS, HISTORY, IDEMS, META, PINNED, STATE};
+use crate::redis::keys::{ALERTS, CREDENTIALS, HISTORY, IDEMS, META, PINNED, STATE};
 use crate::store::alerts::LOOK_AGAIN;
 use crate::store::{ALERT_KEPT, Receipt, StoreError, Swept};
 
@@ -77,14 +77,16 @@ impl Inner {
             .arg(self.keys.wake_all())
             .arg(format!("forget {}:{}", key.org.as_str(), key.id))
             .arg(self.keys.alerts_prefix(&key.org))
-            .arg(self.keys.safety_prefix(&key.org));
+            .arg(self.keys.safety_prefix(&key.org))
+            .arg(self.keys.credentials_prefix());
         call
     }
 
     /// What must not be there any more. The lock and the queue may be: those in danger keep their places.
     fn own_keys(&self, key: &SessionKey) -> Vec<String> {
-        let mut keys =
-            [STATE, HISTORY, META, PINNED, IDEMS, ALERTS].map(|name| self.keys.session(key, name)).to_vec();
+        let mut keys = [STATE, HISTORY, META, PINNED, IDEMS, ALERTS, CREDENTIALS]
+            .map(|name| self.keys.session(key, name))
+            .to_vec();
         keys.extend([self.keys.recent(key), self.keys.danger(key)]);
         keys
     }
@@ -110,7 +112,7 @@ impl Inner {
     }
 
     /// The organisations that have sessions. Other programs make theirs in the default one without a word.
-    async fn orgs(&self) -> Result<Vec<OrgId>, StoreError> {
+    pub(super) async fn orgs(&self) -> Result<Vec<OrgId>, StoreError> {
         let mut calls = Pipeline::with_capacity(1);
         calls.cmd("SMEMBERS").arg(self.keys.orgs());
         let mut answers = Parts::of(Value::Array(self.ask(&calls, &[]).await?))?;

@@ -30,6 +30,10 @@ pub(super) struct Scripts {
     pub report: Script,
     pub acknowledge: Script,
     pub page: Script,
+    pub issue: Script,
+    pub present: Script,
+    pub revoke: Script,
+    pub credentials: Script,
 }
 
 impl Scripts {
@@ -59,6 +63,10 @@ impl Scripts {
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
             sweep: Script::of("sweep", &[&names, levels, former, unlist, alert, source!("sweep")]),
             page: Script::of("page", &[source!("page")]),
+            issue: Script::of("issue", &[source!("issue")]),
+            present: Script::of("present", &[source!("present")]),
+            revoke: Script::of("revoke", &[source!("revoke")]),
+            credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, write, align, alert, source!("report")]),
             acknowledge: Script::of(
                 "acknowledge",

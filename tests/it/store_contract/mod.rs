@@ -2,6 +2,7 @@
 
 mod alert_ends;
 mod alerts;
+mod credentials;
 mod expiry;
 mod former;
 mod gate;
@@ -133,6 +134,18 @@ macro_rules! behaviours {
                 a_delete_leaves_nothing_and_says_so,
                 a_deleted_sessions_turn_is_lost,
                 a_delete_sends_the_queue_away_but_for_danger,
+            }
+            credentials {
+                a_credential_is_presented_as_it_was_issued_and_outlives_a_crash,
+                a_credential_ends_when_it_is_not_used_and_at_its_end_however_much_it_is,
+                a_used_credential_stands_for_its_whole_idle_time_again,
+                a_ticket_is_good_once_however_many_present_it,
+                a_rotated_credential_is_refused_and_its_successor_is_the_only_one,
+                of_two_who_rotate_the_same_credential_one_does,
+                revoking_ends_one_or_all_of_a_holder_and_nobody_elses,
+                a_removed_session_lets_nobody_in,
+                a_session_has_so_many_credentials_and_the_oldest_make_room,
+                that_there_are_keys_is_known_in_every_organisation,
             }
             lists {
                 the_list_shows_the_latest_first,

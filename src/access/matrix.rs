@@ -1,0 +1,172 @@
+//! Who may do what: one table, by which the routes are guarded and of which the documentation is made.
+//!
+//! A route cannot be served without its operation, and what no row grants is refused.
+
+use std::fmt::Write as _;
+
+use super::role::Role;
+
+/// What a role may do with what is its own. Of what is another's it learns nothing: unknown and foreign are answered alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    No,
+    /// With its own session, or with its organisation's.
+    Own,
+}
+
+impl Grant {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "-",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// The grants of the four roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grants {
+    client: Grant,
+    app: Grant,
+    clinician: Grant,
+    admin: Grant,
+}
+
+impl Grants {
+    #[must_use]
+    pub const fn of(self, role: Role) -> Grant {
+        match role {
+            Role::Client => self.client,
+            Role::App => self.app,
+            Role::Clinician => self.clinician,
+            Role::Admin => self.admin,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Without a credential.
+    Anyone,
+    Roles(Grants),
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub method: &'static str,
+    /// Without `/api/v1`.
+    pub path: &'static str,
+    pub access: Access,
+}
+
+macro_rules! operations {
+    ($($name:ident: $method:literal $path:literal => $access:expr;)*) => {
+        /// Everything that can be asked of a server.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $($name),*
+        }
+
+        impl Operation {
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            #[must_use]
+            pub const fn row(self) -> Row {
+                match self {
+                    $(Self::$name => Row { method: $method, path: $path, access: $access }),*
+                }
+            }
+        }
+    };
+}
+
+/// Roles in the order of the table: client, app, clinician, admin.
+const fn roles(client: Grant, app: Grant, clinician: Grant, admin: Grant) -> Access {
+    Access::Roles(Grants { client, app, clinician, admin })
+}
+
+const NO: Grant = Grant::No;
+const OWN: Grant = Grant::Own;
+const ANYONE: Access = Access::Anyone;
+
+operations! {
+    CreateSession: "POST" "/session/create" => roles(NO, OWN, NO, NO);
+    Input: "POST" "/input" => roles(OWN, OWN, NO, NO);
+    SessionInput: "POST" "/session/{id}/input" => roles(OWN, OWN, NO, NO);
+    StopTurn: "DELETE" "/session/{id}/turn" => roles(OWN, OWN, NO, NO);
+    ReadTurn: "GET" "/session/{id}/turn/{n}" => roles(OWN, OWN, OWN, NO);
+    ReadSession: "GET" "/session/{id}" => roles(OWN, OWN, OWN, NO);
+    ReadStatus: "GET" "/session/{id}/status" => roles(OWN, OWN, OWN, NO);
+    ReadHistory: "GET" "/session/{id}/history" => roles(OWN, OWN, OWN, NO);
+    Extend: "POST" "/session/{id}/extend" => roles(NO, OWN, OWN, NO);
+    Pause: "POST" "/session/{id}/pause" => roles(OWN, OWN, OWN, NO);
+    Resume: "POST" "/session/{id}/resume" => roles(OWN, OWN, OWN, NO);
+    Complete: "POST" "/session/{id}/complete" => roles(OWN, OWN, NO, NO);
+    Erase: "DELETE" "/session/{id}" => roles(OWN, OWN, NO, NO);
+    Report: "POST" "/session/{id}/report" => roles(OWN, OWN, NO, NO);
+    MintToken: "POST" "/session/{id}/tokens" => roles(NO, OWN, NO, NO);
+    RevokeTokens: "DELETE" "/session/{id}/tokens" => roles(OWN, OWN, NO, NO);
+    RefreshToken: "POST" "/session/{id}/tokens/refresh" => roles(OWN, NO, NO, NO);
+    MintTicket: "POST" "/session/{id}/ticket" => roles(OWN, OWN, NO, NO);
+    ListSessions: "GET" "/sessions" => roles(NO, OWN, OWN, NO);
+    ListAlerts: "GET" "/alerts" => roles(NO, NO, OWN, NO);
+    AcknowledgeAlert: "POST" "/alerts/{id}/acknowledge" => roles(NO, NO, OWN, NO);
+    ReadDailyCounters: "GET" "/analytics/daily" => roles(NO, NO, OWN, OWN);
+    ReadYearlyCounters: "GET" "/analytics/yearly" => roles(NO, NO, OWN, OWN);
+    CreateKey: "POST" "/keys" => roles(NO, NO, NO, OWN);
+    ListKeys: "GET" "/keys" => roles(NO, NO, NO, OWN);
+    RevokeKey: "DELETE" "/keys/{id}" => roles(NO, NO, NO, OWN);
+    ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
+    ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
+    ReadResources: "GET" "/resources" => ANYONE;
+    ReadHealth: "GET" "/health" => ANYONE;
+    ReadLiveness: "GET" "/livez" => ANYONE;
+    ReadReadiness: "GET" "/readyz" => ANYONE;
+    ReadStatement: "GET" "/.well-known/crisis-protocol" => ANYONE;
+    ReadDescription: "GET" "/openapi.json" => ANYONE;
+    ReadApiPage: "GET" "/docs" => ANYONE;
+    ReadHome: "GET" "/" => ANYONE;
+}
+
+/// The table as the documentation shows it.
+#[must_use]
+pub fn markdown() -> String {
+    let mut table = "| operation | client | app | clinician | admin |\n|---|---|---|---|---|\n".to_owned();
+    for row in Operation::ALL.iter().map(|operation| operation.row()) {
+        let _ = write!(table, "| {} `{}` |", row.method, row.path);
+        match row.access {
+            Access::Anyone => table.push_str(" anyone | anyone | anyone | anyone |\n"),
+            Access::Roles(grants) => {
+                for role in Role::ALL {
+                    let _ = write!(table, " {} |", grants.of(role).as_str());
+                }
+                table.push('\n');
+            }
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_operations_share_a_method_and_a_path() {
+        let rows = Operation::ALL.iter().map(|operation| (operation.row().method, operation.row().path));
+        assert_eq!(rows.collect::<std::collections::BTreeSet<_>>().len(), Operation::ALL.len());
+    }
+
+    #[test]
+    fn no_role_may_do_nothing_and_none_everything() {
+        for role in Role::ALL {
+            let granted = |operation: &&Operation| match operation.row().access {
+                Access::Anyone => false,
+                Access::Roles(grants) => grants.of(role) != Grant::No,
+            };
+            let count = Operation::ALL.iter().filter(granted).count();
+            assert!(count > 0 && count < Operation::ALL.len(), "{role:?}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who may call, and how long credentials stand.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::reader::Reader;
+use crate::access::{Kind, RawCredential};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(24 * 365);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Whoever reaches the server may do everything.
+    Open,
+    Required,
+}
+
+#[derive(Debug)]
+pub struct AccessConfig {
+    pub auth: Auth,
+    /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
+    pub is_written_out: bool,
+    /// An admin's key that is stored nowhere, to begin with.
+    pub bootstrap_key: Option<RawCredential>,
+    pub lifetimes: Lifetimes,
+}
+
+/// How long credentials stand.
+#[derive(Debug, Clone)]
+pub struct Lifetimes {
+    pub token: Duration,
+    /// Without a use.
+    pub token_idle: Duration,
+    pub ticket: Duration,
+}
+
+pub(super) fn read(reader: &mut Reader, addr: SocketAddr) -> AccessConfig {
+    let chosen = reader.choice("ATTUNE_AUTH", &[("open", Auth::Open), ("required", Auth::Required)]);
+    let unset = if addr.ip().is_loopback() { Auth::Open } else { Auth::Required };
+    AccessConfig {
+        auth: chosen.unwrap_or(unset),
+        is_written_out: chosen.is_some(),
+        bootstrap_key: bootstrap_key(reader),
+        lifetimes: Lifetimes {
+            token: reader.duration("TOKEN_TTL", MINUTE..=YEAR).unwrap_or(DAY * 30),
+            token_idle: reader.duration("TOKEN_IDLE", MINUTE..=YEAR).unwrap_or(DAY * 7),
+            ticket: reader
+                .duration("TICKET_TTL", Duration::from_secs(1)..=MINUTE * 10)
+                .unwrap_or(Duration::from_secs(30)),
+        },
+    }
+}
+
+fn bootstrap_key(reader: &mut Reader) -> Option<RawCredential> {
+    let key = reader.value_or_file("ATTUNE_BOOTSTRAP_KEY")?;
+    let key = RawCredential::parse(key.expose_secret()).filter(|key| key.kind() == Kind::Key);
+    if key.is_none() {
+        reader.fault("ATTUNE_BOOTSTRAP_KEY", "a key as `attune keys bootstrap` prints one");
+    }
+    key
+}

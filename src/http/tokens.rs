@@ -1,0 +1,107 @@
+//! What lets a client into its own session: tokens that an app's server mints, and tickets for one use.
+
+use actix_web::web::Data;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+
+use crate::access::{Caller, Kind, RawCredential, Role, Who};
+use crate::domain::id::SessionKey;
+use crate::store::{Credential, Holder};
+
+use super::guard::{Presented, Reached};
+use super::problem::Problem;
+use super::state::State;
+use super::wire::credentials::{RevokedBody, TicketBody, TokenBody};
+
+/// Mint a token for the session's client: its app's server asks, and hands it to the app.
+#[utoipa::path(
+    post, path = "/api/v1/session/{id}/tokens", tag = "credentials", params(("id" = String, Path)),
+    responses((status = 200, description = "Shown this once", body = TokenBody))
+)]
+pub async fn mint(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
+    // A token for a session that is not there would let a client into one that somebody makes later.
+    state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
+    Ok(HttpResponse::Ok().json(mint_token(&state, &key).await?))
+}
+
+/// A new token of a session.
+pub async fn mint_token(state: &State, key: &SessionKey) -> Result<TokenBody, Problem> {
+    let (raw, token) = made(state, key, Kind::Session);
+    let body = TokenBody::of(&raw, &token);
+    state.store().issue(raw.hash(), token).await?;
+    Ok(body)
+}
+
+/// Put a new token in the place of the one that asks. The old one is refused from then on.
+#[utoipa::path(
+    post, path = "/api/v1/session/{id}/tokens/refresh", tag = "credentials", params(("id" = String, Path)),
+    responses((status = 200, description = "Shown this once", body = TokenBody))
+)]
+pub async fn refresh(
+    state: Data<State>,
+    caller: Caller,
+    request: HttpRequest,
+    Reached(_): Reached,
+) -> Result<HttpResponse, Problem> {
+    let Who::Client(session) = caller.who else {
+        return Err(Problem::invalid("credential", "only a session token is refreshed"));
+    };
+    let presented = request.extensions().get::<Option<Presented>>().copied().flatten();
+    let Some(Presented { hash, kind: Kind::Session }) = presented else {
+        return Err(Problem::invalid("credential", "a ticket is not refreshed; mint another"));
+    };
+    // A token stays what it was made for, whatever successor of its session it reaches.
+    let key = SessionKey::new(caller.org, session);
+    let (raw, token) = made(&state, &key, Kind::Session);
+    let body = TokenBody::of(&raw, &token);
+    if state.store().rotate(hash, (raw.hash(), token)).await? {
+        return Ok(HttpResponse::Ok().json(body));
+    }
+    Err(super::guard::refused())
+}
+
+/// Revoke all tokens and tickets of the session: nobody who holds one is let in any more.
+#[utoipa::path(
+    delete, path = "/api/v1/session/{id}/tokens", tag = "credentials", params(("id" = String, Path)),
+    responses((status = 200, description = "How many were revoked", body = RevokedBody))
+)]
+pub async fn revoke(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
+    let revoked = state.store().revoke(Holder::Session(key.clone()), None).await?;
+    // Tokens may outlive their session; where there is neither, there is nothing here.
+    if revoked == 0 && state.store().read(&key).await?.is_none() {
+        return Err(Problem::not_found());
+    }
+    Ok(HttpResponse::Ok().json(RevokedBody { revoked }))
+}
+
+/// Mint a ticket for one use within a moment, for where no header can be set.
+#[utoipa::path(
+    post, path = "/api/v1/session/{id}/ticket", tag = "credentials", params(("id" = String, Path)),
+    responses((status = 200, description = "Shown this once", body = TicketBody))
+)]
+pub async fn ticket(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
+    state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
+    let (raw, ticket) = made(&state, &key, Kind::Ticket);
+    let body = TicketBody { ticket: raw.expose().to_owned(), expires_at: ticket.ends_at };
+    state.store().issue(raw.hash(), ticket).await?;
+    Ok(HttpResponse::Ok().json(body))
+}
+
+fn made(state: &State, key: &SessionKey, kind: Kind) -> (RawCredential, Credential) {
+    let (entropy, now, lifetimes) = (&state.turns.entropy, state.turns.clock.now(), &state.lifetimes);
+    let (ends, idle) = match kind {
+        Kind::Ticket => (lifetimes.ticket, None),
+        Kind::Session | Kind::Key | Kind::Login => (lifetimes.token, Some(lifetimes.token_idle)),
+    };
+    let credential = Credential {
+        id: entropy.hex_id(),
+        kind,
+        org: key.org.clone(),
+        role: Role::Client,
+        label: String::new(),
+        session: Some(key.id.clone()),
+        made_at: now,
+        ends_at: Some(now.plus(ends)),
+        idle,
+    };
+    (RawCredential::make(kind, entropy), credential)
+}

@@ -1,0 +1,110 @@
+//! Credentials in Redis: each under its hash, and its holder's in a set.
+
+use async_trait::async_trait;
+use redis::{Pipeline, Value};
+
+use super::value::{self, millis};
+use super::{Inner, RedisStore};
+use crate::access::{CredentialHash, Kind};
+use crate::redis::keys;
+use crate::store::{CREDENTIALS_MAX, Credential, Credentials, Holder, StoreError};
+
+impl Inner {
+    fn holder(&self, holder: &Holder) -> String {
+        match holder {
+            Holder::Keys(org) => self.keys.api_keys(org),
+            Holder::Session(session) => self.keys.session(session, keys::CREDENTIALS),
+            Holder::Clinician(org, name) => self.keys.logins(org, name),
+        }
+    }
+
+    /// False where `old` is named and does not stand.
+    async fn issue(
+        &self,
+        old: Option<CredentialHash>,
+        hash: CredentialHash,
+        credential: &Credential,
+    ) -> Result<bool, StoreError> {
+        let holder = credential.holder();
+        let mut names = vec![self.keys.credential(hash), self.holder(&holder), self.keys.orgs()];
+        names.extend(old.map(|old| self.keys.credential(old)));
+        let text = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
+        let most = if matches!(holder, Holder::Keys(_)) { 0 } else { CREDENTIALS_MAX };
+        let mut call = self.scripts.issue.call(&names);
+        call.arg(&credential.id)
+            .arg(hash.to_string())
+            .arg(spelled(credential)?)
+            .arg(credential.kind.as_str())
+            .arg(text(credential.idle.map(|idle| millis(idle).to_string())))
+            .arg(text(credential.ends_at.map(|ends| millis(ends.since(credential.made_at)).to_string())))
+            .arg(credential.made_at.millis())
+            .arg(most)
+            .arg(self.keys.credentials_prefix())
+            .arg(credential.org.as_str());
+        Ok(value::number(&self.run(&self.scripts.issue, call).await?)? == 1)
+    }
+
+    async fn has_keys(&self) -> Result<bool, StoreError> {
+        let orgs = self.orgs().await?;
+        let mut calls = Pipeline::with_capacity(orgs.len());
+        for org in &orgs {
+            calls.cmd("ZCARD").arg(self.keys.api_keys(org));
+        }
+        let counts = self.ask(&calls, &[]).await?;
+        Ok(counts.iter().map(value::number).collect::<Result<Vec<i64>, _>>()?.iter().any(|count| *count > 0))
+    }
+}
+
+#[async_trait]
+impl Credentials for RedisStore {
+    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<(), StoreError> {
+        self.0.issue(None, hash, &credential).await.map(drop)
+    }
+
+    async fn present(&self, hash: CredentialHash) -> Result<Option<Credential>, StoreError> {
+        let inner = &self.0;
+        let mut call = inner.scripts.present.call(&[inner.keys.credential(hash)]);
+        call.arg(Kind::Ticket.as_str());
+        match inner.run(&inner.scripts.present, call).await? {
+            Value::Nil => Ok(None),
+            about => read(&value::text(about)?).map(Some),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        old: CredentialHash,
+        (hash, credential): (CredentialHash, Credential),
+    ) -> Result<bool, StoreError> {
+        self.0.issue(Some(old), hash, &credential).await
+    }
+
+    async fn revoke(&self, holder: Holder, id: Option<String>) -> Result<u64, StoreError> {
+        let inner = &self.0;
+        let mut call = inner.scripts.revoke.call(&[inner.holder(&holder)]);
+        call.arg(id.as_deref().unwrap_or("-")).arg(inner.keys.credentials_prefix());
+        let ended = value::number(&inner.run(&inner.scripts.revoke, call).await?)?;
+        Ok(u64::try_from(ended).unwrap_or_default())
+    }
+
+    async fn credentials(&self, holder: Holder) -> Result<Vec<Credential>, StoreError> {
+        let inner = &self.0;
+        let mut call = inner.scripts.credentials.call(&[inner.holder(&holder)]);
+        call.arg(inner.keys.credentials_prefix());
+        let standing = value::texts(inner.run(&inner.scripts.credentials, call).await?)?;
+        standing.iter().map(|about| read(about)).collect()
+    }
+
+    async fn has_keys(&self) -> Result<bool, StoreError> {
+        self.0.has_keys().await
+    }
+}
+
+fn spelled(credential: &Credential) -> Result<String, StoreError> {
+    serde_json::to_string(credential)
+        .map_err(|_| StoreError::Corrupt("a credential that has no stored form".to_owned()))
+}
+
+fn read(about: &str) -> Result<Credential, StoreError> {
+    serde_json::from_str(about).map_err(|_| StoreError::Corrupt("a credential cannot be read".to_owned()))
+}
