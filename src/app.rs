@@ -255,6 +255,8 @@ fn cors(origins: &[String]) -> Cors {
             "idempotency-key",
             "x-request-id",
             "authorization",
+            "x-api-key",
+            "x-csrf-token",
             "last-event-id",
         ])
         .expose_headers([

@@ -96,8 +96,15 @@ impl CredentialHash {
     /// Whether both are the same, in a time that does not tell how much of them is.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
-        self.0.iter().zip(other.0).fold(0, |differs, (own, others)| differs | (own ^ others)) == 0
+        is_same(&self.0, &other.0)
     }
+}
+
+/// Whether two secrets of a known length are the same, in a time that does not tell how much of them is.
+#[must_use]
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let differs = one.iter().zip(other).fold(0, |differs, (one, other)| differs | (one ^ other));
+    one.len() == other.len() && differs == 0
 }
 
 impl fmt::Display for CredentialHash {

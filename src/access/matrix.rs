@@ -117,6 +117,13 @@ operations! {
     CreateKey: "POST" "/keys" => roles(NO, NO, NO, OWN);
     ListKeys: "GET" "/keys" => roles(NO, NO, NO, OWN);
     RevokeKey: "DELETE" "/keys/{id}" => roles(NO, NO, NO, OWN);
+    AddClinician: "POST" "/clinicians" => roles(NO, NO, NO, OWN);
+    ListClinicians: "GET" "/clinicians" => roles(NO, NO, NO, OWN);
+    ResetClinician: "POST" "/clinicians/{name}/reset" => roles(NO, NO, NO, OWN);
+    RemoveClinician: "DELETE" "/clinicians/{name}" => roles(NO, NO, NO, OWN);
+    LogIn: "POST" "/login" => ANYONE;
+    LogOut: "POST" "/logout" => roles(NO, NO, OWN, OWN);
+    ChangePassword: "POST" "/password" => roles(NO, NO, OWN, OWN);
     ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
     ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
     ReadResources: "GET" "/resources" => ANYONE;

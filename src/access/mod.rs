@@ -4,10 +4,12 @@
 
 mod credential;
 pub mod matrix;
+mod password;
 mod role;
 mod secret;
 
-pub use credential::{CredentialHash, Kind, RawCredential};
+pub use credential::{CredentialHash, Kind, RawCredential, is_same};
 pub use matrix::{Access, Grant, Operation};
+pub use password::{PASSWORD_CHARS, PasswordHash, is_fit, make_password};
 pub use role::{Caller, Reach, Role, Who};
 pub use secret::{KeyFileError, Secret};

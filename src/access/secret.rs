@@ -16,7 +16,7 @@ use crate::config::{SecretBytes, decode_secret};
 use crate::domain::id::{ClientKey, OrgId, SessionId};
 use crate::store::Idempotency;
 
-use super::Caller;
+use super::{Caller, CredentialHash};
 
 /// 32 bytes, equal on all servers of a deployment. Never shown.
 #[derive(Debug, Clone)]
@@ -69,6 +69,13 @@ impl Secret {
             None => (b"session", session.as_str()),
         };
         ClientKey::from_mac(&self.mac(&[b"safety", org.as_str().as_bytes(), kind, id.as_bytes()])[..16])
+    }
+
+    /// What a page sends beside the cookie of a login, so that no other site can act in its name.
+    #[must_use]
+    pub fn csrf(&self, login: &CredentialHash) -> String {
+        let mac = self.mac(&[b"csrf", &login.0]);
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
     /// What makes two requests the same, in the scope of caller, route and session.

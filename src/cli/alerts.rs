@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 
-use super::source::{Source, answer, page_url, unknown_path};
+use super::source::{Source, answer, page_url, unknown_path, url_of};
 use super::{Alerts, Failure, say};
 
 pub(super) async fn run(config: &Config, command: Alerts) -> Result<ExitCode, Failure> {
@@ -46,11 +46,7 @@ impl Source {
         match self {
             Self::Store(offline) => offline.acknowledge(id, by, note).await,
             Self::Server { client, url } => {
-                let mut url = reqwest::Url::parse(url).map_err(Failure::of)?;
-                // The id as one part of the path, whatever somebody typed.
-                if let Ok(mut path) = url.path_segments_mut() {
-                    path.pop_if_empty().extend(["api", "v1", "alerts", id, "acknowledge"]);
-                }
+                let url = url_of(url, &["alerts", id, "acknowledge"], None)?;
                 answer(client.post(url).json(&json!({ "by": by, "note": note }))).await
             }
         }

@@ -8,7 +8,7 @@ use crate::access::{Kind, RawCredential};
 use crate::clock::Entropy;
 use crate::config::Config;
 
-use super::source::{Source, answer, unknown_path};
+use super::source::{Source, answer, unknown_path, url_of};
 use super::{Failure, Keys, say};
 
 pub(super) fn bootstrap() -> Result<ExitCode, Failure> {
@@ -38,7 +38,7 @@ impl Source {
         match self {
             Self::Store(offline) => offline.create_key(asked).await,
             Self::Server { client, url } => {
-                let request = client.post(format!("{url}/api/v1/keys")).json(asked);
+                let request = client.post(url_of(url, &["keys"], None)?).json(asked);
                 answer(request).await?.ok_or_else(unknown_path)
             }
         }
@@ -48,7 +48,7 @@ impl Source {
         match self {
             Self::Store(offline) => offline.keys(org).await,
             Self::Server { client, url } => {
-                answer(client.get(keys_url(url, None, org)?)).await?.ok_or_else(unknown_path)
+                answer(client.get(url_of(url, &["keys"], org)?)).await?.ok_or_else(unknown_path)
             }
         }
     }
@@ -56,21 +56,9 @@ impl Source {
     async fn revoke_key(&self, id: &str, org: Option<&str>) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.revoke_key(id, org).await,
-            Self::Server { client, url } => answer(client.delete(keys_url(url, Some(id), org)?)).await,
+            Self::Server { client, url } => answer(client.delete(url_of(url, &["keys", id], org)?)).await,
         }
     }
-}
-
-/// The id is one part of the path, whatever somebody typed.
-fn keys_url(url: &str, id: Option<&str>, org: Option<&str>) -> Result<reqwest::Url, Failure> {
-    let mut url = reqwest::Url::parse(url).map_err(Failure::of)?;
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["api", "v1", "keys"]).extend(id);
-    }
-    if let Some(org) = org {
-        url.query_pairs_mut().append_pair("organisation", org);
-    }
-    Ok(url)
 }
 
 fn print_made(made: &Value) -> Result<ExitCode, Failure> {

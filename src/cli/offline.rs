@@ -1,21 +1,22 @@
 //! The store without a server: the same answers as over HTTP, for when none is running.
 
+mod credentials;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::access::{Caller, Kind, RawCredential};
+use crate::access::Caller;
 use crate::app;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::Config;
 use crate::domain::alert::{AlertId, AlertNote, AlertState};
-use crate::domain::id::{OrgId, SessionId, SessionKey};
+use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
 use crate::http::wire::alerts::{AlertBody, BY_MAX_CHARS};
-use crate::http::wire::credentials::{CreateKeyBody, KeyBody, NewKeyBody};
 use crate::http::wire::{SessionBody, SessionRow};
-use crate::store::{Acknowledge, Acknowledged, AlertOrder, AlertQuery, Holder, ListQuery, Store};
+use crate::store::{Acknowledge, Acknowledged, AlertOrder, AlertQuery, ListQuery, Store};
 use crate::turn::{Knowledge, Storage};
 
 use super::Failure;
@@ -117,28 +118,6 @@ impl Offline {
         Ok(Some(json!({ "alert": AlertBody::of(&alert), "already": already })))
     }
 
-    pub async fn create_key(&self, asked: &Value) -> Result<Value, Failure> {
-        let asked: CreateKeyBody = serde_json::from_value(asked.clone()).map_err(Failure::of)?;
-        let org = org_of(asked.organisation.as_deref())?;
-        let key = asked.credential(org, self.entropy.hex_id(), self.clock.now());
-        let key = key.map_err(|fault| Failure::Said(format!("{} {}", fault.field, fault.message)))?;
-        let raw = RawCredential::make(Kind::Key, &self.entropy);
-        let made = NewKeyBody::of(&raw, &key);
-        self.store.issue(raw.hash(), key).await.map_err(Failure::of)?;
-        serde_json::to_value(made).map_err(Failure::of)
-    }
-
-    pub async fn keys(&self, org: Option<&str>) -> Result<Value, Failure> {
-        let keys = self.store.credentials(Holder::Keys(org_of(org)?)).await.map_err(Failure::of)?;
-        Ok(json!({ "keys": keys.iter().map(KeyBody::of).collect::<Vec<_>>() }))
-    }
-
-    pub async fn revoke_key(&self, id: &str, org: Option<&str>) -> Result<Option<Value>, Failure> {
-        let revoked = self.store.revoke(Holder::Keys(org_of(org)?), Some(id.to_owned())).await;
-        let revoked = revoked.map_err(Failure::of)?;
-        Ok((revoked > 0).then(|| json!({ "revoked": revoked })))
-    }
-
     pub async fn close(self) -> Result<(), Failure> {
         self.store.close().await.map_err(Failure::of)
     }
@@ -146,10 +125,6 @@ impl Offline {
     fn storage(&self) -> Storage {
         Storage::of_store(self.store.name())
     }
-}
-
-fn org_of(named: Option<&str>) -> Result<OrgId, Failure> {
-    named.map_or_else(|| Ok(OrgId::default()), |org| OrgId::parse(org).map_err(Failure::of))
 }
 
 fn key(id: &str) -> Result<SessionKey, Failure> {

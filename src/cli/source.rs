@@ -48,6 +48,18 @@ impl Source {
     }
 }
 
+/// The address of a path, each of whose parts is one, whatever somebody typed.
+pub(super) fn url_of(url: &str, parts: &[&str], org: Option<&str>) -> Result<reqwest::Url, Failure> {
+    let mut url = reqwest::Url::parse(url).map_err(Failure::of)?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["api", "v1"]).extend(parts);
+    }
+    if let Some(org) = org {
+        url.query_pairs_mut().append_pair("organisation", org);
+    }
+    Ok(url)
+}
+
 /// The address of a list's first page.
 pub(super) fn page_url(
     path: &str,

@@ -36,6 +36,9 @@ pub struct Lifetimes {
     /// Without a use.
     pub token_idle: Duration,
     pub ticket: Duration,
+    pub login: Duration,
+    /// Without a use.
+    pub login_idle: Duration,
 }
 
 pub(super) fn read(reader: &mut Reader, addr: SocketAddr) -> AccessConfig {
@@ -51,6 +54,8 @@ pub(super) fn read(reader: &mut Reader, addr: SocketAddr) -> AccessConfig {
             ticket: reader
                 .duration("TICKET_TTL", Duration::from_secs(1)..=MINUTE * 10)
                 .unwrap_or(Duration::from_secs(30)),
+            login: reader.duration("LOGIN_TTL", MINUTE..=DAY * 7).unwrap_or(DAY / 2),
+            login_idle: reader.duration("LOGIN_IDLE", MINUTE..=DAY).unwrap_or(MINUTE * 15),
         },
     }
 }

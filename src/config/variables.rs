@@ -63,6 +63,8 @@ pub const VARIABLES: &[Variable] = &[
     variable("TOKEN_TTL", "2592000", "How long a session token stands, however much it is used."),
     variable("TOKEN_IDLE", "604800", "How long a session token stands without a use."),
     variable("TICKET_TTL", "30", "How long a ticket waits for its one use, 1 to 600."),
+    variable("LOGIN_TTL", "43200", "How long a clinician's login stands, however much it is used."),
+    variable("LOGIN_IDLE", "900", "How long a clinician's login stands without a use."),
     variable(
         "ATTUNE_SECRET",
         "",

@@ -94,7 +94,8 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 18] = [
+const RESERVED_ORGS: [&str; 19] = [
+    "clinician",
     "credential",
     "credentials",
     "clinicians",
@@ -160,6 +161,45 @@ impl Default for OrgId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an organisation's id has 1 to 32 of a-z, 0-9 and -, and is no name of a kind of key")]
 pub struct BadOrgId;
+
+/// The name by which a clinician logs in: 1..=64 of `a-z 0-9 _ . - @`; capitals are read as small letters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClinicianName(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must have 1 to 64 letters, digits and _ . - @")]
+pub struct BadClinicianName;
+
+impl ClinicianName {
+    /// # Errors
+    /// When the text breaks the rule above.
+    pub fn parse(text: &str) -> Result<Self, BadClinicianName> {
+        let text = text.to_ascii_lowercase();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-@".contains(&byte);
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
+        if fits { Ok(Self(text)) } else { Err(BadClinicianName) }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ClinicianName {
+    type Error = BadClinicianName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ClinicianName> for String {
+    fn from(name: ClinicianName) -> Self {
+        name.0
+    }
+}
 
 /// A session's full name. No store method takes less.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,27 +1,20 @@
-//! Who calls: every route is served behind its [`Operation`], and no handler is handed a caller or a session but by the
-//! extractors here. What is not granted is refused, what is another's is not there.
+//! Every route is served behind its [`Operation`], and no handler is handed a caller or a session but by the extractors
+//! here. What is not granted is refused, what is another's is not there.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _, web};
 
-use crate::access::{
-    Access, Caller, CredentialHash, Grant, Kind, Operation, RawCredential, Reach, Role, Who,
-};
-use crate::config::Auth;
+use crate::access::{Access, Caller, Grant, Operation, Reach};
 use crate::domain::id::{SessionId, SessionKey};
-use crate::store::Credential;
 
+use super::credentials::{Authenticated, authenticate, unauthorized};
 use super::problem::{Code, Problem};
 use super::state::State;
-
-/// A key in a header of its own, as some clients send it.
-const API_KEY: &str = "x-api-key";
 
 /// Lets a request through to its handler where its caller may do this.
 pub async fn authorize(
@@ -35,9 +28,10 @@ pub async fn authorize(
     };
     match admitted {
         Ok(admitted) => {
-            if let Some(Admitted { caller, presented }) = admitted {
-                request.extensions_mut().insert(caller);
-                request.extensions_mut().insert(presented);
+            if let Some(Authenticated { caller, by }) = admitted {
+                let mut told = request.extensions_mut();
+                told.insert(caller);
+                by.map(|by| told.insert(by));
             }
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
         }
@@ -45,107 +39,27 @@ pub async fn authorize(
     }
 }
 
-/// Who was let in, and by what.
-struct Admitted {
-    caller: Caller,
-    presented: Option<Presented>,
-}
-
-/// The credential by which a caller was let in, for the operation that puts another in its place.
-#[derive(Clone, Copy)]
-pub struct Presented {
-    pub hash: CredentialHash,
-    pub kind: Kind,
-}
-
 /// `None` where the operation is anybody's.
 async fn admit(
     state: &State,
     operation: Operation,
     request: &ServiceRequest,
-) -> Result<Option<Admitted>, Problem> {
+) -> Result<Option<Authenticated>, Problem> {
     if operation.row().access == Access::Anyone {
         return Ok(None);
     }
-    let admitted = match authenticate(state, request.headers()).await {
+    let authenticated = match authenticate(state, request).await {
         Err(problem) if problem.code == Code::Unauthorized => {
             // Whoever guesses is slowed down, on the routes too that read their text before they count.
             state.addresses.check(request.peer_addr(), request.headers())?;
             return Err(problem);
         }
-        admitted => admitted?,
+        authenticated => authenticated?,
     };
-    match admitted.caller.grant(operation) {
-        Grant::Own => Ok(Some(admitted)),
+    match authenticated.caller.grant(operation) {
+        Grant::Own => Ok(Some(authenticated)),
         Grant::No => Err(Problem::new(Code::Forbidden, "the credential is not for this")),
     }
-}
-
-/// Who presents the credential of a request. An open server takes those who present none.
-async fn authenticate(state: &State, headers: &HeaderMap) -> Result<Admitted, Problem> {
-    let Some(presented) = presented(headers)? else {
-        return match state.auth {
-            Auth::Open => Ok(Admitted { caller: Caller::open(), presented: None }),
-            Auth::Required => Err(unauthorized("a credential is needed")),
-        };
-    };
-    let raw = RawCredential::parse(&presented).ok_or_else(refused)?;
-    let presented = Some(Presented { hash: raw.hash(), kind: raw.kind() });
-    if let Some(caller) = state.bootstrap_caller(&raw) {
-        return Ok(Admitted { caller, presented });
-    }
-    let credential = state.store().present(raw.hash()).await?.ok_or_else(refused)?;
-    let fits = credential.kind == raw.kind() && raw.kind() != Kind::Login;
-    let caller = if fits { caller_of(credential)? } else { return Err(refused()) };
-    Ok(Admitted { caller, presented })
-}
-
-/// The one credential that a request presents.
-fn presented(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut found = None;
-    for (name, value) in headers
-        .get_all(AUTHORIZATION)
-        .map(|value| ("authorization", value))
-        .chain(headers.get_all(API_KEY).map(|value| (API_KEY, value)))
-    {
-        let text = value.to_str().map_err(|_| refused())?;
-        let text = if name == API_KEY { text } else { of_scheme(text).ok_or_else(refused)? };
-        if found.replace(text.to_owned()).is_some() {
-            return Err(unauthorized("more than one credential is presented"));
-        }
-    }
-    Ok(found)
-}
-
-/// The credential behind `Bearer`, in any case.
-fn of_scheme(text: &str) -> Option<&str> {
-    let (scheme, credential) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
-}
-
-fn caller_of(credential: Credential) -> Result<Caller, Problem> {
-    let Credential { id, org, role, label, session, .. } = credential;
-    let (who, name) = match (role, session) {
-        (Role::Client, Some(session)) => {
-            let name = session.to_string();
-            (Who::Client(session), name)
-        }
-        (Role::App, None) => (Who::App, id),
-        (Role::Admin, None) => (Who::Admin, id),
-        (Role::Clinician, None) => (Who::Clinician, label),
-        (Role::Client, None) | (Role::App | Role::Admin | Role::Clinician, Some(_)) => return Err(refused()),
-    };
-    Ok(Caller { org, who, name })
-}
-
-/// The same for one that is unknown, altered, used up, ended or revoked.
-pub fn refused() -> Problem {
-    unauthorized("the credential is not valid")
-}
-
-fn unauthorized(detail: &str) -> Problem {
-    let challenge = HeaderValue::from_static("Bearer realm=\"attune\"");
-    Problem::new(Code::Unauthorized, detail).header(WWW_AUTHENTICATE, challenge)
 }
 
 impl FromRequest for Caller {

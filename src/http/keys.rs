@@ -37,7 +37,7 @@ pub async fn create(
 }
 
 /// The organisation that is asked for: its own, but for whoever runs the server.
-fn org_of(caller: Caller, named: Option<&str>) -> Result<OrgId, Problem> {
+pub fn org_of(caller: Caller, named: Option<&str>) -> Result<OrgId, Problem> {
     let Some(named) = named.filter(|named| *named != caller.org.as_str()) else { return Ok(caller.org) };
     if !caller.runs_the_server() {
         return Err(Problem::invalid("organisation", "must be your own"));

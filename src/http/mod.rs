@@ -3,6 +3,8 @@
 mod address;
 mod alerts;
 mod body;
+mod clinicians;
+mod credentials;
 mod docs;
 mod edge;
 mod guard;
@@ -10,7 +12,9 @@ mod health;
 mod input;
 mod keys;
 mod lists;
+mod login;
 pub mod openapi;
+mod passwords;
 pub mod problem;
 mod query;
 mod routes;

@@ -21,10 +21,12 @@ use crate::turn::Refused;
 pub enum Code {
     InvalidJson,
     Unauthorized,
+    LoginFailed,
     Forbidden,
     NotFound,
     MethodNotAllowed,
     SessionExists,
+    NameTaken,
     Busy,
     Lifecycle,
     Stopped,
@@ -37,6 +39,7 @@ pub enum Code {
     RateLimited,
     QueueFull,
     AddressLimited,
+    LoginsFull,
     HeadersTooLarge,
     SlowSender,
     Internal,
@@ -58,14 +61,16 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::InvalidJson,
         Self::Unauthorized,
+        Self::LoginFailed,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SlowSender,
         Self::SessionExists,
+        Self::NameTaken,
         Self::Busy,
         Self::Lifecycle,
         Self::Stopped,
@@ -78,6 +83,7 @@ impl Code {
         Self::RateLimited,
         Self::QueueFull,
         Self::AddressLimited,
+        Self::LoginsFull,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::StoreUnavailable,
@@ -103,6 +109,13 @@ impl Code {
             Self::Unauthorized => {
                 row("unauthorized", 401, "A valid credential is needed", false, "Please sign in again.")
             }
+            Self::LoginFailed => row(
+                "login_failed",
+                401,
+                "Name or password is wrong, or too many tries have failed",
+                false,
+                "That did not work. After five tries the name rests for a quarter of an hour.",
+            ),
             Self::Forbidden => {
                 row("forbidden", 403, "The credential is not for this", false, "That is not yours to do.")
             }
@@ -114,6 +127,7 @@ impl Code {
             }
             Self::SlowSender => row("slow_sender", 408, "The body took too long to arrive", true, AGAIN),
             Self::SessionExists => row("session_exists", 409, "A session with this id exists", false, OURS),
+            Self::NameTaken => row("name_taken", 409, "Somebody has this name", false, OURS),
             Self::Busy => row("busy", 409, "Another turn of this session is still running", true, AGAIN),
             Self::Lifecycle => row(
                 "lifecycle_refused",
@@ -160,6 +174,7 @@ impl Code {
             Self::AddressLimited => {
                 row("address_limited", 429, "Too many requests from this address", true, AGAIN)
             }
+            Self::LoginsFull => row("logins_full", 429, "Too many logins at once", true, AGAIN),
             Self::HeadersTooLarge => row("headers_too_large", 431, "The headers are too large", false, OURS),
             Self::Internal => row("internal", 500, "A fault on our side", true, OURS),
             Self::StoreUnavailable => row("store_unavailable", 503, "The store is away", true, AGAIN),

@@ -7,7 +7,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
-use super::{alerts, docs, guard, health, input, keys, lists, session, statement, tokens, turns};
+use super::{
+    alerts, clinicians, docs, guard, health, input, keys, lists, login, session, statement, tokens, turns,
+};
 use crate::access::Operation as Op;
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -54,6 +56,15 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/analytics/yearly", vec![get(Op::ReadYearlyCounters, lists::yearly)]);
     at("/keys", vec![get(Op::ListKeys, keys::list), post(Op::CreateKey, keys::create)]);
     at("/keys/{id}", vec![delete(Op::RevokeKey, keys::revoke)]);
+    at(
+        "/clinicians",
+        vec![get(Op::ListClinicians, clinicians::list), post(Op::AddClinician, clinicians::add)],
+    );
+    at("/clinicians/{name}", vec![delete(Op::RemoveClinician, clinicians::remove)]);
+    at("/clinicians/{name}/reset", vec![post(Op::ResetClinician, clinicians::reset)]);
+    at("/login", vec![post(Op::LogIn, login::login)]);
+    at("/logout", vec![post(Op::LogOut, login::logout)]);
+    at("/password", vec![post(Op::ChangePassword, login::change_password)]);
     at("/caller", vec![get(Op::ReadCaller, keys::caller)]);
     at("/resources", vec![get(Op::ReadResources, lists::resources)]);
     at("/health", vec![get(Op::ReadHealth, health::health)]);

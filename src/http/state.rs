@@ -12,6 +12,7 @@ use crate::store::Store;
 use crate::turn::Turns;
 
 use super::address::AddressLimit;
+use super::passwords::Passwords;
 
 pub struct State {
     pub turns: Arc<Turns>,
@@ -24,6 +25,9 @@ pub struct State {
     pub auth: Auth,
     bootstrap: Option<CredentialHash>,
     pub lifetimes: Lifetimes,
+    pub passwords: Passwords,
+    /// Listens where nobody but this machine reaches it.
+    pub is_loopback: bool,
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
     pub started: Timestamp,
@@ -33,6 +37,7 @@ pub struct State {
 impl State {
     pub fn new(turns: Arc<Turns>, config: &Config) -> Self {
         let started = turns.clock.now();
+        let passwords = Passwords::new(&turns.entropy);
         Self {
             turns,
             addresses: AddressLimit::new(config.address_rate, config.trusted_proxies.clone()),
@@ -40,6 +45,8 @@ impl State {
             heartbeat: config.heartbeat,
             cors_origins: config.cors_origins.clone(),
             auth: config.access.auth,
+            passwords,
+            is_loopback: config.addr.ip().is_loopback(),
             lifetimes: config.access.lifetimes.clone(),
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),

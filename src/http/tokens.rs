@@ -1,13 +1,14 @@
 //! What lets a client into its own session: tokens that an app's server mints, and tickets for one use.
 
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::access::{Caller, Kind, RawCredential, Role, Who};
 use crate::domain::id::SessionKey;
 use crate::store::{Credential, Holder};
 
-use super::guard::{Presented, Reached};
+use super::credentials::{PresentedBy, refused};
+use super::guard::Reached;
 use super::problem::Problem;
 use super::state::State;
 use super::wire::credentials::{RevokedBody, TicketBody, TokenBody};
@@ -39,24 +40,23 @@ pub async fn mint_token(state: &State, key: &SessionKey) -> Result<TokenBody, Pr
 pub async fn refresh(
     state: Data<State>,
     caller: Caller,
-    request: HttpRequest,
+    by: PresentedBy,
     Reached(_): Reached,
 ) -> Result<HttpResponse, Problem> {
     let Who::Client(session) = caller.who else {
         return Err(Problem::invalid("credential", "only a session token is refreshed"));
     };
-    let presented = request.extensions().get::<Option<Presented>>().copied().flatten();
-    let Some(Presented { hash, kind: Kind::Session }) = presented else {
+    if by.kind != Kind::Session {
         return Err(Problem::invalid("credential", "a ticket is not refreshed; mint another"));
-    };
+    }
     // A token stays what it was made for, whatever successor of its session it reaches.
     let key = SessionKey::new(caller.org, session);
     let (raw, token) = made(&state, &key, Kind::Session);
     let body = TokenBody::of(&raw, &token);
-    if state.store().rotate(hash, (raw.hash(), token)).await? {
+    if state.store().rotate(by.hash, (raw.hash(), token)).await? {
         return Ok(HttpResponse::Ok().json(body));
     }
-    Err(super::guard::refused())
+    Err(refused())
 }
 
 /// Revoke all tokens and tickets of the session: nobody who holds one is let in any more.
@@ -98,6 +98,7 @@ fn made(state: &State, key: &SessionKey, kind: Kind) -> (RawCredential, Credenti
         org: key.org.clone(),
         role: Role::Client,
         label: String::new(),
+        clinician: None,
         session: Some(key.id.clone()),
         made_at: now,
         ends_at: Some(now.plus(ends)),

@@ -3,6 +3,8 @@
 //! An organisation other than the default has `{prefix}{org}:` in the place of `{prefix}`. What is shared by all
 //! servers and organisations of a deployment stands under the bare prefix.
 
+mod credentials;
+
 use crate::domain::alert::{AlertId, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::Level;
@@ -174,29 +176,6 @@ impl Keys {
     #[must_use]
     pub fn create(&self, org: &OrgId, key: &[u8; 16]) -> String {
         format!("{}{}", self.creates_prefix(org), hex(key))
-    }
-
-    /// What stands before the hash of a credential. One that is presented does not tell its organisation.
-    #[must_use]
-    pub fn credentials_prefix(&self) -> String {
-        format!("{}credential:", self.prefix)
-    }
-
-    #[must_use]
-    pub fn credential(&self, hash: impl std::fmt::Display) -> String {
-        format!("{}{hash}", self.credentials_prefix())
-    }
-
-    /// The API keys of an organisation.
-    #[must_use]
-    pub fn api_keys(&self, org: &OrgId) -> String {
-        format!("{}{CREDENTIALS}:keys", self.of_org(org))
-    }
-
-    /// The logins of a clinician.
-    #[must_use]
-    pub fn logins(&self, org: &OrgId, name: &str) -> String {
-        format!("{}{CREDENTIALS}:clinician:{name}", self.of_org(org))
     }
 
     #[must_use]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::access::{CredentialHash, Kind, Role};
-use crate::domain::id::{OrgId, SessionId, SessionKey};
+use crate::domain::id::{ClinicianName, OrgId, SessionId, SessionKey};
 use crate::domain::time::Timestamp;
 
 /// Credentials that one holder may have at once. A new one beyond it puts the oldest out.
@@ -21,8 +21,10 @@ pub struct Credential {
     pub kind: Kind,
     pub org: OrgId,
     pub role: Role,
-    /// What its maker calls it; for a login the clinician's name.
+    /// What its maker calls it.
     pub label: String,
+    /// Who has logged in.
+    pub clinician: Option<ClinicianName>,
     /// The session of a client.
     pub session: Option<SessionId>,
     pub made_at: Timestamp,
@@ -40,16 +42,16 @@ pub enum Holder {
     /// The tokens and tickets of a session's client.
     Session(SessionKey),
     /// The logins of a clinician, by name.
-    Clinician(OrgId, String),
+    Clinician(OrgId, ClinicianName),
 }
 
 impl Credential {
     #[must_use]
     pub fn holder(&self) -> Holder {
-        match (&self.session, self.kind) {
+        match (&self.session, &self.clinician) {
             (Some(session), _) => Holder::Session(SessionKey::new(self.org.clone(), session.clone())),
-            (None, Kind::Login) => Holder::Clinician(self.org.clone(), self.label.clone()),
-            (None, Kind::Key | Kind::Session | Kind::Ticket) => Holder::Keys(self.org.clone()),
+            (None, Some(name)) => Holder::Clinician(self.org.clone(), name.clone()),
+            (None, None) => Holder::Keys(self.org.clone()),
         }
     }
 

@@ -24,6 +24,7 @@
 //! do its work, or that nobody knows whether it did.
 
 mod alerts;
+mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
@@ -43,6 +44,7 @@ pub use alerts::{
     ALERT_KEPT, Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertPlace, AlertQuery, OPEN_MAX,
     REPORTS_MAX, Report, Reported,
 };
+pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
 pub use limits::Limits;
@@ -56,7 +58,7 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Credentials + Send + Sync + 'static {
+pub trait Store: Credentials + Clinicians + Send + Sync + 'static {
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

@@ -55,6 +55,7 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
     let row = operation.row();
     let base = if operation == Operation::Input { "/api/v1" } else { "" };
     let path = row.path.replace("/alerts/{id}", "/alerts/none").replace("/keys/{id}", "/keys/none");
+    let path = path.replace("/clinicians/{name}", "/clinicians/nobody");
     let path = format!("{base}{}", path.replace("{id}", session).replace("{n}", "1"));
     let method = Method::from_bytes(row.method.as_bytes()).expect("a method");
     let request = server.request(method, &path);
@@ -65,6 +66,9 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
         Operation::Extend => json!({ "ttl": 3600 }),
         Operation::Report => json!({ "reason": "other" }),
         Operation::CreateKey => json!({ "label": "made" }),
+        Operation::AddClinician => json!({ "name": "made", "password": "twelve letters" }),
+        Operation::LogIn => json!({ "name": "nobody", "password": "twelve letters" }),
+        Operation::ChangePassword => json!({ "password": "twelve letters", "new_password": "twelve others" }),
         _ => return request,
     };
     request.json(&body)
@@ -73,6 +77,8 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
 struct Bearer {
     role: Option<Role>,
     credential: Option<String>,
+    /// Of a clinician.
+    login: Option<Login>,
     /// A session of its own, and one that is not.
     own: &'static str,
     foreign: &'static str,
@@ -84,14 +90,41 @@ async fn bearers(server: &Server) -> Vec<Bearer> {
     let client = session(server, &app, "ours").await;
     session(server, &app, "another").await;
     session(server, &other, "theirs").await;
-    let bearer = |role, credential, own, foreign| Bearer { role, credential, own, foreign };
+    let bearer = |role, credential, own, foreign| Bearer { role, credential, login: None, own, foreign };
+    let ana = Login::of(server, "ana", "clinician").await;
     vec![
         bearer(None, None, "ours", "theirs"),
         bearer(Some(Role::Client), Some(client), "ours", "another"),
         bearer(Some(Role::App), Some(app), "ours", "theirs"),
         bearer(Some(Role::App), Some(other), "theirs", "ours"),
+        Bearer { login: Some(ana), ..bearer(Some(Role::Clinician), None, "ours", "theirs") },
         bearer(Some(Role::Admin), Some(BOOTSTRAP.to_owned()), "ours", "theirs"),
     ]
+}
+
+/// What a browser has of somebody who is logged in.
+struct Login {
+    cookie: String,
+    csrf: String,
+}
+
+const PASSWORD: &str = "a password of a test";
+
+impl Login {
+    async fn of(server: &Server, name: &str, role: &str) -> Self {
+        let asked = json!({ "name": name, "role": role, "password": PASSWORD });
+        post(server, "/clinicians", BOOTSTRAP, &asked).await.ok();
+        Self::by(&server.post("/login", &json!({ "name": name, "password": PASSWORD })).await)
+    }
+
+    fn by(answer: &Answer) -> Self {
+        let cookie = answer.header("set-cookie").expect("a cookie").split(';').next().expect("its value");
+        Self { cookie: cookie.to_owned(), csrf: text(&answer.ok(), "csrf_token") }
+    }
+
+    fn on(&self, request: RequestBuilder) -> RequestBuilder {
+        request.header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
+    }
 }
 
 fn is_granted(operation: Operation, role: Option<Role>) -> bool {
@@ -111,15 +144,30 @@ async fn every_role_does_what_the_matrix_grants_it_to_its_own_and_nothing_else()
             let role = bearer.role;
             let sent = |session| {
                 let request = request(&server, operation, session);
-                match &bearer.credential {
-                    Some(credential) => request.bearer_auth(credential),
-                    None => request,
+                match (&bearer.credential, &bearer.login) {
+                    (Some(credential), _) => request.bearer_auth(credential),
+                    (None, Some(login)) => login.on(request),
+                    (None, None) => request,
                 }
             };
             let foreign = server.send(sent(bearer.foreign)).await;
             let unknown = server.send(sent("nobody")).await;
             let own = server.send(sent(bearer.own)).await;
             tried += 3;
+            if operation == Operation::LogOut && is_granted(operation, role) {
+                // The first one has ended the login.
+                let expected = if bearer.login.is_some() { 200 } else { 403 };
+                assert_eq!(foreign.status, expected);
+                continue;
+            }
+            // Its own answer to a wrong password.
+            if matches!(operation, Operation::LogIn | Operation::ChangePassword)
+                && own.status == 401
+                && is_granted(operation, role)
+            {
+                own.problem(401, "login_failed");
+                continue;
+            }
             if !is_granted(operation, role) {
                 let (status, error) = if role.is_none() { (401, "unauthorized") } else { (403, "forbidden") };
                 for answer in [own, foreign, unknown] {
@@ -148,6 +196,7 @@ async fn every_role_does_what_the_matrix_grants_it_to_its_own_and_nothing_else()
 async fn an_unknown_and_a_foreign_session_are_answered_with_the_same_body() {
     let server = shut(&[]).await;
     for bearer in bearers(&server).await {
+        // A clinician's is the same by a cookie.
         let Some(credential) = bearer.credential else { continue };
         for path in ["", "/status", "/history", "/turn/1"] {
             let shown = async |id: &str| {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use attune::access::CredentialHash;
-use attune::domain::id::{OrgId, SessionKey};
+use attune::access::{CredentialHash, PasswordHash};
+use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::store::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage, Holder, Lease, ListPage,
-    ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported,
-    Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Claim, Clinician, Clinicians,
+    Commit, Committed, Counter, Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage,
+    Holder, Lease, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt,
+    Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
+    YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
@@ -116,6 +117,38 @@ impl Credentials for Faulty {
 
     async fn has_keys(&self) -> Result<bool, StoreError> {
         self.inner.has_keys().await
+    }
+}
+
+#[async_trait]
+impl Clinicians for Faulty {
+    async fn add_clinician(&self, clinician: Clinician) -> Result<bool, StoreError> {
+        self.inner.add_clinician(clinician).await
+    }
+
+    async fn set_password(
+        &self,
+        org: &OrgId,
+        name: &ClinicianName,
+        password: PasswordHash,
+    ) -> Result<bool, StoreError> {
+        self.inner.set_password(org, name, password).await
+    }
+
+    async fn remove_clinician(&self, org: &OrgId, name: &ClinicianName) -> Result<bool, StoreError> {
+        self.inner.remove_clinician(org, name).await
+    }
+
+    async fn clinicians(&self, org: &OrgId) -> Result<Vec<Clinician>, StoreError> {
+        self.inner.clinicians(org).await
+    }
+
+    async fn attempt(&self, org: &OrgId, name: &ClinicianName) -> Result<Attempt, StoreError> {
+        self.inner.attempt(org, name).await
+    }
+
+    async fn admit(&self, org: &OrgId, name: &ClinicianName) -> Result<(), StoreError> {
+        self.inner.admit(org, name).await
     }
 }
 

@@ -32,6 +32,7 @@ mod fake_model;
 mod faulty;
 mod injections;
 mod lifecycle;
+mod logins;
 mod model_faults;
 mod model_rig;
 mod model_turns;

@@ -84,7 +84,18 @@ impl CreateKeyBody {
         }
         let days = |days: u16| made_at.plus(Duration::from_hours(24 * u64::from(days)));
         let ends_at = self.expires_in_days.map(days);
-        Ok(Credential { id, kind: Kind::Key, org, role, label, session: None, made_at, ends_at, idle: None })
+        Ok(Credential {
+            id,
+            kind: Kind::Key,
+            org,
+            role,
+            label,
+            clinician: None,
+            session: None,
+            made_at,
+            ends_at,
+            idle: None,
+        })
     }
 }
 

@@ -3,11 +3,11 @@
 //! Names hold no NUL, so `org NUL id` is a prefix of nothing but its own entries. Numbers are big-endian, so that the
 //! order of the bytes is theirs.
 
+mod alerts;
 mod holders;
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, UserValue};
 
-use crate::domain::alert::{AlertId, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
@@ -15,7 +15,10 @@ use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::counters::Page;
 
-pub(super) use holders::{KEYS_OF_ALL, credential, former, held, of_former, of_holder};
+pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_sessions_alerts};
+pub(super) use holders::{
+    KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
+};
 
 /// Small, so that little has to be read again from the journal at the start.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -48,7 +51,7 @@ pub(super) struct Tables {
     pub alert_index: Keyspace,
     /// Sources of protocol versions by hash.
     pub protocols: Keyspace,
-    /// Credentials by hash, and the hashes by holder.
+    /// Credentials by hash, the hashes by holder, and clinicians by name.
     pub credentials: Keyspace,
 }
 
@@ -313,35 +316,6 @@ pub(super) fn parse_counter(key: &[u8]) -> Result<(String, String), StoreError> 
     let mut parts = text.splitn(3, '\0');
     let (_org, date, name) = (parts.next(), parts.next(), parts.next());
     Ok((date.ok_or_else(unreadable)?.to_owned(), name.ok_or_else(unreadable)?.to_owned()))
-}
-
-pub(super) fn alert(org: &OrgId, id: &str) -> Vec<u8> {
-    joined(&[org.as_str().as_bytes(), b"\0", id.as_bytes()])
-}
-
-/// Stands before the alerts of one state and level, the oldest of which comes first.
-pub(super) fn of_alerts(org: &OrgId, state: AlertState, level: Level) -> Vec<u8> {
-    let state = match state {
-        AlertState::Open => 0,
-        AlertState::Acknowledged => 1,
-        AlertState::Cleared => 2,
-    };
-    joined(&[b"i", org.as_str().as_bytes(), b"\0", &[state, level_number(level)]])
-}
-
-/// Stands before the alerts of a client that its clearing closes, and the open ones.
-pub(super) fn of_clients_alerts(client: &ClientKey) -> Vec<u8> {
-    joined(&[b"c", &of_client(memory(client))])
-}
-
-pub(super) fn of_sessions_alerts(key: &SessionKey) -> Vec<u8> {
-    joined(&[b"s", &of_session(key)])
-}
-
-/// The id behind the prefix of an entry in the alerts' index.
-pub(super) fn alert_behind(prefix: &[u8], entry: &[u8]) -> Result<AlertId, StoreError> {
-    let id = entry.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok());
-    id.and_then(AlertId::parse).ok_or_else(|| StoreError::Corrupt("an alert's index entry".to_owned()))
 }
 
 const SIGN: u64 = 1 << 63;

@@ -9,6 +9,7 @@ mod value;
 
 mod alerts;
 mod claim;
+mod clinicians;
 mod commit;
 mod counters;
 mod credentials;

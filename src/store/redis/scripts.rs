@@ -34,6 +34,8 @@ pub(super) struct Scripts {
     pub present: Script,
     pub revoke: Script,
     pub credentials: Script,
+    pub attempt: Script,
+    pub clinician: Script,
 }
 
 impl Scripts {
@@ -66,6 +68,8 @@ impl Scripts {
             issue: Script::of("issue", &[source!("issue")]),
             present: Script::of("present", &[source!("present")]),
             revoke: Script::of("revoke", &[source!("revoke")]),
+            attempt: Script::of("attempt", &[source!("attempt")]),
+            clinician: Script::of("clinician", &[source!("clinician")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, write, align, alert, source!("report")]),
             acknowledge: Script::of(

@@ -22,6 +22,7 @@ fn token(adapter: &impl Adapter, n: u8) -> Credential {
         org: OrgId::default(),
         role: Role::Client,
         label: String::new(),
+        clinician: None,
         session: Some(key("s").id),
         made_at: adapter.now(),
         ends_at: Some(adapter.now().plus(DAY)),

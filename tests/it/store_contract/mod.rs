@@ -2,6 +2,7 @@
 
 mod alert_ends;
 mod alerts;
+mod clinicians;
 mod credentials;
 mod expiry;
 mod former;
@@ -146,6 +147,13 @@ macro_rules! behaviours {
                 a_removed_session_lets_nobody_in,
                 a_session_has_so_many_credentials_and_the_oldest_make_room,
                 that_there_are_keys_is_known_in_every_organisation,
+            }
+            clinicians {
+                a_clinician_is_found_by_name_in_the_organisation_and_nowhere_else,
+                too_many_tries_lock_the_name_for_a_while_however_many_come_at_once,
+                a_right_password_ends_the_count_of_tries,
+                a_new_password_lets_in_again_and_ends_every_login,
+                a_removed_clinician_is_logged_out_and_unknown,
             }
             lists {
                 the_list_shows_the_latest_first,

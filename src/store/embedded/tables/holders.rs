@@ -2,7 +2,7 @@
 
 use super::{joined, memory, of_client, session};
 use crate::access::CredentialHash;
-use crate::domain::id::{ClientKey, SessionKey};
+use crate::domain::id::{ClientKey, ClinicianName, OrgId, SessionKey};
 use crate::store::Holder;
 
 /// Stands before the API keys of every organisation.
@@ -28,9 +28,18 @@ pub fn of_holder(holder: &Holder) -> Vec<u8> {
         Holder::Keys(org) => joined(&[KEYS_OF_ALL, org.as_str().as_bytes(), b"\0"]),
         Holder::Session(key) => joined(&[b"s", &session(key), b"\0"]),
         Holder::Clinician(org, name) => {
-            joined(&[b"l", org.as_str().as_bytes(), b"\0", name.as_bytes(), b"\0"])
+            joined(&[b"l", org.as_str().as_bytes(), b"\0", name.as_str().as_bytes(), b"\0"])
         }
     }
+}
+
+/// Stands before the names of an organisation's clinicians.
+pub fn of_clinicians(org: &OrgId) -> Vec<u8> {
+    joined(&[b"p", org.as_str().as_bytes(), b"\0"])
+}
+
+pub fn clinician(org: &OrgId, name: &ClinicianName) -> Vec<u8> {
+    joined(&[&of_clinicians(org), name.as_str().as_bytes()])
 }
 
 pub fn held(holder: &Holder, id: &str) -> Vec<u8> {

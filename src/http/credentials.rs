@@ -1,0 +1,149 @@
+//! Who presents a credential: found in a request's headers, looked up in the store, and told as a caller.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+
+use crate::access::{Caller, CredentialHash, Kind, RawCredential, Role, Who, is_same};
+use crate::config::Auth;
+use crate::domain::id::{ClinicianName, OrgId};
+use crate::store::Credential;
+
+use super::login::COOKIE;
+use super::problem::{Code, Problem};
+use super::state::State;
+
+/// A key in a header of its own, as some clients send it.
+const API_KEY: &str = "x-api-key";
+/// What a page sends beside the cookie of a login.
+const CSRF: &str = "x-csrf-token";
+
+/// Who was let in, and by what.
+pub struct Authenticated {
+    pub caller: Caller,
+    /// `None` on an open server without a credential.
+    pub by: Option<PresentedBy>,
+}
+
+/// The credential by which a caller was let in, for the operations that put another in its place or end it.
+#[derive(Clone)]
+pub struct PresentedBy {
+    pub hash: CredentialHash,
+    pub kind: Kind,
+    pub org: OrgId,
+    /// `None` of the one that the configuration names.
+    pub id: Option<String>,
+    pub clinician: Option<ClinicianName>,
+}
+
+/// Who presents the credential of a request. An open server takes those who present none.
+pub async fn authenticate(state: &State, request: &ServiceRequest) -> Result<Authenticated, Problem> {
+    if let Some(raw) = in_headers(request.headers())? {
+        return let_in(state, &raw).await;
+    }
+    match login_of(state, request).await? {
+        Some(authenticated) => Ok(authenticated),
+        None if state.auth == Auth::Open => Ok(Authenticated { caller: Caller::open(), by: None }),
+        None => Err(unauthorized("a credential is needed")),
+    }
+}
+
+async fn let_in(state: &State, raw: &RawCredential) -> Result<Authenticated, Problem> {
+    if let Some(caller) = state.bootstrap_caller(raw) {
+        let by = PresentedBy {
+            hash: raw.hash(),
+            kind: Kind::Key,
+            org: caller.org.clone(),
+            id: None,
+            clinician: None,
+        };
+        return Ok(Authenticated { caller, by: Some(by) });
+    }
+    let credential = state.store().present(raw.hash()).await?;
+    // A login is a cookie, and nothing else: no script has it.
+    let fits = |credential: &Credential| credential.kind == raw.kind() && raw.kind() != Kind::Login;
+    authenticated(credential.filter(fits).ok_or_else(refused)?, raw.hash())
+}
+
+/// Who is logged in by a cookie. One that is good for nothing any more is none.
+async fn login_of(state: &State, request: &ServiceRequest) -> Result<Option<Authenticated>, Problem> {
+    let cookie = request.cookie(COOKIE);
+    let raw = cookie.and_then(|cookie| RawCredential::parse(cookie.value()));
+    let Some(raw) = raw.filter(|raw| raw.kind() == Kind::Login) else { return Ok(None) };
+    let Some(login) = state.store().present(raw.hash()).await? else { return Ok(None) };
+    if !request.method().is_safe() {
+        let given = request.headers().get(CSRF).map(HeaderValue::as_bytes).unwrap_or_default();
+        if !is_same(given, state.turns.secret.csrf(&raw.hash()).as_bytes()) {
+            return Err(Problem::new(Code::Forbidden, "X-CSRF-Token has to be that of the login"));
+        }
+    }
+    authenticated(login, raw.hash()).map(Some)
+}
+
+/// The one credential that the headers present.
+fn in_headers(headers: &HeaderMap) -> Result<Option<RawCredential>, Problem> {
+    let bearers = headers.get_all(AUTHORIZATION).map(|value| value.to_str().ok().and_then(of_bearer));
+    let keys = headers.get_all(API_KEY).map(|value| value.to_str().ok());
+    let mut presented = bearers.chain(keys);
+    let Some(first) = presented.next() else { return Ok(None) };
+    if presented.next().is_some() {
+        return Err(unauthorized("more than one credential is presented"));
+    }
+    first.and_then(RawCredential::parse).map(Some).ok_or_else(refused)
+}
+
+/// The credential behind `Bearer`, in any case.
+fn of_bearer(text: &str) -> Option<&str> {
+    let (scheme, credential) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+}
+
+fn authenticated(credential: Credential, hash: CredentialHash) -> Result<Authenticated, Problem> {
+    let by = PresentedBy {
+        hash,
+        kind: credential.kind,
+        org: credential.org.clone(),
+        id: Some(credential.id.clone()),
+        clinician: credential.clinician.clone(),
+    };
+    Ok(Authenticated { caller: caller_of(credential)?, by: Some(by) })
+}
+
+fn caller_of(credential: Credential) -> Result<Caller, Problem> {
+    let Credential { id, org, role, clinician, session, .. } = credential;
+    let name = clinician.map_or(id, |clinician| clinician.as_str().to_owned());
+    let (who, name) = match (role, session) {
+        (Role::Client, Some(session)) => {
+            let name = session.to_string();
+            (Who::Client(session), name)
+        }
+        (Role::App, None) => (Who::App, name),
+        (Role::Admin, None) => (Who::Admin, name),
+        (Role::Clinician, None) => (Who::Clinician, name),
+        (Role::Client, None) | (Role::App | Role::Admin | Role::Clinician, Some(_)) => return Err(refused()),
+    };
+    Ok(Caller { org, who, name })
+}
+
+/// The same for one that is unknown, altered, used up, ended or revoked.
+pub fn refused() -> Problem {
+    unauthorized("the credential is not valid")
+}
+
+pub fn unauthorized(detail: &str) -> Problem {
+    let challenge = HeaderValue::from_static("Bearer realm=\"attune\"");
+    Problem::new(Code::Unauthorized, detail).header(WWW_AUTHENTICATE, challenge)
+}
+
+impl FromRequest for PresentedBy {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    /// An open server's caller has presented none, and what asks for it is not for them.
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let by = request.extensions().get::<Self>().cloned();
+        ready(by.ok_or_else(|| Problem::new(Code::Forbidden, "this needs a credential")))
+    }
+}

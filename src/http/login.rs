@@ -1,0 +1,147 @@
+//! Clinicians log in with a name and a password, and are known by a cookie from then on.
+
+use std::time::Duration;
+
+use actix_web::cookie::{Cookie, SameSite, time};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use secrecy::SecretString;
+
+use crate::access::{Caller, Kind, PasswordHash, RawCredential, is_fit, make_password};
+use crate::domain::id::{ClinicianName, OrgId};
+use crate::store::{Attempt, Clinician, Credential, Holder};
+
+use super::body::{self, OTHER_MAX_BYTES};
+use super::credentials::PresentedBy;
+use super::problem::{Code, Problem};
+use super::state::State;
+use super::wire::clinicians::{LoggedInBody, LoggedOutBody, LoginBody, PasswordBody, password_fault};
+
+/// The cookie's name.
+pub const COOKIE: &str = "attune_login";
+
+/// Log in.
+#[utoipa::path(
+    post, path = "/api/v1/login", tag = "clinicians", request_body = LoginBody,
+    responses((status = 200, description = "Logged in, by the cookie that comes with it", body = LoggedInBody), (status = 401, description = "Name or password is wrong, or too many tries have failed", body = super::problem::Body, content_type = "application/problem+json"))
+)]
+pub async fn login(
+    state: Data<State>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
+    let asked: LoginBody = body::decode(&bytes)?;
+    let org = asked.organisation.map_or_else(|| Ok(OrgId::default()), OrgId::parse);
+    let name = ClinicianName::parse(&asked.name);
+    let clinician = match (org, name) {
+        (Ok(org), Ok(name)) => judge(&state, &org, &name, asked.password).await?,
+        (_, _) => waste(&state, asked.password).await?,
+    };
+    let clinician = clinician.ok_or_else(|| Problem::new(Code::LoginFailed, "name or password is wrong"))?;
+    state.store().admit(&clinician.org, &clinician.name).await?;
+    let (raw, login) = made(&state, &clinician);
+    let body = LoggedInBody::of(&login, state.turns.secret.csrf(&raw.hash()));
+    state.store().issue(raw.hash(), login).await?;
+    Ok(HttpResponse::Ok().cookie(cookie(&state, raw.expose(), state.lifetimes.login)).json(body))
+}
+
+/// Who it is, where the password is right. Who is not there, and who is locked out, costs the same time.
+async fn judge(
+    state: &State,
+    org: &OrgId,
+    name: &ClinicianName,
+    password: SecretString,
+) -> Result<Option<Clinician>, Problem> {
+    match state.store().attempt(org, name).await? {
+        Attempt::Unknown | Attempt::Locked => waste(state, password).await,
+        Attempt::Open(clinician) => {
+            let hash = clinician.password.clone();
+            let is_right = state.passwords.work(move || hash.verify(&password)).await?;
+            Ok(is_right.then_some(*clinician))
+        }
+    }
+}
+
+/// Takes the time of a password that is looked at, and lets nobody in.
+async fn waste(state: &State, password: SecretString) -> Result<Option<Clinician>, Problem> {
+    let decoy = state.passwords.decoy.clone();
+    state.passwords.work(move || decoy.verify(&password)).await?;
+    Ok(None)
+}
+
+fn made(state: &State, clinician: &Clinician) -> (RawCredential, Credential) {
+    let (entropy, now) = (&state.turns.entropy, state.turns.clock.now());
+    let login = Credential {
+        id: entropy.hex_id(),
+        kind: Kind::Login,
+        org: clinician.org.clone(),
+        role: clinician.role,
+        label: String::new(),
+        clinician: Some(clinician.name.clone()),
+        session: None,
+        made_at: now,
+        ends_at: Some(now.plus(state.lifetimes.login)),
+        idle: Some(state.lifetimes.login_idle),
+    };
+    (RawCredential::make(Kind::Login, entropy), login)
+}
+
+/// Read by no script, sent to no other site, and over TLS alone but on this machine.
+fn cookie<'c>(state: &State, value: &'c str, stands: Duration) -> Cookie<'c> {
+    let seconds = time::Duration::seconds(i64::try_from(stands.as_secs()).unwrap_or(i64::MAX));
+    let cookie = Cookie::build(COOKIE, value).path("/").http_only(true).same_site(SameSite::Strict);
+    cookie.secure(!state.is_loopback).max_age(seconds).finish()
+}
+
+/// Log out: the cookie is good for nothing any more.
+#[utoipa::path(
+    post, path = "/api/v1/logout", tag = "clinicians",
+    responses((status = 200, description = "Logged out", body = LoggedOutBody))
+)]
+pub async fn logout(state: Data<State>, by: PresentedBy) -> Result<HttpResponse, Problem> {
+    let holder = by.clinician.map(|name| Holder::Clinician(by.org, name));
+    let (Some(holder), Some(id)) = (holder, by.id) else {
+        return Err(Problem::new(Code::Forbidden, "only a login ends by this"));
+    };
+    state.store().revoke(holder, Some(id)).await?;
+    Ok(HttpResponse::Ok().cookie(cookie(&state, "", Duration::ZERO)).json(LoggedOutBody { logged_out: true }))
+}
+
+/// Choose another password. Every login ends, this one too.
+#[utoipa::path(
+    post, path = "/api/v1/password", tag = "clinicians", request_body = PasswordBody,
+    responses((status = 200, description = "Changed: log in with it", body = LoggedOutBody))
+)]
+pub async fn change_password(
+    state: Data<State>,
+    caller: Caller,
+    by: PresentedBy,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
+    let asked: PasswordBody = body::decode(&bytes)?;
+    let name = by.clinician.ok_or_else(|| Problem::invalid("credential", "is no login"))?;
+    if !is_fit(&asked.new_password) {
+        return Err(Problem::invalid_fields(vec![password_fault("new_password")]));
+    }
+    let known = judge(&state, &caller.org, &name, asked.password).await?;
+    let known = known.ok_or_else(|| Problem::new(Code::LoginFailed, "the password is wrong"))?;
+    let hash = hashed(&state, asked.new_password).await?;
+    state.store().set_password(&known.org, &known.name, hash).await?;
+    Ok(HttpResponse::Ok().cookie(cookie(&state, "", Duration::ZERO)).json(LoggedOutBody { logged_out: true }))
+}
+
+pub async fn hashed(state: &State, password: SecretString) -> Result<PasswordHash, Problem> {
+    let entropy = std::sync::Arc::clone(&state.turns.entropy);
+    state.passwords.work(move || PasswordHash::of(&password, &entropy)).await
+}
+
+/// One of ours, where none is given.
+pub fn given_or_made(state: &State, given: Option<SecretString>) -> (SecretString, bool) {
+    match given {
+        Some(password) => (password, false),
+        None => (make_password(&state.turns.entropy), true),
+    }
+}
