@@ -18,6 +18,7 @@ use actix_web::{App as ActixApp, HttpServer, web};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
 
+use crate::audit::{self, Auditor};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{AccessConfig, Auth, Config};
 use crate::domain::id::{OrgId, SessionKey};
@@ -80,7 +81,7 @@ pub struct App {
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     /// What goes on beside the turns: sweeping, and hearing other servers.
-    beside: [JoinHandle<()>; 2],
+    beside: [JoinHandle<()>; 3],
     shutdown: Duration,
 }
 
@@ -107,9 +108,11 @@ impl App {
         let (serving, sweeping, hearing) = (
             tokio::spawn(server),
             tokio::spawn(sweep(Arc::clone(&turns), config.sweep_every)),
-            tokio::spawn(turns.hear_nudges()),
+            tokio::spawn(Arc::clone(&turns).hear_nudges()),
         );
-        let beside = [sweeping, hearing];
+        #[expect(clippy::disallowed_methods, reason = "no turn; stop ends it")]
+        let sealing = tokio::spawn(audit::tend(auditor(&turns)));
+        let beside = [sweeping, hearing, sealing];
         Ok(Self { addr, state, server: handle, serving, beside, shutdown: config.shutdown })
     }
 
@@ -133,6 +136,10 @@ impl App {
         }
         finished
     }
+}
+
+fn auditor(turns: &Turns) -> Auditor {
+    Auditor { store: Arc::clone(&turns.store), secret: turns.secret.clone() }
 }
 
 /// A server that lets nobody in is a mistake, and best told at once.

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod arguments;
+mod audit;
 mod chat;
 mod clinicians;
 mod corpus;
@@ -89,6 +90,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Audit(command) => runtime()?.block_on(audit::run(&config, command)),
         Command::Clinicians(command) => runtime()?.block_on(clinicians::run(&config, command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(&config, command)),
         Command::Alerts(alerts) => runtime()?.block_on(alerts::run(&config, alerts)),

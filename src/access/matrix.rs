@@ -71,6 +71,14 @@ macro_rules! operations {
         impl Operation {
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
+            /// As the audit calls it: the name in small letters.
+            #[must_use]
+            pub fn name(self) -> String {
+                match self {
+                    $(Self::$name => in_small_letters(stringify!($name))),*
+                }
+            }
+
             #[must_use]
             pub const fn row(self) -> Row {
                 match self {
@@ -79,6 +87,28 @@ macro_rules! operations {
             }
         }
     };
+}
+
+/// `ReadHistory` as `read_history`.
+fn in_small_letters(name: &str) -> String {
+    let mut small = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !small.is_empty() {
+            small.push('_');
+        }
+        small.push(letter.to_ascii_lowercase());
+    }
+    small
+}
+
+/// What the audit is told of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    No,
+    /// Who reads it, where that is a clinician or an admin.
+    Read,
+    /// Who asks for it, whoever that is.
+    Change,
 }
 
 /// Roles in the order of the table: client, app, clinician, admin.
@@ -124,6 +154,8 @@ operations! {
     LogIn: "POST" "/login" => ANYONE;
     LogOut: "POST" "/logout" => roles(NO, NO, OWN, OWN);
     ChangePassword: "POST" "/password" => roles(NO, NO, OWN, OWN);
+    ReadAudit: "GET" "/audit" => roles(NO, NO, NO, OWN);
+    VerifyAudit: "GET" "/audit/verify" => roles(NO, NO, NO, OWN);
     ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
     ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
     ReadResources: "GET" "/resources" => ANYONE;
@@ -134,6 +166,30 @@ operations! {
     ReadDescription: "GET" "/openapi.json" => ANYONE;
     ReadApiPage: "GET" "/docs" => ANYONE;
     ReadHome: "GET" "/" => ANYONE;
+}
+
+impl Operation {
+    /// A client's own words, and what its app does for them; who one is; figures.
+    const UNWATCHED: [Self; 9] = [
+        Self::CreateSession,
+        Self::Input,
+        Self::SessionInput,
+        Self::StopTurn,
+        Self::Report,
+        Self::RefreshToken,
+        Self::MintTicket,
+        Self::ReadCaller,
+        Self::ReadMetrics,
+    ];
+
+    #[must_use]
+    pub fn watch(self) -> Watch {
+        let row = self.row();
+        if row.access == Access::Anyone || Self::UNWATCHED.contains(&self) {
+            return Watch::No;
+        }
+        if row.method == "GET" { Watch::Read } else { Watch::Change }
+    }
 }
 
 /// The table as the documentation shows it.

@@ -78,6 +78,14 @@ impl Secret {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
+    /// A link of the audit's chain, in hexadecimal.
+    #[must_use]
+    pub fn audit(&self, kind: &str, parts: &[&[u8]]) -> String {
+        let all: Vec<&[u8]> =
+            [b"audit".as_slice(), kind.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
+        CredentialHash(self.mac(&all)).to_string()
+    }
+
     /// What makes two requests the same, in the scope of caller, route and session.
     #[must_use]
     pub fn idempotency(

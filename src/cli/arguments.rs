@@ -37,6 +37,9 @@ pub(super) enum Command {
     /// Add, list, let in again or remove those who log in with a name and a password.
     #[command(subcommand)]
     Clinicians(Clinicians),
+    /// Look at who did what, and whether the record of it is whole.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Say what is wrong with configuration, store, disk, clock and key file, and what to do.
     Doctor,
     /// Work on protocols.
@@ -171,6 +174,35 @@ pub(super) enum Clinicians {
     /// Remove somebody.
     Remove {
         name: String,
+        #[arg(long)]
+        org: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Records, oldest first.
+    Show {
+        /// The number of the first one.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// How many, 1 to 500.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// The organisation; another than the default one only without a server, or with the bootstrap key.
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// Walk the whole chain and name the first record that is not as it was sealed. Fails when there is one.
+    Verify {
+        /// `SEQ:MAC`, as an earlier look printed it: the chain has to hold that record.
+        #[arg(long)]
+        noted: Option<String>,
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// All records as JSON Lines.
+    Export {
         #[arg(long)]
         org: Option<String>,
     },

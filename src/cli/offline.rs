@@ -1,13 +1,15 @@
 //! The store without a server: the same answers as over HTTP, for when none is running.
 
+mod audit;
 mod credentials;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::access::Caller;
-use crate::app;
+use crate::access::{Caller, Operation, Secret};
+use crate::app::{self, Opened};
+use crate::audit::Auditor;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::Config;
 use crate::domain::alert::{AlertId, AlertNote, AlertState};
@@ -24,6 +26,7 @@ use super::Failure;
 pub(super) struct Offline {
     store: Arc<dyn Store>,
     knowledge: Knowledge,
+    secret: Secret,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
 }
@@ -46,9 +49,9 @@ impl Offline {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let knowledge = Knowledge::embedded().map_err(Failure::of)?;
         let opened = app::open_store(config, &knowledge.protocols, &clock, &entropy).await;
-        let store = opened.map_err(Failure::of)?.store;
+        let Opened { store, secret, .. } = opened.map_err(Failure::of)?;
         app::take_up_protocols(&knowledge, &*store).await.map_err(Failure::of)?;
-        Ok(Self { store, knowledge, clock, entropy })
+        Ok(Self { store, knowledge, secret, clock, entropy })
     }
 
     pub async fn list(
@@ -62,6 +65,7 @@ impl Offline {
             level: named("level", level, Level::parse)?,
             ..ListQuery::of(Caller::open().org, limit)
         };
+        self.enter(&query.org, Operation::ListSessions, (None, None)).await?;
         let page = self.store.list(query).await.map_err(Failure::of)?;
         let row = |session: &Arc<_>| SessionRow::of(session, &self.knowledge, self.storage());
         let sessions: Vec<SessionRow> = page.rows.iter().map(row).collect();
@@ -69,13 +73,17 @@ impl Offline {
     }
 
     pub async fn show(&self, id: &str) -> Result<Option<Value>, Failure> {
-        let snapshot = self.store.read(&key(id)?).await.map_err(Failure::of)?;
+        let key = key(id)?;
+        self.enter(&key.org, Operation::ReadSession, (Some(&key), None)).await?;
+        let snapshot = self.store.read(&key).await.map_err(Failure::of)?;
         let body = snapshot.map(|snapshot| SessionBody::of(&snapshot, &self.knowledge, self.storage()));
         body.map(|body| serde_json::to_value(body).map_err(Failure::of)).transpose()
     }
 
     pub async fn delete(&self, id: &str) -> Result<Option<Value>, Failure> {
-        let receipt = self.store.delete(&key(id)?).await.map_err(Failure::of)?;
+        let key = key(id)?;
+        self.enter(&key.org, Operation::Erase, (Some(&key), None)).await?;
+        let receipt = self.store.delete(&key).await.map_err(Failure::of)?;
         Ok(receipt.map(|receipt| json!({ "message": format!("Session {id} deleted"), "receipt": receipt })))
     }
 
@@ -93,6 +101,7 @@ impl Offline {
             limit,
             cursor: None,
         };
+        self.enter(&query.org, Operation::ListAlerts, (None, None)).await?;
         let page = self.store.alerts(query).await.map_err(Failure::of)?;
         let alerts: Vec<AlertBody> = page.rows.iter().map(AlertBody::of).collect();
         Ok(json!({ "alerts": alerts, "open_alerts": page.open }))
@@ -109,7 +118,9 @@ impl Offline {
         if by.is_some_and(|by| by.chars().count() > BY_MAX_CHARS) {
             return Err(Failure::Said(format!("--by has at most {BY_MAX_CHARS} characters")));
         }
-        let acknowledge = Acknowledge { org: Caller::open().org, id, by: by.map(str::to_owned), note };
+        let org = Caller::open().org;
+        self.enter(&org, Operation::AcknowledgeAlert, (None, Some(id.as_str()))).await?;
+        let acknowledge = Acknowledge { org, id, by: by.map(str::to_owned), note };
         let (already, alert) = match self.store.acknowledge(acknowledge).await.map_err(Failure::of)? {
             Acknowledged::Done(alert) => (false, alert),
             Acknowledged::Already(alert) => (true, alert),
@@ -119,6 +130,9 @@ impl Offline {
     }
 
     pub async fn close(self) -> Result<(), Failure> {
+        // What was entered here is sealed here, where no server does it.
+        let auditor = Auditor { store: Arc::clone(&self.store), secret: self.secret };
+        auditor.seal_all().await.map_err(Failure::of)?;
         self.store.close().await.map_err(Failure::of)
     }
 

@@ -94,7 +94,8 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 19] = [
+const RESERVED_ORGS: [&str; 20] = [
+    "audit",
     "clinician",
     "credential",
     "credentials",

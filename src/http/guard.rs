@@ -15,6 +15,7 @@ use crate::domain::id::{SessionId, SessionKey};
 use super::credentials::{Authenticated, authenticate, unauthorized};
 use super::problem::{Code, Problem};
 use super::state::State;
+use super::watch::{self, Watched};
 
 /// Lets a request through to its handler where its caller may do this.
 pub async fn authorize(
@@ -22,29 +23,29 @@ pub async fn authorize(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let admitted = match request.app_data::<web::Data<State>>().cloned() {
-        Some(state) => admit(&state, operation, &request).await,
-        None => Err(Problem::new(Code::Internal, "the server has no state")),
+    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+        let problem = Problem::new(Code::Internal, "the server has no state");
+        return Ok(request.into_response(problem.error_response()));
     };
-    match admitted {
-        Ok(admitted) => {
-            if let Some(Authenticated { caller, by }) = admitted {
-                let mut told = request.extensions_mut();
-                told.insert(caller);
-                by.map(|by| told.insert(by));
-            }
-            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
-        }
-        Err(problem) => Ok(request.into_response(problem.error_response())),
+    let watched = match admit(&state, operation, &request).await {
+        Ok(watched) => watched,
+        Err(problem) => return Ok(request.into_response(problem.error_response())),
+    };
+    let response = next.call(request).await.map(ServiceResponse::map_into_boxed_body)?;
+    let Some(watched) = watched else { return Ok(response) };
+    match watched.behind(&state, response.status()).await {
+        Ok(()) => Ok(response),
+        // What nobody could write down nobody is shown.
+        Err(problem) => Ok(response.into_response(problem.error_response())),
     }
 }
 
-/// `None` where the operation is anybody's.
+/// Lets a caller in who may do this, and tells the audit. `None` where it does not want to know what comes of it.
 async fn admit(
     state: &State,
     operation: Operation,
     request: &ServiceRequest,
-) -> Result<Option<Authenticated>, Problem> {
+) -> Result<Option<Watched>, Problem> {
     if operation.row().access == Access::Anyone {
         return Ok(None);
     }
@@ -56,10 +57,19 @@ async fn admit(
         }
         authenticated => authenticated?,
     };
-    match authenticated.caller.grant(operation) {
-        Grant::Own => Ok(Some(authenticated)),
-        Grant::No => Err(Problem::new(Code::Forbidden, "the credential is not for this")),
+    let Authenticated { caller, by } = authenticated;
+    if caller.grant(operation) == Grant::No {
+        watch::refused(state, &caller, operation, request).await;
+        return Err(Problem::new(Code::Forbidden, "the credential is not for this"));
     }
+    let watched = Watched::of(state, &caller, operation, request);
+    if let Some(watched) = &watched {
+        watched.ahead(state).await?;
+    }
+    let mut told = request.extensions_mut();
+    told.insert(caller);
+    by.map(|by| told.insert(by));
+    Ok(watched)
 }
 
 impl FromRequest for Caller {

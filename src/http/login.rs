@@ -7,12 +7,14 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::SecretString;
 
-use crate::access::{Caller, Kind, PasswordHash, RawCredential, is_fit, make_password};
+use crate::access::{Caller, Kind, Operation, PasswordHash, RawCredential, is_fit, make_password};
+use crate::domain::audit::{Entry, Outcome};
 use crate::domain::id::{ClinicianName, OrgId};
 use crate::store::{Attempt, Clinician, Credential, Holder};
 
 use super::body::{self, OTHER_MAX_BYTES};
 use super::credentials::PresentedBy;
+use super::edge::id_of;
 use super::problem::{Code, Problem};
 use super::state::State;
 use super::wire::clinicians::{LoggedInBody, LoggedOutBody, LoginBody, PasswordBody, password_fault};
@@ -35,10 +37,11 @@ pub async fn login(
     let org = asked.organisation.map_or_else(|| Ok(OrgId::default()), OrgId::parse);
     let name = ClinicianName::parse(&asked.name);
     let clinician = match (org, name) {
-        (Ok(org), Ok(name)) => judge(&state, &org, &name, asked.password).await?,
+        (Ok(org), Ok(name)) => judge(&state, &org, &name, asked.password, &request).await?,
         (_, _) => waste(&state, asked.password).await?,
     };
     let clinician = clinician.ok_or_else(|| Problem::new(Code::LoginFailed, "name or password is wrong"))?;
+    tell_audit(&state, &clinician, Outcome::Done, &request).await?;
     state.store().admit(&clinician.org, &clinician.name).await?;
     let (raw, login) = made(&state, &clinician);
     let body = LoggedInBody::of(&login, state.turns.secret.csrf(&raw.hash()));
@@ -52,15 +55,38 @@ async fn judge(
     org: &OrgId,
     name: &ClinicianName,
     password: SecretString,
+    request: &HttpRequest,
 ) -> Result<Option<Clinician>, Problem> {
     match state.store().attempt(org, name).await? {
         Attempt::Unknown | Attempt::Locked => waste(state, password).await,
         Attempt::Open(clinician) => {
             let hash = clinician.password.clone();
             let is_right = state.passwords.work(move || hash.verify(&password)).await?;
+            if !is_right {
+                tell_audit(state, &clinician, Outcome::Refused, request).await?;
+            }
             Ok(is_right.then_some(*clinician))
         }
     }
+}
+
+/// Who logs in, or fails to. Of names that nobody has nothing is written down: they may be anything.
+async fn tell_audit(
+    state: &State,
+    clinician: &Clinician,
+    outcome: Outcome,
+    request: &HttpRequest,
+) -> Result<(), Problem> {
+    let entry = Entry {
+        at_us: state.turns.clock.now().micros(),
+        action: Operation::LogIn.name(),
+        outcome: Some(outcome),
+        role: Some(clinician.role.as_str().to_owned()),
+        name: Some(clinician.name.as_str().to_owned()),
+        request: Some(id_of(request)),
+        ..Entry::default()
+    };
+    Ok(state.store().enter(&clinician.org, entry).await?)
 }
 
 /// Takes the time of a password that is looked at, and lets nobody in.
@@ -126,7 +152,7 @@ pub async fn change_password(
     if !is_fit(&asked.new_password) {
         return Err(Problem::invalid_fields(vec![password_fault("new_password")]));
     }
-    let known = judge(&state, &caller.org, &name, asked.password).await?;
+    let known = judge(&state, &caller.org, &name, asked.password, &request).await?;
     let known = known.ok_or_else(|| Problem::new(Code::LoginFailed, "the password is wrong"))?;
     let hash = hashed(&state, asked.new_password).await?;
     state.store().set_password(&known.org, &known.name, hash).await?;

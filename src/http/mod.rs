@@ -2,6 +2,7 @@
 
 mod address;
 mod alerts;
+mod audit;
 mod body;
 mod clinicians;
 mod credentials;
@@ -24,6 +25,7 @@ mod state;
 mod statement;
 mod tokens;
 mod turns;
+mod watch;
 pub mod wire;
 
 pub use edge::{edge, guard};

@@ -8,7 +8,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, clinicians, docs, guard, health, input, keys, lists, login, session, statement, tokens, turns,
+    alerts, audit, clinicians, docs, guard, health, input, keys, lists, login, session, statement, tokens,
+    turns,
 };
 use crate::access::Operation as Op;
 
@@ -65,6 +66,8 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/login", vec![post(Op::LogIn, login::login)]);
     at("/logout", vec![post(Op::LogOut, login::logout)]);
     at("/password", vec![post(Op::ChangePassword, login::change_password)]);
+    at("/audit", vec![get(Op::ReadAudit, audit::show)]);
+    at("/audit/verify", vec![get(Op::VerifyAudit, audit::verify)]);
     at("/caller", vec![get(Op::ReadCaller, keys::caller)]);
     at("/resources", vec![get(Op::ReadResources, lists::resources)]);
     at("/health", vec![get(Op::ReadHealth, health::health)]);

@@ -1,6 +1,7 @@
 //! Bodies in and out, as `docs/` and the `OpenAPI` page describe them.
 
 pub mod alerts;
+pub mod audit;
 pub mod clinicians;
 pub mod credentials;
 

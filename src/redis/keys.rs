@@ -3,6 +3,7 @@
 //! An organisation other than the default has `{prefix}{org}:` in the place of `{prefix}`. What is shared by all
 //! servers and organisations of a deployment stands under the bare prefix.
 
+mod audit;
 mod credentials;
 
 use crate::domain::alert::{AlertId, AlertState};

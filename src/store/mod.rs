@@ -28,6 +28,7 @@ mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
+mod ledger;
 mod limits;
 pub mod redis;
 mod sessions;
@@ -47,6 +48,7 @@ pub use alerts::{
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
+pub use ledger::Ledger;
 pub use limits::Limits;
 pub use sessions::{
     Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise,
@@ -58,7 +60,7 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Credentials + Clinicians + Send + Sync + 'static {
+pub trait Store: Credentials + Clinicians + Ledger + Send + Sync + 'static {
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

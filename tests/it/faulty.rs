@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attune::access::{CredentialHash, PasswordHash};
+use attune::domain::audit::{Entry, Head, Sealed};
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Claim, Clinician, Clinicians,
     Commit, Committed, Counter, Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage,
-    Holder, Lease, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt,
-    Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
-    YearlyCounters,
+    Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised,
+    Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition,
+    Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
@@ -149,6 +150,39 @@ impl Clinicians for Faulty {
 
     async fn admit(&self, org: &OrgId, name: &ClinicianName) -> Result<(), StoreError> {
         self.inner.admit(org, name).await
+    }
+}
+
+#[async_trait]
+impl Ledger for Faulty {
+    async fn enter(&self, org: &OrgId, entry: Entry) -> Result<(), StoreError> {
+        self.inner.enter(org, entry).await
+    }
+
+    async fn audited(&self) -> Result<Vec<OrgId>, StoreError> {
+        self.inner.audited().await
+    }
+
+    async fn outbox(&self, org: &OrgId, most: usize) -> Result<Vec<String>, StoreError> {
+        self.inner.outbox(org, most).await
+    }
+
+    async fn head(&self, org: &OrgId) -> Result<Head, StoreError> {
+        self.inner.head(org).await
+    }
+
+    async fn seal(
+        &self,
+        org: &OrgId,
+        before: &Head,
+        sealed: Vec<Sealed>,
+        head: Head,
+    ) -> Result<bool, StoreError> {
+        self.inner.seal(org, before, sealed, head).await
+    }
+
+    async fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError> {
+        self.inner.chain(org, from, most).await
     }
 }
 

@@ -60,12 +60,15 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "tasks" => &[],
         "redis" => &["domain", "clock", "tasks", "redis"],
         "access" => &["domain", "clock", "config", "store", "access"],
+        "audit" => &["domain", "access", "store", "audit"],
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],
         "retrieval" => &["domain", "access", "redis", "llm", "retrieval"],
         "telemetry" => &["domain", "config"],
         "turn" => &["domain", "clock", "tasks", "store", "access", "llm", "retrieval", "telemetry", "turn"],
-        "http" => &["domain", "clock", "config", "store", "access", "llm", "turn", "telemetry", "http"],
+        "http" => {
+            &["domain", "clock", "config", "store", "access", "audit", "llm", "turn", "telemetry", "http"]
+        }
         "app" => &[
             "domain",
             "clock",
@@ -74,6 +77,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "redis",
             "store",
             "access",
+            "audit",
             "llm",
             "retrieval",
             "turn",
@@ -88,6 +92,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "redis",
             "store",
             "access",
+            "audit",
             "llm",
             "retrieval",
             "turn",

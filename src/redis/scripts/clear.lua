@@ -1,5 +1,6 @@
 -- clear: the client's level falls to none, and its sessions go on where safety had paused them. Safe to repeat.
--- (after the names of keys.rs, levels.lua, former.lua, write.lua, align.lua and alert.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, write.lua, align.lua and
+-- alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 active_sessions, 4 sessions:expires, 5 sessions:idle,
 --       6 sessions:forgettable
@@ -12,10 +13,13 @@
 
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
-local known = redis.call('HMGET', KEYS[1], 'epoch', 'cleared_by')
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'cleared_by', 'level')
 local epoch = tonumber(known[1]) or 0
 if known[2] ~= ARGV[2] then
   epoch = epoch + 1
+  if (known[3] or 'none') ~= 'none' then
+    enter(ARGV[4], 'level', 'client', ARGV[1], known[3], 'none')
+  end
   redis.call('HDEL', KEYS[1], 'since', 'why', 'cleared_why', 'noted_id', 'noted_at')
   redis.call('HSET', KEYS[1], 'level', 'none', 'epoch', epoch, 'cleared_epoch', epoch, 'cleared_by', ARGV[2],
     'cleared_at', time[1] .. string.format('%06d', time[2]))

@@ -1,5 +1,5 @@
 -- commit: writes a turn whole and hands the lease on, or says what has changed. Safe to repeat under the same lease.
--- (after levels.lua, seat.lua, write.lua and alert.lua)
+-- (after levels.lua, seat.lua, outbox.lua, write.lua and alert.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 history, 8 meta, 9 idems, 10 pinned, 11 active_sessions, 12 sessions:expires, 13 sessions:idle,
@@ -54,6 +54,8 @@ local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local id = ARGV[12]
 if ARGV[29] ~= '-' then
+  local before = redis.call('HGET', KEYS[15], 'level') or 'none'
+  enter(ARGV[25], 'level', 'client', ARGV[31], before, ARGV[29])
   local known = redis.call('HGET', KEYS[15], 'why')
   local why = known and known ~= '' and known .. ' ' .. ARGV[30] or ARGV[30]
   redis.call('HSET', KEYS[15], 'level', ARGV[29], 'since', time[1] .. string.format('%06d', time[2]), 'why', why,

@@ -1,5 +1,5 @@
 -- create: makes a session, once. Safe to repeat under the same name of the call.
--- (after the names of keys.rs, levels.lua, former.lua and write.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, outbox.lua and write.lua)
 --
 -- KEYS  1 state, 2 meta, 3 active_sessions, 4 sessions:expires, 5 sessions:idle, 6 the client's sessions,
 --       7 the client's safety memory, 8 organisations, 9 history, 10 pinned, 11 idems

@@ -1,5 +1,6 @@
 -- lower: takes in a completed negative re-screen, and where it suffices the client's level falls to none. Safe to repeat.
--- (after the names of keys.rs, levels.lua, former.lua, write.lua, align.lua and alert.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, write.lua, align.lua and
+-- alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 active_sessions, 4 sessions:expires, 5 sessions:idle,
 --       6 sessions:forgettable
@@ -35,6 +36,7 @@ if not (is_known and level == 'none') then
     return { 'noted' }
   end
   epoch = epoch + 1
+  enter(ARGV[4], 'level', 'client', ARGV[1], level, 'none')
   redis.call('HDEL', KEYS[1], 'since', 'why')
   redis.call('HSET', KEYS[1], 'level', 'none', 'epoch', epoch, 'cleared_epoch', epoch, 'cleared_by', ARGV[2],
     'cleared_at', at, 'cleared_why', ARGV[16], 'noted_id', ARGV[2], 'noted_at', at)

@@ -1,6 +1,6 @@
 -- rewrite: writes a session outside of its turns, where nobody wrote it since it was read. Safe to repeat under the
 -- same name of the call. Changes no expiry.
--- (after levels.lua and write.lua)
+-- (after levels.lua, outbox.lua and write.lua)
 --
 -- KEYS  1 state, 2 active_sessions
 -- ARGV  1 what names this call (32 hexadecimal digits), 2 status, 3 level, 4 id, 5 last interaction in seconds,

@@ -1,5 +1,5 @@
 -- Shared: writes a session's hash, its places in the indices, and its expiry.
--- (after levels.lua; the names of the keys behind a session's prefix come from keys.rs)
+-- (after levels.lua and outbox.lua; the names of the keys behind a session's prefix come from keys.rs)
 --
 -- The sets by status and level are named by what they hold, so their keys are put together here: one node holds all.
 
@@ -18,6 +18,7 @@ local function write(state, active, index, was, to, from, upto)
   redis.call('HSET', state, 'revision', revision, 'last_commit', commits, unpack(ARGV, from, upto))
   redis.call('ZADD', active, to.score, to.id)
   if was.status and was.status ~= to.status then
+    enter(index, 'state', 'session', to.id, was.status, to.status)
     redis.call('ZREM', index .. was.status, to.id)
   end
   if was.level and was.level ~= to.level then

@@ -57,7 +57,7 @@ impl Writer {
         self.change(|draft| {
             let raised = commit.raised(memory, now);
             let client = &commit.session.client;
-            draft.remember(client, memory, &raised, Some(&commit.key), now)?;
+            draft.remember((&commit.key.org, client), memory, &raised, Some(&commit.key), now)?;
             let (session, why) = (&commit.key, commit.why.as_slice());
             draft.alert_of(&Rise { session, client, before: memory, after: &raised, why, random }, now)?;
             let mut record = record_of(&commit, stored, &raised, draft.limits(), now);

@@ -3,11 +3,13 @@
 //! A record is written and removed only through here, so that no index can be forgotten.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use fjall::OwnedWriteBatch as WriteBatch;
 
 use super::record::{Record, encode};
-use super::tables::{self, Due, Facet, Tables, away, level_number, status_number, value_of};
+use super::tables::{self, Due, Facet, Tables, away, key_of, level_number, status_number, value_of};
+use crate::domain::audit::Entry;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::{Session, Status};
@@ -56,12 +58,13 @@ pub(super) struct Change<'a> {
     pub tables: &'a Tables,
     pub limits: &'a Limits,
     pub batch: WriteBatch,
+    pub now: Timestamp,
     totals: BTreeMap<Cell, i64>,
 }
 
 impl<'a> Change<'a> {
-    pub fn new(tables: &'a Tables, limits: &'a Limits) -> Self {
-        Self { tables, limits, batch: tables.batch(), totals: BTreeMap::new() }
+    pub fn new(tables: &'a Tables, limits: &'a Limits, now: Timestamp) -> Self {
+        Self { tables, limits, batch: tables.batch(), now, totals: BTreeMap::new() }
     }
 
     /// Writes a record in the place of `old`, and decides where its expiry entry lies.
@@ -71,6 +74,7 @@ impl<'a> Change<'a> {
         old: Option<&Record>,
         new: &mut Record,
     ) -> Result<(), StoreError> {
+        self.enter_state(key, old, new)?;
         self.put_due(key, old, new);
         self.put_index(key, old.map(|old| &*old.session), &new.session);
         let session = tables::session(key);
@@ -80,6 +84,18 @@ impl<'a> Change<'a> {
         }
         self.batch.insert(&self.tables.sessions, session, encode(new)?);
         Ok(())
+    }
+
+    fn enter_state(
+        &mut self,
+        key: &SessionKey,
+        old: Option<&Record>,
+        new: &Record,
+    ) -> Result<(), StoreError> {
+        let Some(old) = old.filter(|old| old.session.status != new.session.status) else { return Ok(()) };
+        let (from, to) = (old.session.status.as_str(), new.session.status.as_str());
+        let session = Some(key.id.to_string());
+        self.enter(&key.org, &Entry { session, ..Entry::change("state", from, to, self.now) })
     }
 
     /// An entry that comes too early costs one look; it moves only when it would come too late.
@@ -103,6 +119,7 @@ impl<'a> Change<'a> {
         new: &mut Record,
         due: Timestamp,
     ) -> Result<(), StoreError> {
+        self.enter_state(key, Some(old), new)?;
         self.move_due(key, old.due_at, new, due);
         self.put_index(key, Some(&old.session), &new.session);
         self.batch.insert(&self.tables.sessions, tables::session(key), encode(new)?);
@@ -122,6 +139,22 @@ impl<'a> Change<'a> {
 
     pub fn remove_due(&mut self, at: Timestamp, what: &Due) {
         self.batch.remove(&self.tables.expiry, tables::due(at, what));
+    }
+
+    /// Enters what the audit is to know of it. Numbers go on from the last that stands, after a restart too.
+    pub fn enter(&mut self, org: &OrgId, entry: &Entry) -> Result<(), StoreError> {
+        let next = &self.tables.next_entry;
+        if next.load(Ordering::Relaxed) == 0 {
+            let all = self.tables.audit.prefix(tables::OUTBOXES);
+            let numbers = all.map(|entry| key_of(entry).map(|key| tables::number_in(&key)));
+            let last = numbers.collect::<Result<Vec<_>, _>>()?.into_iter().max();
+            next.store(last.unwrap_or_default() + 1, Ordering::Relaxed);
+        }
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let text = serde_json::to_vec(entry)
+            .map_err(|_| StoreError::Corrupt("an audit entry that has no stored form".to_owned()))?;
+        self.batch.insert(&self.tables.audit, tables::outbox(org, number), text);
+        Ok(())
     }
 
     /// Removes a record and what points at it.

@@ -9,7 +9,8 @@ use super::draft::Draft;
 use super::record::{CreateKey, Record, ReplyRecord, align, encode};
 use super::tables::{self, Due, key_of, value_of};
 use super::writer::Writer;
-use crate::domain::id::{ClientKey, SessionKey};
+use crate::domain::audit::Entry;
+use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::domain::safety::{Lowering, SafetyMemory};
 use crate::domain::session::{Event, Session};
 use crate::domain::time::Timestamp;
@@ -95,7 +96,7 @@ impl Writer {
         let (before, after, why, random) = (&before, &after, raise.why.as_slice(), self.entropy.u128());
         let is_absent = live.is_none();
         self.change(|draft| {
-            draft.remember(client, before, after, None, now)?;
+            draft.remember((&session.org, client), before, after, None, now)?;
             draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)?;
             if rose && is_absent {
                 // Mostly its first turn follows at once. Where it never comes, the sweep finds that there is none.
@@ -112,7 +113,7 @@ impl Writer {
         let Some((record, before)) = self.live(key)? else { return Ok(Lowered::Absent) };
         let mut after = before.clone();
         let lowering = after.lower(&lower.negative, lower.apart, lower.reason, now);
-        self.change(|draft| draft.remember(&record.session.client, &before, &after, None, now))?;
+        self.change(|draft| draft.remember((&key.org, &record.session.client), &before, &after, None, now))?;
         Ok(match lowering {
             Lowering::Noted => Lowered::Noted,
             Lowering::Refused => Lowered::Refused,
@@ -153,7 +154,7 @@ impl Writer {
     ) -> Result<Transitioned, StoreError> {
         let mut after = before.clone();
         after.clear(now);
-        self.change(|draft| draft.remember(&record.session.client, before, &after, None, now))?;
+        self.change(|draft| draft.remember((&key.org, &record.session.client), before, &after, None, now))?;
         let status = self.record(key)?.map(|record| record.session.status);
         Ok(status.map_or(Transitioned::Absent, Transitioned::Done))
     }
@@ -181,7 +182,7 @@ impl Draft<'_> {
     /// at a level that is not its own. `except` is the session that its caller writes.
     pub fn remember(
         &mut self,
-        client: &ClientKey,
+        (org, client): (&OrgId, &ClientKey),
         before: &SafetyMemory,
         after: &SafetyMemory,
         except: Option<&SessionKey>,
@@ -189,6 +190,10 @@ impl Draft<'_> {
     ) -> Result<(), StoreError> {
         if before == after {
             return Ok(());
+        }
+        if before.level != after.level {
+            let change = Entry::change("level", before.level.as_str(), after.level.as_str(), now);
+            self.enter(org, &Entry { client: Some(client.as_str().to_owned()), ..change })?;
         }
         if before.level.pauses() && !after.level.pauses() {
             self.clear_alerts(client, now)?;

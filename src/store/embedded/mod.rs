@@ -17,6 +17,7 @@ mod draft;
 mod former;
 mod gate;
 mod index;
+mod ledger;
 mod lifecycle;
 mod lineage;
 mod open;

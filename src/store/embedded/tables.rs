@@ -4,7 +4,11 @@
 //! order of the bytes is theirs.
 
 mod alerts;
+mod audit;
 mod holders;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, UserValue};
 
@@ -16,6 +20,7 @@ use crate::store::StoreError;
 use crate::store::counters::Page;
 
 pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_sessions_alerts};
+pub(super) use audit::{OUTBOXES, chain_head, number_in, of_chain, of_outbox, org_of_outbox, outbox, record};
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };
@@ -53,6 +58,10 @@ pub(super) struct Tables {
     pub protocols: Keyspace,
     /// Credentials by hash, the hashes by holder, and clinicians by name.
     pub credentials: Keyspace,
+    /// What was done: outboxes, chains and their heads.
+    pub audit: Keyspace,
+    /// The number of the next entry of an outbox. Atomic, because the tables are shared; the writer alone counts.
+    pub next_entry: Arc<AtomicU64>,
 }
 
 impl Tables {
@@ -77,6 +86,8 @@ impl Tables {
             alert_index: table("alert_index")?,
             protocols: table("protocols")?,
             credentials: table("credentials")?,
+            audit: table("audit")?,
+            next_entry: Arc::default(),
             db,
         })
     }

@@ -185,8 +185,10 @@ impl Writer {
         &mut self,
         make: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let now = self.clock.now();
         let Self { tables, limits, memory, .. } = self;
-        let mut draft = Draft { change: Change::new(tables, limits), hot: &memory.hot, kept: HashMap::new() };
+        let mut draft =
+            Draft { change: Change::new(tables, limits, now), hot: &memory.hot, kept: HashMap::new() };
         let outcome = make(&mut draft)?;
         let Draft { change, kept, .. } = draft;
         memory.is_written = true;

@@ -18,6 +18,7 @@ mod fall;
 mod gate;
 mod ground;
 mod held;
+mod ledger;
 mod lifecycle;
 mod lineage;
 mod listing;

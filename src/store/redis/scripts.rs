@@ -35,6 +35,7 @@ pub(super) struct Scripts {
     pub revoke: Script,
     pub credentials: Script,
     pub attempt: Script,
+    pub seal: Script,
     pub clinician: Script,
 }
 
@@ -42,7 +43,7 @@ impl Scripts {
     pub fn embedded() -> Self {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
-        let unlist = source!("unlist");
+        let (unlist, outbox) = (source!("unlist"), source!("outbox"));
         let (facts, alert, former) = (source!("facts"), source!("alert"), source!("former"));
         let names = keys::lua_names();
         Self {
@@ -51,13 +52,22 @@ impl Scripts {
             withdraw: Script::of("withdraw", &[seat, source!("withdraw")]),
             abandon: Script::of("abandon", &[seat, source!("abandon")]),
             renew: Script::of("renew", &[source!("renew")]),
-            commit: Script::of("commit", &[levels, seat, write, alert, source!("commit")]),
-            create: Script::of("create", &[&names, levels, former, write, source!("create")]),
-            rewrite: Script::of("rewrite", &[levels, write, source!("rewrite")]),
-            raise: Script::of("raise", &[&names, levels, former, write, align, alert, source!("raise")]),
-            clear: Script::of("clear", &[&names, levels, former, write, align, alert, source!("clear")]),
-            lower: Script::of("lower", &[&names, levels, former, write, align, alert, source!("lower")]),
-            extend: Script::of("extend", &[levels, write, source!("extend")]),
+            commit: Script::of("commit", &[levels, seat, outbox, write, alert, source!("commit")]),
+            create: Script::of("create", &[&names, levels, former, outbox, write, source!("create")]),
+            rewrite: Script::of("rewrite", &[levels, outbox, write, source!("rewrite")]),
+            raise: Script::of(
+                "raise",
+                &[&names, levels, former, outbox, write, align, alert, source!("raise")],
+            ),
+            clear: Script::of(
+                "clear",
+                &[&names, levels, former, outbox, write, align, alert, source!("clear")],
+            ),
+            lower: Script::of(
+                "lower",
+                &[&names, levels, former, outbox, write, align, alert, source!("lower")],
+            ),
+            extend: Script::of("extend", &[levels, outbox, write, source!("extend")]),
             read: Script::of("read", &[levels, source!("read")]),
             list: Script::of("list", &[&names, levels, former, unlist, source!("list")]),
             delete: Script::of("delete", &[&names, seat, former, unlist, alert, source!("delete")]),
@@ -68,13 +78,14 @@ impl Scripts {
             issue: Script::of("issue", &[source!("issue")]),
             present: Script::of("present", &[source!("present")]),
             revoke: Script::of("revoke", &[source!("revoke")]),
+            seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[source!("clinician")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
-            report: Script::of("report", &[&names, levels, write, align, alert, source!("report")]),
+            report: Script::of("report", &[&names, levels, outbox, write, align, alert, source!("report")]),
             acknowledge: Script::of(
                 "acknowledge",
-                &[&names, levels, write, align, alert, source!("acknowledge")],
+                &[&names, levels, outbox, write, align, alert, source!("acknowledge")],
             ),
         }
     }

@@ -7,6 +7,7 @@ mod credentials;
 mod expiry;
 mod former;
 mod gate;
+mod ledger;
 mod limits;
 mod lists;
 mod safety;
@@ -154,6 +155,13 @@ macro_rules! behaviours {
                 a_right_password_ends_the_count_of_tries,
                 a_new_password_lets_in_again_and_ends_every_login,
                 a_removed_clinician_is_logged_out_and_unknown,
+            }
+            ledger {
+                entries_lie_in_the_outbox_in_order_until_they_are_sealed_and_outlive_a_crash,
+                of_two_who_seal_the_same_entries_one_does,
+                organisations_have_audits_of_their_own,
+                every_change_of_a_level_or_a_status_is_entered_with_it,
+                a_turn_that_raises_the_level_and_a_sweep_that_expires_are_entered,
             }
             lists {
                 the_list_shows_the_latest_first,

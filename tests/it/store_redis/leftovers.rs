@@ -18,6 +18,7 @@ pub fn left(server: &RedisServer) -> Vec<String> {
     let is_shared = |key: &String| {
         ["trt:orgs", "trt:protocols", "trt:fingerprint"].contains(&key.as_str())
             || key.starts_with("trt:analytics:")
+            || key.ends_with(":sessions:outbox")
     };
     keys.into_iter().filter(|key| !is_shared(key)).collect()
 }

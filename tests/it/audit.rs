@@ -1,0 +1,259 @@
+//! The audit: what is written down, that it is whole, and that it says nothing of what was said.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::process;
+use crate::redis_server::RedisServer;
+use crate::server::{Answer, Server};
+
+const BOOTSTRAP: &str = "attune_key_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const PASSWORD: &str = "a password of a test";
+const WORDS: &str = "zebrafish lanterns hum beneath my ribs";
+
+struct House {
+    server: Server,
+    app: String,
+    client: String,
+    cookie: String,
+    csrf: String,
+}
+
+fn text(body: &Value, field: &str) -> String {
+    body[field].as_str().unwrap_or_else(|| panic!("no {field}")).to_owned()
+}
+
+impl House {
+    /// A server with a session in which something was said, an app, its client, and a clinician.
+    async fn open(variables: &[(&str, &str)]) -> Self {
+        let own = [("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP)];
+        let server = Server::with(&[&own, variables].concat()).await;
+        let admin =
+            |path: &str, body: Value| server.request(Method::POST, path).bearer_auth(BOOTSTRAP).json(&body);
+        let app = text(&server.send(admin("/keys", json!({ "label": "app" }))).await.ok(), "key");
+        server.send(admin("/clinicians", json!({ "name": "ana", "password": PASSWORD }))).await.ok();
+        let create = server.request(Method::POST, "/session/create").bearer_auth(&app);
+        let client =
+            text(&server.send(create.json(&json!({ "session_id": "s" }))).await.ok(), "session_token");
+        let login = server.post("/login", &json!({ "name": "ana", "password": PASSWORD })).await;
+        let cookie =
+            login.header("set-cookie").expect("a cookie").split(';').next().expect("a value").to_owned();
+        let csrf = text(&login.ok(), "csrf_token");
+        let house = Self { server, app, client, cookie, csrf };
+        house.as_client(Method::POST, "/session/s/input", &json!({ "user_input": WORDS })).await.ok();
+        house
+    }
+
+    async fn send(&self, request: RequestBuilder, body: &Value) -> Answer {
+        self.server.send(if body.is_null() { request } else { request.json(body) }).await
+    }
+
+    async fn as_client(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.send(self.server.request(method, path).bearer_auth(&self.client), body).await
+    }
+
+    async fn as_app(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.send(self.server.request(method, path).bearer_auth(&self.app), body).await
+    }
+
+    async fn as_admin(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.send(self.server.request(method, path).bearer_auth(BOOTSTRAP), body).await
+    }
+
+    async fn as_clinician(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.server.request(method, path).header("cookie", &self.cookie);
+        self.send(request.header("x-csrf-token", &self.csrf), body).await
+    }
+
+    /// The whole chain, once everything is sealed.
+    async fn records(&self) -> Vec<Value> {
+        let mut seen = 0;
+        loop {
+            let page = self.as_admin(Method::GET, "/audit?limit=500", &Value::Null).await.ok();
+            let records = page["records"].as_array().cloned().unwrap_or_default();
+            // Reading it is written down as well: it is all there once nothing but that has come.
+            let own = |record: &Value| record["action"] == "read_audit";
+            let others = records.iter().filter(|record| !own(record)).count();
+            if others == seen && records.iter().any(own) {
+                return records.into_iter().filter(|record| !own(record)).collect();
+            }
+            seen = others;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    async fn verified(&self, query: &str) -> Value {
+        self.as_admin(Method::GET, &format!("/audit/verify{query}"), &Value::Null).await.ok()
+    }
+}
+
+fn of(records: &[Value], action: &str) -> Vec<String> {
+    let told = |record: &Value| {
+        let part = |field: &str| record[field].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {} {}", part("role"), part("name"), part("outcome"), part("session_id"))
+    };
+    records.iter().filter(|record| record["action"] == action).map(told).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forty_accesses_are_forty_records_and_no_word_is_in_them() {
+    for is_redis in [false, true] {
+        let redis = is_redis.then(RedisServer::start);
+        let url = redis.as_ref().map(RedisServer::url).unwrap_or_default();
+        let house = House::open(&[("REDIS_URL", &url)]).await;
+        let before = house.records().await.len();
+        for round in 0..4 {
+            for path in [
+                "/session/s",
+                "/session/s/status",
+                "/session/s/history",
+                "/session/s/turn/1",
+                "/sessions",
+                "/alerts",
+            ] {
+                house.as_clinician(Method::GET, path, &Value::Null).await.ok();
+            }
+            house.as_app(Method::POST, "/session/s/tokens", &Value::Null).await.ok();
+            house.as_clinician(Method::POST, "/session/s/extend", &json!({ "ttl": 3600 + round })).await.ok();
+            house.as_admin(Method::GET, "/keys", &Value::Null).await.ok();
+            house.as_admin(Method::GET, "/session/s/history", &Value::Null).await.problem(403, "forbidden");
+        }
+        let records = house.records().await;
+        assert_eq!(records.len() - before, 40);
+        assert_eq!(of(&records, "read_history").len(), 8);
+        assert!(of(&records, "read_history").contains(&"clinician ana done s".to_owned()));
+        assert!(of(&records, "read_history").contains(&"admin bootstrap refused s".to_owned()));
+        for record in &records {
+            for word in WORDS.split(' ').filter(|word| word.len() > 4) {
+                assert!(!record.to_string().contains(word));
+            }
+        }
+        let found = house.verified("").await;
+        assert_eq!(found["whole"], true, "{found}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_does_in_its_own_session_is_seen_by_nobody_and_what_changes_is_written_down() {
+    let house = House::open(&[]).await;
+    for path in ["/session/s", "/session/s/history"] {
+        house.as_client(Method::GET, path, &Value::Null).await.ok();
+        house.as_app(Method::GET, path, &Value::Null).await.ok();
+    }
+    house
+        .as_client(
+            Method::POST,
+            "/session/s/input",
+            &json!({ "user_input": "I am going to kill myself tonight" }),
+        )
+        .await
+        .ok();
+    house.as_client(Method::POST, "/session/s/resume", &Value::Null).await.problem(409, "lifecycle_refused");
+    house.as_client(Method::DELETE, "/session/s", &Value::Null).await.ok();
+    let records = house.records().await;
+    assert!(of(&records, "read_history").is_empty());
+    let level = records.iter().find(|record| record["action"] == "level").expect("written down");
+    assert_eq!((&level["from"], &level["to"]), (&json!("none"), &json!("crisis")));
+    assert_eq!(of(&records, "resume"), ["client s asked s", "client s failed s"]);
+    assert_eq!(of(&records, "erase"), ["client s asked s"]);
+    assert!(records.iter().any(|record| record["action"] == "state" && record["to"] == "paused"));
+}
+
+#[tokio::test]
+async fn logins_and_failures_are_written_down_and_names_of_nobody_are_not() {
+    let house = House::open(&[]).await;
+    let login = |name: &str, password: &str| {
+        let body = json!({ "name": name, "password": password });
+        house.server.request(Method::POST, "/login").json(&body)
+    };
+    house.server.send(login("ana", "wrong wrong wrong")).await.problem(401, "login_failed");
+    house.server.send(login("zebrafish", PASSWORD)).await.problem(401, "login_failed");
+    let records = house.records().await;
+    assert_eq!(of(&records, "log_in"), ["clinician ana done -", "clinician ana refused -"]);
+    assert!(!records.iter().any(|record| record.to_string().contains("zebrafish")));
+}
+
+/// What `attune audit verify` says, and whether it is content.
+fn verify(redis: &RedisServer, arguments: &[&str]) -> (bool, String) {
+    let home = process::directory();
+    let all = [&["audit", "verify"], arguments].concat();
+    let output = process::run(home.path(), &[("REDIS_URL", &redis.url())], &all);
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_flipped_removed_swapped_or_cut_off_in_redis_is_named() {
+    let redis = RedisServer::start();
+    let mut house = House::open(&[("REDIS_URL", &redis.url())]).await;
+    for _ in 0..10 {
+        house.as_clinician(Method::GET, "/session/s/history", &Value::Null).await.ok();
+    }
+    house.records().await;
+    house.server.stop().await;
+    let (is_whole, said) = verify(&redis, &[]);
+    assert!(is_whole, "{said}");
+    let noted = said.rsplit(' ').next().expect("the end").to_owned();
+    let sound = redis.command(&["LRANGE", "trt:audit:chain", "0", "-1"]).texts();
+    let put = |records: &[String]| {
+        redis.command(&["DEL", "trt:audit:chain"]);
+        for record in records {
+            redis.command(&["RPUSH", "trt:audit:chain", record]);
+        }
+    };
+    let mut flipped = sound.clone();
+    flipped[6] = flipped[6].replacen("at_us", "at_uS", 1);
+    let mut removed = sound.clone();
+    removed.remove(4);
+    let mut swapped = sound.clone();
+    swapped.swap(2, 3);
+    let cut = sound[..8].to_vec();
+    let garbage = [&sound[..3], &["{".to_owned()], &sound[4..]].concat();
+    for (spoilt, first) in [(flipped, 7), (removed, 5), (swapped, 3), (cut, 9), (garbage, 4)] {
+        put(&spoilt);
+        let (is_whole, said) = verify(&redis, &[]);
+        assert!(
+            !is_whole && said.contains(&format!("record {first} "))
+                || said.contains(&format!("records {first} ")),
+            "{said}"
+        );
+    }
+    put(&sound);
+    // Where the chain and its head are set back together, only who noted the end knows.
+    assert!(verify(&redis, &["--noted", &noted]).0);
+    let hash = &noted[noted.len() - 64..];
+    for other in [format!("{}:{}", sound.len(), hash.replace(&hash[60..], "0000")), format!("100000:{hash}")]
+    {
+        assert!(!verify(&redis, &["--noted", &other]).0);
+    }
+}
+
+#[tokio::test]
+async fn what_was_entered_when_the_server_died_is_sealed_by_the_next() {
+    let house = House::open(&[]).await;
+    for _ in 0..5 {
+        house.as_clinician(Method::GET, "/session/s/history", &Value::Null).await.ok();
+    }
+    let House { server, app, client, cookie, csrf } = house;
+    let server = server.restart().await;
+    let house = House { server, app, client, cookie, csrf };
+    assert_eq!(of(&house.records().await, "read_history").len(), 5);
+    assert_eq!(house.verified("").await["whole"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_seal_one_chain() {
+    let redis = RedisServer::start();
+    let house = House::open(&[("REDIS_URL", &redis.url())]).await;
+    let other = house.server.another().await;
+    for _ in 0..30 {
+        for server in [&house.server, &other] {
+            let read = server.request(Method::GET, "/session/s/history").header("cookie", &house.cookie);
+            server.send(read).await.ok();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(of(&house.records().await, "read_history").len(), 60);
+    assert_eq!(house.verified("").await["whole"], true);
+}
