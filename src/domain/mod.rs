@@ -1,6 +1,7 @@
 //! What Attune knows about therapy, safety and sessions. Pure: no async, no I/O, no clock, no framework types.
 
 pub mod alert;
+pub mod consent;
 pub mod digest;
 pub mod disclosure;
 pub mod exchange;

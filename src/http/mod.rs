@@ -3,6 +3,7 @@
 mod address;
 mod alerts;
 mod body;
+mod consent;
 mod docs;
 mod edge;
 mod guard;

@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::access::{self, Access};
 
-use super::{alerts, health, input, keys, lists, problem, session, statement, tokens, turns};
+use super::{alerts, consent, health, input, keys, lists, problem, session, statement, tokens, turns};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{alerts, health, input, keys, lists, problem, session, statement, tok
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
+        consent::current, consent::read, consent::give, consent::withdraw,
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller,
         turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge,
         lists::daily, lists::yearly, lists::resources, statement::crisis_protocol, health::livez, health::readyz, health::health, health::metrics

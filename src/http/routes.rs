@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
-use super::{alerts, docs, guard, health, input, keys, lists, session, statement, tokens, turns};
+use super::{alerts, consent, docs, guard, health, input, keys, lists, session, statement, tokens, turns};
 use crate::access::Operation as Op;
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -39,6 +39,14 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/resume", vec![post(Op::Resume, session::resume)]);
     at("/{id}/complete", vec![post(Op::Complete, session::complete)]);
     at("/{id}/report", vec![post(Op::Report, alerts::report)]);
+    at(
+        "/{id}/consent",
+        vec![
+            get(Op::ReadSessionConsent, consent::read),
+            post(Op::GiveConsent, consent::give),
+            delete(Op::WithdrawConsent, consent::withdraw),
+        ],
+    );
     at("/{id}/tokens", vec![post(Op::MintToken, tokens::mint), delete(Op::RevokeTokens, tokens::revoke)]);
     at("/{id}/tokens/refresh", vec![post(Op::RefreshToken, tokens::refresh)]);
     at("/{id}/ticket", vec![post(Op::MintTicket, tokens::ticket)]);
@@ -55,6 +63,7 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/keys", vec![get(Op::ListKeys, keys::list), post(Op::CreateKey, keys::create)]);
     at("/keys/{id}", vec![delete(Op::RevokeKey, keys::revoke)]);
     at("/caller", vec![get(Op::ReadCaller, keys::caller)]);
+    at("/consent", vec![get(Op::ReadConsentText, consent::current)]);
     at("/resources", vec![get(Op::ReadResources, lists::resources)]);
     at("/health", vec![get(Op::ReadHealth, health::health)]);
     at("/livez", vec![get(Op::ReadLiveness, health::livez)]);

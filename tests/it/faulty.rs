@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attune::access::CredentialHash;
+use attune::domain::consent::ConsentChange;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented, Counter,
     Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage, Holder, Lease, ListPage,
     ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported,
     Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
@@ -167,6 +168,10 @@ impl Store for Faulty {
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
         self.inner.transition(transition).await
+    }
+
+    async fn consent(&self, session: &SessionKey, change: ConsentChange) -> Result<Consented, StoreError> {
+        self.inner.consent(session, change).await
     }
 
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {

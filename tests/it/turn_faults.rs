@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use attune::access::{Caller, Secret};
 use attune::clock::{Entropy, ManualClock};
+use attune::domain::consent::ConsentRule;
 use attune::domain::exchange::Exchange;
 use attune::domain::id::{SessionId, SessionKey};
 use attune::domain::safety::{DutyHours, Level, Mode};
@@ -13,7 +14,7 @@ use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
 use attune::tasks::Tasks;
 use attune::telemetry::Metrics;
-use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised, Untold};
+use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised, Unstored, Untold};
 use serde_json::Value;
 
 use crate::faulty::{Call, Fault, Faulty};
@@ -58,8 +59,10 @@ impl Scene {
                 country: None,
                 duty: DutyHours::default(),
                 mode: Mode::Supervised,
+                consent: ConsentRule::Off,
             },
             unraised: Unraised::default(),
+            unstored: Unstored::default(),
             untold: Untold::default(),
             live: Arc::default(),
             author: None,

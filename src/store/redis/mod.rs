@@ -10,6 +10,7 @@ mod value;
 mod alerts;
 mod claim;
 mod commit;
+mod consent;
 mod counters;
 mod credentials;
 mod exchanges;
@@ -38,13 +39,14 @@ use self::held::Held;
 use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented, Counter,
     Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
     Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
     Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
+use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::protocol::Protocols;
 use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
@@ -265,6 +267,10 @@ impl Store for RedisStore {
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
         self.0.transition(&transition).await
+    }
+
+    async fn consent(&self, session: &SessionKey, change: ConsentChange) -> Result<Consented, StoreError> {
+        self.0.consent(session, &change).await
     }
 
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {
