@@ -56,8 +56,13 @@ impl ConsentText {
         let Source { version, text } = toml::from_str(source)
             .map_err(|error: toml::de::Error| Fault::new("the consent text", error.message().to_owned()))?;
         let (version, text) = (version.trim().to_owned(), text.trim().to_owned());
-        if !(1..=VERSION_MAX_CHARS).contains(&version.chars().count()) || version.chars().any(char::is_control) {
-            return Err(Fault::new("version", "must have 1 to 64 characters, none of them a control character"));
+        if !(1..=VERSION_MAX_CHARS).contains(&version.chars().count())
+            || version.chars().any(char::is_control)
+        {
+            return Err(Fault::new(
+                "version",
+                "must have 1 to 64 characters, none of them a control character",
+            ));
         }
         if !(1..=TEXT_MAX_CHARS).contains(&text.chars().count()) {
             return Err(Fault::new("text", "must have 1 to 20,000 characters"));
@@ -104,7 +109,10 @@ impl Consent {
 pub enum ConsentChange {
     /// It is only looked at.
     None,
-    Give { version: String, hash: String },
+    Give {
+        version: String,
+        hash: String,
+    },
     Revoke,
 }
 
@@ -168,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_text_without_words_or_version_is_refused() {
-        for source in ["", "version = \"1\"\ntext = \" \"", "version = \"\"\ntext = \"a\"", "version = \"1\""] {
+        for source in ["", "version = \"1\"\ntext = \" \"", "version = \"\"\ntext = \"a\"", "version = \"1\""]
+        {
             assert!(ConsentText::parse(source).is_err(), "{source}");
         }
         let unknown = "version = \"1\"\ntext = \"a\"\nlanguage = \"en\"";

@@ -48,8 +48,8 @@ pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
 pub use limits::Limits;
 pub use sessions::{
-    Consented, Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise,
-    Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
+    Consented, Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion,
+    Raise, Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
 };
 pub use turn::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Idempotency, Lane, Lease, Nudge,

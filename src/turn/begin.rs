@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::consent::Consent;
 use crate::domain::exchange::Exchange;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::SafetyMemory;
-use crate::domain::consent::Consent;
 use crate::domain::session::{Event, Meta, Party, Session};
 use crate::store::{
     Abandon, Begin, BeginId, Begun, Claim, Gate, Lease, Reloaded, Store, StoredReply, Ticket, Transition,

@@ -142,8 +142,7 @@ pub(super) fn unrecorded(turns: &Turns, admitted: &Admitted, known: &Known<'_>) 
         navigation_decision: words.decision,
         rag_query: None,
     };
-    let frame =
-        Frame { session_id: known.id, successor_of: None, place, country: known.country.clone() };
+    let frame = Frame { session_id: known.id, successor_of: None, place, country: known.country.clone() };
     let noticed = Noticed { signals: &signals, screening: &admitted.screening };
     (framed(turns, &frame, &exchange, &noticed), spoken)
 }

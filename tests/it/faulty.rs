@@ -8,10 +8,10 @@ use attune::access::CredentialHash;
 use attune::domain::consent::ConsentChange;
 use attune::domain::id::{OrgId, SessionKey};
 use attune::store::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented, Counter,
-    Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage, Holder, Lease, ListPage,
-    ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported,
-    Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
+    Counter, Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage, Holder, Lease,
+    ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report,
+    Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};

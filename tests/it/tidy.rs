@@ -145,7 +145,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["access"]),
     ("dotenvy", &["config"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "access", "store/embedded", "retrieval/file", "app/protocol", "app/consent", "cli"]),
+    (
+        "std::fs",
+        &["config", "access", "store/embedded", "retrieval/file", "app/protocol", "app/consent", "cli"],
+    ),
 ];
 
 #[test]

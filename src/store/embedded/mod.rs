@@ -43,10 +43,10 @@ use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
-    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
+    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower,
+    Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;

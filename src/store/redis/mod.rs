@@ -39,10 +39,10 @@ use self::held::Held;
 use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
-    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
+    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower,
+    Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
