@@ -167,7 +167,7 @@ impl Code {
                 428,
                 "Nobody is talked with here before they have consented",
                 false,
-                "Before we talk, please read the text about this service and say yes to it.",
+                "Before we talk, please read the text about this service and accept it.",
             ),
             Self::RateLimited => row(
                 "rate_limited",
