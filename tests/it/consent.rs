@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attune::config::Config;
 use attune::domain::consent::ConsentText;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -283,4 +284,19 @@ async fn where_it_is_off_nobody_is_asked_and_what_is_given_is_kept() {
     assert_eq!(server.input("s", "I don't know").await.ok()["turn"], 2);
     let server = server.restart_with(&[REQUIRED]).await;
     is_refused(&server, "s").await;
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_used_stops_the_start_and_is_named() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "version = \"7\"").expect("written");
+    let named = file.path().display().to_string();
+    for path in [named.as_str(), "/nowhere/consent.toml"] {
+        let pairs = [("ATTUNE_ADDR", "127.0.0.1:0"), ("ATTUNE_CONSENT_FILE", path)];
+        let variables = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::from_variables(variables.into()).expect("sound");
+        let fault = attune::app::open_knowledge(&config).err().map(|fault| fault.to_string());
+        let told = fault.is_some_and(|told| told.contains("ATTUNE_CONSENT_FILE") && told.contains(path));
+        assert!(told, "{path}");
+    }
 }
