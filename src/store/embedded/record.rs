@@ -269,7 +269,7 @@ mod tests {
             client_id: None,
             client: ClientKey::from_mac(b"c"),
             place: Protocol::parse(TRT_STAGE_1).expect("sound").start(),
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
             meta: crate::domain::session::Meta::new(),
             now: Timestamp::from_millis(5),
         });
