@@ -1,6 +1,7 @@
 //! The composition root: from a [`Config`] to a running server. The only place that names concrete adapters.
 
 mod author;
+mod consent;
 mod models;
 mod protocol;
 mod retrieval;
@@ -29,7 +30,7 @@ use crate::retrieval::file::CorpusError;
 use crate::store::{Counter, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
-use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised, Untold};
+use crate::turn::{Knowledge, KnowledgeError, Settings, Turns, Unraised, Unstored, Untold};
 
 pub use self::author::open_author;
 pub use self::models::{open_models, open_servers};
@@ -70,6 +71,8 @@ pub enum StartError {
         "ATTUNE_PROTOCOL: {named} is no protocol inside of the binary, and cannot be read as a file: {source}"
     )]
     Protocol { named: String, source: std::io::Error },
+    #[error("ATTUNE_CONSENT_FILE: {file} cannot be used: {fault}")]
+    Consent { file: String, fault: String },
     #[error("the HTTP server could not be started: {0}")]
     Http(std::io::Error),
 }
@@ -188,8 +191,10 @@ async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) ->
             country: config.country.clone(),
             duty: config.duty.clone(),
             mode: config.mode,
+            consent: config.consent,
         },
         unraised: Unraised::default(),
+        unstored: Unstored::default(),
         untold: Untold::default(),
     })
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
+use crate::domain::consent::ConsentRule;
 use crate::domain::safety::{DutyHours, Mode};
 use crate::store::Limits;
 
@@ -60,6 +61,9 @@ pub struct Config {
     /// How people reach whoever runs this server; public.
     pub contact: Option<String>,
     pub mode: Mode,
+    pub consent: ConsentRule,
+    /// The text that people consent to. `None`: the one inside of the binary.
+    pub consent_file: Option<PathBuf>,
     pub duty: DutyHours,
     pub cors_origins: Vec<String>,
     pub workers: Option<usize>,
@@ -175,9 +179,11 @@ fn read(reader: &mut Reader) -> Config {
         protocol: reader.text("ATTUNE_PROTOCOL"),
         country: read_country(reader),
         contact: read_contact(reader),
-        mode: reader
-            .choice("ATTUNE_MODE", &[("supervised", Mode::Supervised), ("self_help", Mode::SelfHelp)])
+        mode: read_mode(reader),
+        consent: reader
+            .choice("ATTUNE_CONSENT", &[("off", ConsentRule::Off), ("required", ConsentRule::Required)])
             .unwrap_or_default(),
+        consent_file: reader.text("ATTUNE_CONSENT_FILE").map(PathBuf::from),
         duty: read_duty(reader),
         cors_origins: read_origins(reader),
         workers: reader.whole("ATTUNE_WORKERS", 1..=256),
@@ -249,6 +255,12 @@ fn read_contact(reader: &mut Reader) -> Option<String> {
     }
     reader.fault("ATTUNE_CONTACT", "at most 200 characters, none of them a control character");
     None
+}
+
+fn read_mode(reader: &mut Reader) -> Mode {
+    let modes =
+        [("supervised", Mode::Supervised), ("self_help", Mode::SelfHelp), ("disabled", Mode::Disabled)];
+    reader.choice("ATTUNE_MODE", &modes).unwrap_or_default()
 }
 
 fn read_duty(reader: &mut Reader) -> DutyHours {

@@ -135,6 +135,9 @@ operations! {
     Complete: "POST" "/session/{id}/complete" => roles(OWN, OWN, NO, NO);
     Erase: "DELETE" "/session/{id}" => roles(OWN, OWN, NO, NO);
     Report: "POST" "/session/{id}/report" => roles(OWN, OWN, NO, NO);
+    ReadSessionConsent: "GET" "/session/{id}/consent" => roles(OWN, OWN, OWN, NO);
+    GiveConsent: "POST" "/session/{id}/consent" => roles(OWN, OWN, NO, NO);
+    WithdrawConsent: "DELETE" "/session/{id}/consent" => roles(OWN, OWN, NO, NO);
     MintToken: "POST" "/session/{id}/tokens" => roles(NO, OWN, NO, NO);
     RevokeTokens: "DELETE" "/session/{id}/tokens" => roles(OWN, OWN, NO, NO);
     RefreshToken: "POST" "/session/{id}/tokens/refresh" => roles(OWN, NO, NO, NO);
@@ -158,6 +161,7 @@ operations! {
     VerifyAudit: "GET" "/audit/verify" => roles(NO, NO, NO, OWN);
     ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
     ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
+    ReadConsentText: "GET" "/consent" => ANYONE;
     ReadResources: "GET" "/resources" => ANYONE;
     ReadHealth: "GET" "/health" => ANYONE;
     ReadLiveness: "GET" "/livez" => ANYONE;

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::domain::protocol::shipped;
 use crate::turn::Knowledge;
 
-use super::StartError;
+use super::{StartError, consent};
 
 /// The source of a protocol: the one inside of the binary that goes by this id, or else the file at this path.
 pub fn protocol_source(named: &str) -> std::io::Result<String> {
@@ -19,5 +19,9 @@ pub fn open_knowledge(config: &Config) -> Result<Knowledge, StartError> {
         }
         None => Knowledge::PROTOCOL.to_owned(),
     };
-    Ok(Knowledge::following(source)?)
+    let mut knowledge = Knowledge::following(source)?;
+    if let Some(file) = &config.consent_file {
+        knowledge.consent = consent::read(file)?;
+    }
+    Ok(knowledge)
 }

@@ -131,11 +131,22 @@ fn who_stands_behind_it_and_when_is_told_plainly_or_not_taken() {
     let config = read_from(&[("ATTUNE_MODE", "self_help"), hours]).expect("sound");
     assert_eq!(config.mode, Mode::SelfHelp);
     assert_ne!(config.duty, DutyHours::default());
-    for mode in ["approval_required", "disabled", "self-help"] {
+    assert_eq!(read_from(&[("ATTUNE_MODE", "disabled")]).expect("sound").mode, Mode::Disabled);
+    for mode in ["approval_required", "off", "self-help"] {
         let faults = faults_of(&[("ATTUNE_MODE", mode)]);
-        assert!(faults.len() == 1 && faults[0].contains("supervised or self_help"), "{faults:?}");
+        assert!(faults.len() == 1 && faults[0].contains("supervised or self_help or disabled"), "{faults:?}");
     }
     assert!(faults_of(&[("DUTY_HOURS", "Mon-Fri 9-5 Berlin")])[0].contains("Mon-Fri 9-5"));
+}
+
+#[test]
+fn consent_is_off_unless_it_is_required_and_its_file_is_a_name_that_is_known() {
+    assert_eq!(read_from(&[]).expect("sound").consent, ConsentRule::Off);
+    let own = [("ATTUNE_CONSENT", "required"), ("ATTUNE_CONSENT_FILE", "own.toml")];
+    let config = read_from(&own).expect("sound");
+    assert_eq!((config.consent, config.consent_file), (ConsentRule::Required, Some("own.toml".into())));
+    assert!(config.warnings.is_empty());
+    assert_eq!(faults_of(&[("ATTUNE_CONSENT", "yes")]).len(), 1);
 }
 
 #[test]

@@ -153,7 +153,17 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "ATTUNE_MODE",
         "supervised",
-        "Who stands behind Attune: `supervised`, where clinicians clear a level that pauses and nothing else lowers it, or `self_help`, where there are none and two negative re-screens at least 24 h apart do.",
+        "Who stands behind Attune: `supervised`, where clinicians clear a level that pauses and nothing else lowers it, `self_help`, where there are none and two negative re-screens at least 24 h apart do, or `disabled`, where nobody is talked with and danger is answered all the same. Where a session's metadata name a region whose law is stricter, that counts.",
+    ),
+    variable(
+        "ATTUNE_CONSENT",
+        "off",
+        "`required`: nobody is talked with before they have consented to the current text; danger is answered all the same. `off`: consent is kept where it is given, and nobody is asked for it.",
+    ),
+    variable(
+        "ATTUNE_CONSENT_FILE",
+        "",
+        "A file with your own text to consent to, `version` and `text` in TOML; the same on all servers. Unset: the one inside of the binary.",
     ),
     variable(
         "DUTY_HOURS",

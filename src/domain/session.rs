@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::consent::Consent;
 use super::disclosure::Telling;
 use super::id::{ClientKey, SessionId};
 use super::protocol::Place;
@@ -170,6 +171,9 @@ pub struct Session {
     /// When it was told that it talks with an AI.
     #[serde(default)]
     pub telling: Telling,
+    /// That its client consented to be talked with; `None` where nobody ever did.
+    #[serde(default)]
+    pub consent: Option<Consent>,
     pub transitions: Vec<Transition>,
     pub meta: Meta,
     /// The first session of this one's line, where this is a successor.
@@ -210,6 +214,7 @@ impl Session {
             place: opening.place,
             crisis: CrisisPlace::default(),
             telling: Telling::default(),
+            consent: None,
             transitions: Vec::new(),
             meta: opening.meta,
             successor_of: None,

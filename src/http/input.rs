@@ -48,7 +48,7 @@ struct InputQuery {
 #[utoipa::path(
     post, path = "/api/v1/input", tag = "conversation", request_body = InputBody,
     params(InputHeaders, InputQuery),
-    responses((status = 200, description = "The turn; as events where they were asked for", content((Reply = "application/json"), (String = "text/event-stream"))), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
+    responses((status = 200, description = "The turn; as events where they were asked for", content((Reply = "application/json"), (String = "text/event-stream"))), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 428, description = "No consent stands", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"), (status = 451, description = "Nobody is talked with here", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn input(
     state: Data<State>,
@@ -68,7 +68,7 @@ pub async fn input(
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/input", tag = "conversation", request_body = SessionInputBody,
     params(("id" = String, Path), InputHeaders, InputQuery),
-    responses((status = 200, description = "The turn; as events where they were asked for", content((Reply = "application/json"), (String = "text/event-stream"))), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"))
+    responses((status = 200, description = "The turn; as events where they were asked for", content((Reply = "application/json"), (String = "text/event-stream"))), (status = 409, description = "Busy", body = Body, content_type = "application/problem+json"), (status = 428, description = "No consent stands", body = Body, content_type = "application/problem+json"), (status = 429, description = "Too many turns", body = Body, content_type = "application/problem+json"), (status = 451, description = "Nobody is talked with here", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn session_input(
     state: Data<State>,

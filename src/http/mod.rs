@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod body;
 mod clinicians;
+mod consent;
 mod credentials;
 mod docs;
 mod edge;

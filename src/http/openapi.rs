@@ -10,7 +10,8 @@ use utoipa::{Modify, OpenApi};
 use crate::access::{self, Access};
 
 use super::{
-    alerts, audit, clinicians, health, input, keys, lists, login, problem, session, statement, tokens, turns,
+    alerts, audit, clinicians, consent, health, input, keys, lists, login, problem, session, statement,
+    tokens, turns,
 };
 
 #[derive(OpenApi)]
@@ -24,6 +25,7 @@ use super::{
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller, audit::show, audit::verify,
         clinicians::add, clinicians::list, clinicians::reset, clinicians::remove, login::login, login::logout, login::change_password,
+        consent::current, consent::read, consent::give, consent::withdraw,
         turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge,
         lists::daily, lists::yearly, lists::resources, statement::crisis_protocol, health::livez, health::readyz, health::health, health::metrics
     ),

@@ -30,17 +30,20 @@ pub enum Code {
     Busy,
     Lifecycle,
     Stopped,
+    ConsentOutdated,
     BodyTooLarge,
     PathTooLong,
     UnsupportedMediaType,
     InvalidRequest,
     TextTooLong,
     IdempotencyKeyReused,
+    ConsentRequired,
     RateLimited,
     QueueFull,
     AddressLimited,
     LoginsFull,
     HeadersTooLarge,
+    UnavailableHere,
     SlowSender,
     Internal,
     StoreUnavailable,
@@ -61,7 +64,7 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::InvalidJson,
         Self::Unauthorized,
         Self::LoginFailed,
@@ -74,17 +77,20 @@ impl Code {
         Self::Busy,
         Self::Lifecycle,
         Self::Stopped,
+        Self::ConsentOutdated,
         Self::BodyTooLarge,
         Self::PathTooLong,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
         Self::TextTooLong,
         Self::IdempotencyKeyReused,
+        Self::ConsentRequired,
         Self::RateLimited,
         Self::QueueFull,
         Self::AddressLimited,
         Self::LoginsFull,
         Self::HeadersTooLarge,
+        Self::UnavailableHere,
         Self::Internal,
         Self::StoreUnavailable,
         Self::Deadline,
@@ -143,6 +149,13 @@ impl Code {
                 true,
                 "Stopped. You can send it again whenever you like.",
             ),
+            Self::ConsentOutdated => row(
+                "consent_outdated",
+                409,
+                "The consent is to another text than the current one",
+                false,
+                "The text has changed. Please read it again.",
+            ),
             Self::BodyTooLarge => {
                 row("body_too_large", 413, "The body is too large", false, "That is too long to send.")
             }
@@ -163,6 +176,13 @@ impl Code {
                 false,
                 OURS,
             ),
+            Self::ConsentRequired => row(
+                "consent_required",
+                428,
+                "Nobody is talked with here before they have consented",
+                false,
+                "Before we talk, please read the text about this service and accept it.",
+            ),
             Self::RateLimited => row(
                 "rate_limited",
                 429,
@@ -176,6 +196,13 @@ impl Code {
             }
             Self::LoginsFull => row("logins_full", 429, "Too many logins at once", true, AGAIN),
             Self::HeadersTooLarge => row("headers_too_large", 431, "The headers are too large", false, OURS),
+            Self::UnavailableHere => row(
+                "unavailable_here",
+                451,
+                "Nobody is talked with where this session is",
+                false,
+                "This service is not offered where you are.",
+            ),
             Self::Internal => row("internal", 500, "A fault on our side", true, OURS),
             Self::StoreUnavailable => row("store_unavailable", 503, "The store is away", true, AGAIN),
             Self::Deadline => row("deadline", 503, "The turn took too long", true, AGAIN),
@@ -336,6 +363,8 @@ impl From<Refused> for Problem {
             Refused::KeyReused => Self::new(Code::IdempotencyKeyReused, detail),
             Refused::Deadline => Self::new(Code::Deadline, detail).retry_after(Duration::from_secs(1)),
             Refused::Stopped => Self::new(Code::Stopped, detail),
+            Refused::ConsentRequired => Self::new(Code::ConsentRequired, detail),
+            Refused::Unavailable(_) => Self::new(Code::UnavailableHere, detail),
             Refused::Store(error) => error.into(),
             Refused::Failed => Self::new(Code::Internal, "the turn failed; nothing of it is stored"),
         }

@@ -8,8 +8,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, audit, clinicians, docs, guard, health, input, keys, lists, login, session, statement, tokens,
-    turns,
+    alerts, audit, clinicians, consent, docs, guard, health, input, keys, lists, login, session, statement,
+    tokens, turns,
 };
 use crate::access::Operation as Op;
 
@@ -42,6 +42,14 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/resume", vec![post(Op::Resume, session::resume)]);
     at("/{id}/complete", vec![post(Op::Complete, session::complete)]);
     at("/{id}/report", vec![post(Op::Report, alerts::report)]);
+    at(
+        "/{id}/consent",
+        vec![
+            get(Op::ReadSessionConsent, consent::read),
+            post(Op::GiveConsent, consent::give),
+            delete(Op::WithdrawConsent, consent::withdraw),
+        ],
+    );
     at("/{id}/tokens", vec![post(Op::MintToken, tokens::mint), delete(Op::RevokeTokens, tokens::revoke)]);
     at("/{id}/tokens/refresh", vec![post(Op::RefreshToken, tokens::refresh)]);
     at("/{id}/ticket", vec![post(Op::MintTicket, tokens::ticket)]);
@@ -69,6 +77,7 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/audit", vec![get(Op::ReadAudit, audit::show)]);
     at("/audit/verify", vec![get(Op::VerifyAudit, audit::verify)]);
     at("/caller", vec![get(Op::ReadCaller, keys::caller)]);
+    at("/consent", vec![get(Op::ReadConsentText, consent::current)]);
     at("/resources", vec![get(Op::ReadResources, lists::resources)]);
     at("/health", vec![get(Op::ReadHealth, health::health)]);
     at("/livez", vec![get(Op::ReadLiveness, health::livez)]);

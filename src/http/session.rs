@@ -6,6 +6,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::{Caller, Who};
+use crate::domain::consent::Consent;
 use crate::domain::disclosure::Audience;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::{Event, Meta, MetaValue, Opening, Session};
@@ -13,6 +14,7 @@ use crate::store::{Counter, Create, Created, StoredReply, Transition, Transition
 use crate::turn::{Storage, on_the_wire};
 
 use super::body::{self, OTHER_MAX_BYTES};
+use super::consent;
 use super::guard::Reached;
 use super::problem::{Body, Code, FieldError, Problem};
 use super::query::Query;
@@ -44,7 +46,7 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem>
 #[utoipa::path(
     post, path = "/api/v1/session/create", tag = "sessions", request_body = CreateBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters")),
-    responses((status = 200, description = "Opened", body = wire::Created), (status = 409, description = "The id exists", body = Body, content_type = "application/problem+json"))
+    responses((status = 200, description = "Opened", body = wire::Created), (status = 409, description = "The id exists, or the consent is to another text", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn create(
     state: Data<State>,
@@ -59,6 +61,7 @@ pub async fn create(
     let idempotency = key.map(|key| secret.idempotency(&caller, "create", "", &key, &bytes));
     let id = session_id(&state, create.session_id, idempotency.as_ref().map(|idempotency| &idempotency.key))?;
     let client_id = client_id(create.client_id)?;
+    let consent = create.consent.map(|given| consent::to_the_current(&state, given)).transpose()?;
     let mut session = Session::open(Opening {
         client: secret.client_key(&caller.org, client_id.as_deref(), &id),
         id: id.clone(),
@@ -70,6 +73,7 @@ pub async fn create(
     });
     // The answer tells it.
     session.telling.tell(session.created_at);
+    session.consent = consent.map(|to| Consent::to(&to.version, &to.hash, session.created_at));
     let key = SessionKey::new(caller.org.clone(), id);
     let request = Create { key: key.clone(), session, idempotency, reply: created_reply };
     let created = self::created(&state, request).await?;
@@ -86,7 +90,7 @@ fn with_token(created: &[u8], token: &str) -> Vec<u8> {
 }
 
 fn empty_create() -> CreateBody {
-    CreateBody { session_id: None, client_id: None, metadata: None }
+    CreateBody { session_id: None, client_id: None, metadata: None, consent: None }
 }
 
 /// The reply of a create, or of the one that it repeats.

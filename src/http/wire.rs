@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod clinicians;
+pub mod consent;
 pub mod credentials;
 
 use std::collections::BTreeMap;
@@ -46,10 +47,13 @@ pub struct CreateBody {
     /// Whose session it is: safety is remembered for a client across its sessions.
     #[schema(max_length = 256)]
     pub client_id: Option<String>,
-    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines; `minor: true` has simpler
-    /// words, and reminds sooner that this is an AI.
+    /// Strings, numbers and booleans, 4 KiB in all. `country` chooses the crisis lines; `region` (such as
+    /// `US-IL`) and `country` where the law may be stricter; `minor: true` has simpler words, and reminds sooner that this
+    /// is an AI.
     #[schema(value_type = Option<BTreeMap<String, crate::domain::session::MetaValue>>)]
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The client has consented to this text, which has to be the current one.
+    pub consent: Option<consent::ConsentBody>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,7 +3,7 @@
 //! # What a store guarantees
 //!
 //! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::lower`], [`Store::transition`],
-//!   [`Store::extend`], [`Store::acknowledge`], [`Store::report`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
+//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,
@@ -39,6 +39,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
+use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 
 pub use alerts::{
@@ -51,8 +52,8 @@ pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
 pub use ledger::Ledger;
 pub use limits::Limits;
 pub use sessions::{
-    Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion, Raise,
-    Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
+    Consented, Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion,
+    Raise, Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
 };
 pub use turn::{
     Abandon, Begin, BeginId, Begun, Claim, Commit, Committed, Gate, Idempotency, Lane, Lease, Nudge,
@@ -103,6 +104,10 @@ pub trait Store: Credentials + Clinicians + Ledger + Send + Sync + 'static {
 
     /// Applies a lifecycle event outside of a turn. [`Event::Clear`](crate::domain::session::Event::Clear) clears the client's safety memory.
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError>;
+
+    /// Changes what the client of a session consented to, in all that stands of the session's line: whichever of it goes
+    /// on carries the change. Needs no lease, and makes no session. A turn in flight is told [`Committed::Changed`].
+    async fn consent(&self, session: &SessionKey, change: ConsentChange) -> Result<Consented, StoreError>;
 
     /// The session as it counts now, aligned with its client's memory. Does not change its expiry.
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError>;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Idempotency, StoredReply};
+use crate::domain::consent::Consent;
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::safety::{Level, Negative};
@@ -68,6 +69,27 @@ pub enum Transitioned {
     Refused(Refusal),
     /// No such session.
     Absent,
+}
+
+/// What a client consented to, as the session has it that answers: the one that was named, or where that is gone the
+/// newest of its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consented {
+    /// `None`: it never did.
+    Of(Option<Consent>),
+    /// No such session, nor any of its line.
+    Absent,
+}
+
+impl Consented {
+    /// `line`: what stands of it, the oldest first.
+    pub(super) fn of(named: &SessionId, line: &[Arc<Session>]) -> Self {
+        let answers = |session: &&Arc<Session>| !session.status.is_gone();
+        let named = line.iter().find(|session| session.id == *named);
+        let newest = line.last();
+        let counts = named.filter(answers).or(newest.filter(answers)).or(named).or(newest);
+        counts.map_or(Self::Absent, |session| Self::Of(session.consent.clone()))
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::consent::Consent;
 use crate::domain::exchange::Exchange;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::SafetyMemory;
-use crate::domain::session::{Event, Party, Session};
+use crate::domain::session::{Event, Meta, Party, Session};
 use crate::store::{
     Abandon, Begin, BeginId, Begun, Claim, Gate, Lease, Reloaded, Store, StoredReply, Ticket, Transition,
 };
@@ -42,6 +43,20 @@ pub(super) struct Working {
 impl Working {
     pub fn session(&self) -> Option<&Session> {
         self.begun.session.as_deref()
+    }
+
+    /// The metadata that hold for the session, or will.
+    pub fn meta(&self) -> Option<&Meta> {
+        self.known().map(|session| &session.meta)
+    }
+
+    /// What its client consented to: in it, or in the session that it succeeds.
+    pub fn consent(&self) -> Option<&Consent> {
+        self.known().and_then(|session| session.consent.as_ref())
+    }
+
+    fn known(&self) -> Option<&Session> {
+        self.session().or(self.begun.predecessor.as_deref())
     }
 
     pub fn recent(&self) -> &[Exchange] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::exchange::{Exchange, Responder, Told};
 use crate::domain::id::SessionId;
 use crate::domain::protocol::Place;
-use crate::domain::safety::{CrisisPlace, Said, Screening};
+use crate::domain::safety::{CrisisPlace, CrisisReply, Level, Said, Screening};
 use crate::domain::session::{MetaValue, Session, Status};
 use crate::domain::signals::{Detection, Signals};
 
@@ -95,50 +95,78 @@ pub(super) fn again(turns: &Turns, session: &Session, exchange: &Exchange) -> Re
 
 /// The crisis reply when nothing of the session is known. It holds the words that are, or will be, stored behind it.
 pub(super) fn stateless(turns: &Turns, admitted: &Admitted) -> Reply {
-    let words = stateless_words(turns, admitted);
+    let known = Known {
+        id: &admitted.key.id,
+        place: &turns.knowledge.start(),
+        status: Status::Active,
+        level: admitted.screening.level,
+        crisis: &CrisisPlace::default(),
+        country: turns.settings.country.clone(),
+    };
+    unrecorded(turns, admitted, &known).0
+}
+
+/// What is known of a session that a reply is not stored in.
+pub(super) struct Known<'a> {
+    id: &'a SessionId,
+    place: &'a Place,
+    status: Status,
+    level: Level,
+    crisis: &'a CrisisPlace,
+    country: Option<String>,
+}
+
+impl<'a> Known<'a> {
+    pub fn of(session: &'a Session, country: Option<String>) -> Self {
+        let Session { id, place, status, level, crisis, .. } = session;
+        Self { id, place, status: *status, level: *level, crisis, country }
+    }
+}
+
+/// A crisis reply that is stored nowhere, and what the dialogue says with it.
+pub(super) fn unrecorded(turns: &Turns, admitted: &Admitted, known: &Known<'_>) -> (Reply, CrisisReply) {
+    let spoken = speak_unrecorded(turns, admitted, known);
+    let words = in_words(spoken.clone());
     let signals = turns.knowledge.lexicon.read(&admitted.text);
-    let place = turns.knowledge.start();
-    let level = admitted.screening.level;
-    let status = if level.pauses() { Status::Paused } else { Status::Active };
+    let (place, level) = (known.place, known.level.max(spoken.level));
+    let status = if level.pauses() { Status::Paused } else { known.status };
     let exchange = Exchange {
         turn: 0,
         timestamp: turns.clock.now(),
         client_input: admitted.text.to_string(),
-        current_substate: turns.knowledge.substate_of(&place),
+        current_substate: turns.knowledge.substate_of(place),
         safety_level: level,
         responder: words.responder,
-        told: Some(told(turns, status, &place, admitted.cut, &words)),
+        told: Some(told(turns, status, place, admitted.cut, &words)),
         therapist_response: words.text,
         navigation_decision: words.decision,
         rag_query: None,
     };
-    let frame = Frame {
-        session_id: &admitted.key.id,
-        successor_of: None,
-        place: &place,
-        country: turns.settings.country.clone(),
-    };
+    let frame = Frame { session_id: known.id, successor_of: None, place, country: known.country.clone() };
     let noticed = Noticed { signals: &signals, screening: &admitted.screening };
-    framed(turns, &frame, &exchange, &noticed)
+    (framed(turns, &frame, &exchange, &noticed), spoken)
 }
 
-fn stateless_words(turns: &Turns, admitted: &Admitted) -> Words {
+fn speak_unrecorded(turns: &Turns, admitted: &Admitted, known: &Known<'_>) -> CrisisReply {
     let said = Said {
         text: &admitted.text,
         screening: &admitted.screening,
-        level: admitted.screening.level,
-        country: turns.settings.country.as_deref(),
-        // Where the store is away, nobody's list shows it yet.
+        level: known.level,
+        country: known.country.as_deref(),
+        // Where the store is away, nobody's list shows it yet; where nobody is talked with, there may be no team.
         is_on_duty: false,
         is_ai_due: false,
     };
     let safety = &turns.knowledge.safety;
-    let spoken = admitted.spoken.send(|| safety.reply(&CrisisPlace::default(), &said, turns.entropy.u64()));
+    admitted.spoken.send(|| safety.reply(known.crisis, &said, turns.entropy.u64()))
+}
+
+fn in_words(spoken: CrisisReply) -> Words {
     Words {
         text: spoken.text,
         decision: spoken.decision.to_owned(),
         label: None,
-        reasoning: "answered before the store did".to_owned(),
+        reasoning: "answered without a record".to_owned(),
         responder: Responder::Crisis,
         resources: !spoken.resources.is_empty(),
         exchanges_seen: 0,

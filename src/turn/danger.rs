@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::domain::id::SessionKey;
+use crate::domain::safety::Level;
 use crate::store::{Counter, Raise, Raised, StoreError};
 
 use super::input::Admitted;
@@ -62,14 +63,16 @@ fn stateless(turns: &Turns, admitted: &Admitted) -> (Answer, Reply) {
 
 /// Raises the client's level. When the store does not take it, a task of its own goes on trying.
 pub(super) async fn raise(turns: &Arc<Turns>, admitted: &Admitted) {
-    let raise = Raise {
-        session: admitted.key.clone(),
-        client: turns.secret.client_key(&admitted.key.org, None, &admitted.key.id),
-        level: admitted.screening.level,
-        why: admitted.screening.hits.iter().map(|hit| hit.rule.clone()).collect(),
-    };
+    let why = admitted.screening.hits.iter().map(|hit| hit.rule.clone()).collect();
+    raise_to(turns, &admitted.key, admitted.screening.level, why).await;
+}
+
+/// The same for a level that was found in another way. `why`: ids of rules, never text.
+pub(super) async fn raise_to(turns: &Arc<Turns>, session: &SessionKey, level: Level, why: Vec<String>) {
+    let client = turns.secret.client_key(&session.org, None, &session.id);
+    let raise = Raise { session: session.clone(), client, level, why };
     if try_raise(turns, &raise).await.is_err() && turns.unraised.note(raise) {
-        let session = admitted.key.clone();
+        let session = session.clone();
         drop(turns.tasks.spawn(raise_until_it_stands(Arc::clone(turns), session)));
     }
 }

@@ -17,6 +17,7 @@ use super::begin::Working;
 use super::compose::{self, Noticed, millis};
 use super::input::Admitted;
 use super::reply::Reply;
+use super::unserved;
 
 /// From this intensity on an emotion is plain.
 const PLAIN_EMOTION: u8 = 2;
@@ -109,7 +110,7 @@ pub(super) fn plan(turns: &Turns, admitted: &Admitted, working: &Working, answer
         counted: session.level,
         answered,
         memory: working.memory(),
-        mode: turns.settings.mode,
+        mode: unserved::mode_of(turns, Some(&session.meta), now),
         now,
         is_going_on: session.status.is_going_on(),
         is_hard: is_hard(&signals),
@@ -207,7 +208,7 @@ impl Plan {
 }
 
 /// The session as the turn finds it: the stored one, or a new one that is not stored yet.
-fn session_before(turns: &Turns, working: &Working, now: Timestamp) -> Session {
+pub(super) fn session_before(turns: &Turns, working: &Working, now: Timestamp) -> Session {
     if let Some(session) = working.session() {
         return session.clone();
     }
@@ -225,6 +226,7 @@ fn session_before(turns: &Turns, working: &Working, now: Timestamp) -> Session {
     session.successor_of = predecessor
         .map(|predecessor| predecessor.successor_of.clone().unwrap_or_else(|| predecessor.id.clone()));
     session.telling = predecessor.map(|predecessor| predecessor.telling.clone()).unwrap_or_default();
+    session.consent = predecessor.and_then(|predecessor| predecessor.consent.clone());
     session.align(working.memory(), now);
     session
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::domain::consent::ConsentText;
 use crate::domain::protocol::{Place, Protocol, Protocols};
-use crate::domain::safety::{self, Safety, Statement};
+use crate::domain::safety::{self, Regions, Safety, Statement};
 use crate::domain::signals::{self, Lexicon};
 use crate::domain::texts::{self, Texts};
 use crate::domain::{fault::Fault, protocol};
@@ -16,6 +17,10 @@ pub struct Knowledge {
     pub safety: Safety,
     /// What the public is told of it.
     pub statement: Statement,
+    /// Where the law is stricter than this server is by itself.
+    pub regions: Regions,
+    /// What people consent to.
+    pub consent: ConsentText,
     pub lexicon: Lexicon,
     pub scripted: Scripted,
     texts: Arc<Texts>,
@@ -72,6 +77,8 @@ impl Knowledge {
         Ok(Self {
             safety: Safety::embedded().map_err(|faults: Vec<safety::Fault>| KnowledgeError::of(&faults))?,
             statement: Statement::embedded().map_err(|faults| KnowledgeError::of(&faults))?,
+            regions: Regions::embedded().map_err(|faults| KnowledgeError::of(&faults))?,
+            consent: ConsentText::embedded().map_err(|fault| KnowledgeError::of(&[fault]))?,
             lexicon,
             scripted: Scripted::new(Arc::clone(&texts)),
             texts,

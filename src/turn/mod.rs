@@ -22,6 +22,7 @@ mod reply;
 mod rescreen;
 mod speech;
 mod spoken;
+mod unserved;
 mod words;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
+use crate::domain::consent::ConsentRule;
 use crate::domain::id::SessionKey;
 use crate::domain::quota::Quota;
 use crate::domain::safety::{DutyHours, Level, Mode};
@@ -54,6 +56,7 @@ pub use knowledge::{Knowledge, KnowledgeError};
 pub use live::{Ended, Line, Live, StopOnLeave};
 pub use reply::{Reply, Storage, on_the_wire, told_in};
 pub use rescreen::Untold;
+pub use unserved::Unstored;
 
 /// All that turns need, shared by every request.
 pub struct Turns {
@@ -66,6 +69,7 @@ pub struct Turns {
     pub metrics: Arc<Metrics>,
     pub settings: Settings,
     pub unraised: Unraised,
+    pub unstored: Unstored,
     pub untold: Untold,
     pub live: Arc<Live>,
     /// `None`: the script writes everything.
@@ -87,6 +91,8 @@ pub struct Settings {
     pub duty: DutyHours,
     /// Who stands behind Attune here.
     pub mode: Mode,
+    /// Whether nobody is talked with before they have consented.
+    pub consent: ConsentRule,
 }
 
 /// A turn that was answered.
@@ -120,6 +126,11 @@ pub enum Refused {
     Deadline,
     #[error("the turn was stopped before anything was said")]
     Stopped,
+    #[error("nobody has consented in this session, or to another text, or it was withdrawn")]
+    ConsentRequired,
+    /// Why nobody is talked with where this session is.
+    #[error("{0}")]
+    Unavailable(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the turn failed")]
@@ -231,6 +242,8 @@ impl Turns {
             | Refused::KeyReused
             | Refused::Deadline
             | Refused::Stopped
+            | Refused::ConsentRequired
+            | Refused::Unavailable(_)
             | Refused::Store(_)
             | Refused::Failed => return,
         };
@@ -287,7 +300,16 @@ async fn run(turns: Arc<Turns>, line: &Line, mut admitted: Admitted) -> Result<A
     if let Some(at_work) = at_work {
         at_work.ended(Ended::of(&done));
     }
-    done.map(|done| done.answer)
+    match done {
+        Err(refused @ (Refused::ConsentRequired | Refused::Unavailable(_))) => {
+            unserved::answer(&turns, &admitted, working, refused).await
+        }
+        Err(refused) => Err(refused),
+        Ok(done) => {
+            unserved::follow_withdrawal(&turns, &working).await;
+            Ok(done.answer)
+        }
+    }
 }
 
 async fn begin_unless_stopped(
@@ -346,6 +368,7 @@ async fn work(
     let finding = Finding { turns, admitted, line, deadline };
     let mut answered = Level::None;
     for _ in 0..commit::attempts_max(admitted) {
+        unserved::check(turns, working)?;
         let (mut plan, says) = decide::plan(turns, admitted, working, answered);
         answered = plan.answered;
         let words = finding.words(working, &mut plan, says, &mut speech).await?;
@@ -353,7 +376,7 @@ async fn work(
         match commit::commit(turns, admitted, working, decided).await? {
             commit::Outcome::Done(stored) => {
                 let commit::Stored { answer, exchange, negative } = *stored;
-                drop(rescreen::settle(turns, &working.key, negative));
+                drop(rescreen::settle(turns, working, negative));
                 speech.end(exchange.turn, &exchange.therapist_response);
                 return Ok(Done { answer, turn: exchange.turn, stopped: speech.was_stopped() });
             }

@@ -15,6 +15,7 @@ use crate::store::{Counter, Lower, Lowered, StoreError};
 use super::Turns;
 use super::begin::Working;
 use super::input::Admitted;
+use super::unserved;
 
 /// Why a level fell, as the session's transitions and the client's memory tell it.
 const REASON: &str = "rescreen.negative";
@@ -63,7 +64,7 @@ impl Drop for Telling {
 pub(super) async fn catch_up(turns: &Arc<Turns>, admitted: &Admitted, working: &Working) {
     let negative = working.session().and_then(|session| session.crisis.negative);
     let stands = |it: &Negative| !admitted.shows_danger() && it.is_open(working.memory());
-    if let Some(end) = settle(turns, &working.key, negative.filter(stands)) {
+    if let Some(end) = settle(turns, working, negative.filter(stands)) {
         // A store that takes longer is not waited for: the level falls behind this turn.
         let _later = tokio::time::timeout(MOMENT, end.cancelled()).await;
     }
@@ -73,10 +74,11 @@ pub(super) async fn catch_up(turns: &Arc<Turns>, admitted: &Admitted, working: &
 /// that should have fallen only stands longer. The token is cancelled when that has ended.
 pub(super) fn settle(
     turns: &Arc<Turns>,
-    key: &SessionKey,
+    working: &Working,
     negative: Option<Negative>,
 ) -> Option<CancellationToken> {
-    let negative = negative.filter(|it| turns.settings.mode.ends_by_rescreens(it.basis.level))?;
+    let (key, mode) = (&working.key, unserved::mode_of(turns, working.meta(), turns.clock.now()));
+    let negative = negative.filter(|it| mode.ends_by_rescreens(it.basis.level))?;
     let (end, begins) = turns.untold.begin(key)?;
     if begins {
         let telling = Telling { turns: Arc::clone(turns), key: key.clone(), end: end.clone() };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use attune::access::{Access, Grant, Kind, Operation, RawCredential, Role};
 use attune::clock::Entropy;
+use attune::domain::consent::ConsentText;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -65,6 +66,10 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
         Operation::CreateSession => json!({ "session_id": format!("{session}-new") }),
         Operation::Extend => json!({ "ttl": 3600 }),
         Operation::Report => json!({ "reason": "other" }),
+        Operation::GiveConsent => {
+            let text = ConsentText::embedded().expect("sound");
+            json!({ "version": text.version, "hash": text.hash })
+        }
         Operation::CreateKey => json!({ "label": "made" }),
         Operation::AddClinician => json!({ "name": "made", "password": "twelve letters" }),
         Operation::LogIn => json!({ "name": "nobody", "password": "twelve letters" }),

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use attune::access::{CredentialHash, PasswordHash};
 use attune::domain::audit::{Entry, Head, Sealed};
+use attune::domain::consent::ConsentChange;
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Claim, Clinician, Clinicians,
-    Commit, Committed, Counter, Create, Created, Credential, Credentials, DailyCounters, Gate, HistoryPage,
-    Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise, Raised,
-    Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition,
+    Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials, DailyCounters, Gate,
+    HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise,
+    Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition,
     Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
@@ -234,6 +235,10 @@ impl Store for Faulty {
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
         self.inner.transition(transition).await
+    }
+
+    async fn consent(&self, session: &SessionKey, change: ConsentChange) -> Result<Consented, StoreError> {
+        self.inner.consent(session, change).await
     }
 
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {

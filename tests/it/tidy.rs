@@ -150,7 +150,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hmac", &["access"]),
     ("dotenvy", &["config"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "access", "store/embedded", "retrieval/file", "app/protocol", "cli"]),
+    (
+        "std::fs",
+        &["config", "access", "store/embedded", "retrieval/file", "app/protocol", "app/consent", "cli"],
+    ),
 ];
 
 #[test]

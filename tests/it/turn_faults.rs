@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use attune::access::{Caller, Secret};
 use attune::clock::{Entropy, ManualClock};
+use attune::domain::consent::{ConsentChange, ConsentRule};
 use attune::domain::exchange::Exchange;
 use attune::domain::id::{SessionId, SessionKey};
 use attune::domain::safety::{DutyHours, Level, Mode};
@@ -13,7 +14,7 @@ use attune::store::embedded::EmbeddedStore;
 use attune::store::{Raise, Store, StoreError, Transition, Transitioned};
 use attune::tasks::Tasks;
 use attune::telemetry::Metrics;
-use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised, Untold};
+use attune::turn::{self, Address, Answer, Knowledge, Refused, Settings, Turns, Unraised, Unstored, Untold};
 use serde_json::Value;
 
 use crate::faulty::{Call, Fault, Faulty};
@@ -24,7 +25,7 @@ const INTENT: &str = "I am going to kill myself tonight";
 pub struct Scene {
     pub turns: Arc<Turns>,
     pub store: Arc<Faulty>,
-    clock: ManualClock,
+    pub clock: ManualClock,
     _directory: tempfile::TempDir,
 }
 
@@ -58,8 +59,10 @@ impl Scene {
                 country: None,
                 duty: DutyHours::default(),
                 mode: Mode::Supervised,
+                consent: ConsentRule::Off,
             },
             unraised: Unraised::default(),
+            unstored: Unstored::default(),
             untold: Untold::default(),
             live: Arc::default(),
             author: None,
@@ -67,7 +70,7 @@ impl Scene {
         Self { turns: Arc::new(turns), store, clock, _directory: directory }
     }
 
-    async fn say(&self, text: &str, idempotency_key: Option<&str>) -> Result<Answer, Refused> {
+    pub async fn say(&self, text: &str, idempotency_key: Option<&str>) -> Result<Answer, Refused> {
         let screened = turn::screen(&self.turns.knowledge.safety, text.to_owned());
         let caller = Caller::open();
         let session = SessionKey::new(caller.org.clone(), SessionId::parse("s").expect("an id"));
@@ -75,6 +78,18 @@ impl Scene {
         let address = Address { caller: &caller, session, route: "input", idempotency_key, body };
         let admitted = turn::admit(screened, &address, &self.turns.secret)?;
         self.turns.start(admitted).answer.await
+    }
+
+    pub fn store_of(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Gives or withdraws the consent to the current text.
+    pub async fn consent(&self, stands: bool) {
+        let text = self.turns.knowledge.consent.clone();
+        let given = ConsentChange::Give { version: text.version, hash: text.hash };
+        let change = if stands { given } else { ConsentChange::Revoke };
+        self.store.consent(&key("s"), change).await.expect("the store is there");
     }
 
     pub async fn said(&self, text: &str) -> Value {

@@ -13,6 +13,8 @@ use crate::store::StoreError;
 const FIRST: u32 = 2;
 /// Six digits are all that an id has room for.
 const LAST: u32 = 999_999;
+/// Of a line so many of the newest are looked at, beside the first.
+const LINE_MAX: u32 = 100;
 
 impl Writer {
     /// Where input to this session goes instead, if it does.
@@ -44,6 +46,25 @@ impl Writer {
             Some(newest) => self.live(&key.with_id(key.id.successor(newest))),
             None => Ok(None),
         }
+    }
+
+    /// What stands of a session's line, the oldest first.
+    pub fn line(&mut self, key: &SessionKey) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        let named = self.live(key)?;
+        let root = named.as_ref().map(|(record, _)| key.with_id(root_of(key, &record.session)));
+        let root = root.unwrap_or_else(|| key.clone());
+        let newest = self.newest(&root)?.unwrap_or_default();
+        let numbers = newest.saturating_sub(LINE_MAX).max(FIRST)..=newest;
+        let mut keys = vec![root.clone()];
+        keys.extend(numbers.map(|number| root.with_id(root.id.successor(number))));
+        if !keys.contains(key) {
+            keys.insert(1, key.clone());
+        }
+        let mut line = Vec::new();
+        for key in keys {
+            line.extend(self.live(&key)?.map(|(record, _)| (key, record)));
+        }
+        Ok(line)
     }
 
     /// The number of the line's newest session, where it stands.

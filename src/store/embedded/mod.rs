@@ -11,6 +11,7 @@ mod alerts;
 mod clinicians;
 mod command;
 mod commit;
+mod consent;
 mod counters;
 mod credentials;
 mod draft;
@@ -44,12 +45,13 @@ use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
-    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
+    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower,
+    Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::clock::Clock;
+use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 
 pub use self::open::{OpenError, OpenOptions};
@@ -193,6 +195,11 @@ impl Store for EmbeddedStore {
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
         self.channel()?.ask(move |writer| writer.transition(&transition)).await
+    }
+
+    async fn consent(&self, session: &SessionKey, change: ConsentChange) -> Result<Consented, StoreError> {
+        let key = session.clone();
+        self.channel()?.ask(move |writer| writer.consent(&key, &change)).await
     }
 
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {

@@ -258,6 +258,27 @@ impl ReplyRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::SessionId;
+    use crate::domain::protocol::{Protocol, TRT_STAGE_1};
+    use crate::domain::session::Opening;
+
+    #[test]
+    fn a_session_from_before_there_was_consent_reads_without_one() {
+        let session = Session::open(Opening {
+            id: SessionId::parse("s").expect("an id"),
+            client_id: None,
+            client: ClientKey::from_mac(b"c"),
+            place: Protocol::parse(TRT_STAGE_1).expect("sound").start(),
+            ttl: Duration::from_mins(1),
+            meta: crate::domain::session::Meta::new(),
+            now: Timestamp::from_millis(5),
+        });
+        let mut written = serde_json::to_value(&session).expect("JSON");
+        let fields = written.as_object_mut().expect("an object");
+        assert_eq!(fields.remove("consent"), Some(serde_json::Value::Null));
+        let bytes = encode(&written).expect("a stored form");
+        assert_eq!(decode::<Session>(&bytes, "a session"), Ok(session));
+    }
 
     #[test]
     fn a_reply_reads_back_as_it_was_and_a_newer_version_is_left_alone() {

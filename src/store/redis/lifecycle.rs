@@ -27,7 +27,7 @@ pub(super) const ALIGNED_AT_ONCE: u64 = 100;
 /// light by every read and by their next begin, and written then.
 pub(super) const ALIGNED_MAX: u64 = 1_000;
 /// How often something is decided on what others wrote meanwhile.
-const TRIES_MAX: usize = 10;
+pub(super) const TRIES_MAX: usize = 10;
 
 /// A level that rises, and whose.
 struct Rise<'a> {
@@ -270,7 +270,7 @@ impl Inner {
     }
 
     /// Writes a session where nobody wrote it since it was read. True where it stands.
-    async fn rewrite(
+    pub(super) async fn rewrite(
         &self,
         key: &SessionKey,
         session: &Session,

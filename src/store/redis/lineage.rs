@@ -14,6 +14,8 @@ use crate::store::StoreError;
 const FIRST: u32 = 2;
 /// Six digits are all that an id has room for.
 const LAST: u32 = 999_999;
+/// Of a line so many of the newest are looked at, beside the first.
+const LINE_MAX: u32 = 100;
 
 /// How a session of a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,20 @@ impl Inner {
     pub(super) async fn answering(&self, key: &SessionKey) -> Result<SessionKey, StoreError> {
         let newest = self.newest(key).await?;
         Ok(newest.map_or_else(|| key.clone(), |number| key.with_id(key.id.successor(number))))
+    }
+
+    /// The keys of a session's line, the oldest first. What has vanished may be among them.
+    pub(super) async fn line(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        let (_, root) = self.in_line(key).await?;
+        let root = root.map_or_else(|| key.clone(), |root| key.with_id(root));
+        let newest = self.newest(&root).await?.unwrap_or_default();
+        let numbers = newest.saturating_sub(LINE_MAX).max(FIRST)..=newest;
+        let mut keys = vec![root.clone()];
+        keys.extend(numbers.map(|number| root.with_id(root.id.successor(number))));
+        if !keys.contains(key) {
+            keys.insert(1, key.clone());
+        }
+        Ok(keys)
     }
 
     /// The number of the line's newest session, where it stands. One that points nowhere is taken away.

@@ -11,6 +11,7 @@ mod alerts;
 mod claim;
 mod clinicians;
 mod commit;
+mod consent;
 mod counters;
 mod credentials;
 mod exchanges;
@@ -40,13 +41,14 @@ use self::held::Held;
 use self::record::Reader;
 use self::scripts::Scripts;
 use super::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Counter,
-    Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower, Lowered,
-    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
+    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower,
+    Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::access::Secret;
 use crate::clock::{Clock, Entropy};
+use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::protocol::Protocols;
 use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
@@ -267,6 +269,10 @@ impl Store for RedisStore {
 
     async fn transition(&self, transition: Transition) -> Result<Transitioned, StoreError> {
         self.0.transition(&transition).await
+    }
+
+    async fn consent(&self, session: &SessionKey, change: ConsentChange) -> Result<Consented, StoreError> {
+        self.0.consent(session, &change).await
     }
 
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError> {

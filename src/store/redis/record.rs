@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{Fields, client_key};
 use crate::access::Secret;
+use crate::domain::consent::Consent;
 use crate::domain::disclosure::Telling;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::protocol::{Place, Protocols, Written};
@@ -61,6 +62,8 @@ struct Memory<'a> {
     crisis: std::borrow::Cow<'a, CrisisPlace>,
     #[serde(default)]
     telling: std::borrow::Cow<'a, Telling>,
+    #[serde(default)]
+    consent: Option<Consent>,
     meta: std::borrow::Cow<'a, Meta>,
     successor_of: Option<SessionId>,
 }
@@ -186,6 +189,7 @@ fn remembered(
         place: memory.place.into_owned(),
         crisis: memory.crisis.into_owned(),
         telling: memory.telling.into_owned(),
+        consent: memory.consent,
         transitions,
         meta: memory.meta.into_owned(),
         successor_of: memory.successor_of,
@@ -215,6 +219,7 @@ fn strange(key: &SessionKey, fields: &Fields, meta: Option<&Fields>, reader: &Re
         place: reader.protocols.newest().start(),
         crisis: CrisisPlace::default(),
         telling: Telling::default(),
+        consent: None,
         transitions: Vec::new(),
         meta: Meta::new(),
         successor_of: None,
@@ -335,6 +340,7 @@ pub(super) fn changing_fields(
         place: std::borrow::Cow::Borrowed(&session.place),
         crisis: std::borrow::Cow::Borrowed(&session.crisis),
         telling: std::borrow::Cow::Borrowed(&session.telling),
+        consent: session.consent.clone(),
         meta: std::borrow::Cow::Borrowed(&session.meta),
         successor_of: session.successor_of.clone(),
     };

@@ -3,6 +3,7 @@
 mod alert_ends;
 mod alerts;
 mod clinicians;
+mod consent;
 mod credentials;
 mod expiry;
 mod former;
@@ -118,6 +119,14 @@ macro_rules! behaviours {
                 one_in_danger_who_waits_while_the_session_goes_is_still_its_client,
                 whose_a_gone_session_was_is_forgotten_when_the_level_falls,
                 an_id_that_was_given_to_another_client_stays_that_ones,
+            }
+            consent {
+                a_consent_is_given_and_withdrawn_and_a_second_time_changes_nothing,
+                a_consent_outlives_a_crash_and_the_next_turns,
+                consent_in_no_session_makes_none,
+                a_turn_in_flight_overwrites_no_consent,
+                a_consent_changes_in_all_that_stands_of_a_line,
+                of_many_changes_at_once_each_is_whole,
             }
             expiry {
                 a_session_ends_with_its_ttl,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attune::domain::consent::Consent;
 use attune::domain::safety::Level;
 use attune::domain::session::{MetaValue, Session};
 use attune::store::{Abandon, Begin, Committed, Created, Gate, Limits, StoreError};
@@ -18,6 +19,8 @@ pub async fn what_is_saved_is_loaded_field_by_field<A: Adapter>() {
     commit.session.meta.insert("big".to_owned(), MetaValue::Integer(i64::MIN));
     commit.session.meta.insert("minor".to_owned(), MetaValue::Flag(true));
     commit.session.meta.insert("country".to_owned(), MetaValue::Text("\0 \u{1f642}".to_owned()));
+    commit.session.consent =
+        Some(Consent { revoked_at: Some(adapter.now()), ..Consent::to("1", "ab", adapter.now()) });
     commit.session.completed_at = Some(adapter.now());
     let expected = Session { revision: 1, ..commit.session.clone() };
     let told = commit.exchange.clone();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attune::domain::consent::ConsentChange;
 use attune::domain::safety::Level;
 use attune::domain::session::Event;
 use attune::store::Limits;
@@ -161,6 +162,25 @@ async fn what_was_left_of_an_earlier_session_of_the_id_is_not_the_next_ones() {
     adapter.server.command(&["DEL", "trt:session:s:state"]);
     desk.create("s", None).await;
     assert!(desk.turns("s").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_from_before_there_was_consent_reads_without_one_and_takes_one() {
+    let adapter = Redis::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    let state = "trt:session:s:state";
+    let memory = adapter.server.command(&["HGET", state, "memory"]).text().to_owned();
+    let mut memory: serde_json::Value = serde_json::from_str(&memory).expect("JSON");
+    let fields = memory.as_object_mut().expect("an object");
+    assert_eq!(fields.remove("consent"), Some(serde_json::Value::Null));
+    adapter.server.command(&["HSET", state, "memory", &memory.to_string()]);
+    assert_eq!(desk.session("s").await.consent, None);
+    let given = ConsentChange::Give { version: "1".to_owned(), hash: "ab".to_owned() };
+    adapter.store().consent(&key("s"), given).await.expect("it is there");
+    assert!(desk.session("s").await.consent.is_some());
+    desk.turn("s").await;
+    assert!(desk.session("s").await.consent.is_some());
 }
 
 #[tokio::test]
