@@ -138,12 +138,16 @@ operations! {
     ReadSessionConsent: "GET" "/session/{id}/consent" => roles(OWN, OWN, OWN, NO);
     GiveConsent: "POST" "/session/{id}/consent" => roles(OWN, OWN, NO, NO);
     WithdrawConsent: "DELETE" "/session/{id}/consent" => roles(OWN, OWN, NO, NO);
+    Clear: "POST" "/session/{id}/clear" => roles(NO, NO, OWN, NO);
+    AddNote: "POST" "/session/{id}/notes" => roles(NO, NO, OWN, NO);
+    ReadNotes: "GET" "/session/{id}/notes" => roles(NO, NO, OWN, NO);
     MintToken: "POST" "/session/{id}/tokens" => roles(NO, OWN, NO, NO);
     RevokeTokens: "DELETE" "/session/{id}/tokens" => roles(OWN, OWN, NO, NO);
     RefreshToken: "POST" "/session/{id}/tokens/refresh" => roles(OWN, NO, NO, NO);
     MintTicket: "POST" "/session/{id}/ticket" => roles(OWN, OWN, NO, NO);
     ListSessions: "GET" "/sessions" => roles(NO, OWN, OWN, NO);
     ListAlerts: "GET" "/alerts" => roles(NO, NO, OWN, NO);
+    OwnAlert: "POST" "/alerts/{id}/own" => roles(NO, NO, OWN, NO);
     AcknowledgeAlert: "POST" "/alerts/{id}/acknowledge" => roles(NO, NO, OWN, NO);
     ReadDailyCounters: "GET" "/analytics/daily" => roles(NO, NO, OWN, OWN);
     ReadYearlyCounters: "GET" "/analytics/yearly" => roles(NO, NO, OWN, OWN);

@@ -162,6 +162,9 @@ pub struct Alert {
     pub state: AlertState,
     pub acknowledged: Option<Acknowledgement>,
     pub cleared_at: Option<Timestamp>,
+    /// The clinician who looks after it.
+    #[serde(default)]
+    pub owner: Option<String>,
 }
 
 impl Alert {
@@ -232,6 +235,7 @@ mod tests {
             state: AlertState::Open,
             acknowledged: None,
             cleared_at: None,
+            owner: None,
         }
     }
 

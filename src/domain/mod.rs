@@ -12,6 +12,7 @@ pub mod guard;
 pub mod id;
 pub mod labels;
 pub mod language;
+pub mod note;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;

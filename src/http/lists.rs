@@ -1,5 +1,7 @@
 //! The list of sessions, the daily counters, the crisis lines.
 
+mod danger;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
@@ -24,6 +26,7 @@ pub(super) const PAGE_MAX: usize = 500;
 /// Characters of `q` and of `substate`.
 const PART_MAX_CHARS: usize = 64;
 const DAYS_MAX: i64 = 366;
+const A_CURSOR: &str = "the next_cursor of a page";
 
 /// Sessions, latest interaction first.
 #[utoipa::path(
@@ -31,6 +34,7 @@ const DAYS_MAX: i64 = 366;
     params(
         ("status" = Option<Status>, Query), ("safety_level" = Option<Level>, Query),
         ("substate" = Option<String>, Query),
+        ("order" = Option<String>, Query, description = "`newest`, by default; or `danger`: higher levels first, in each the newest"),
         ("q" = Option<String>, Query, description = "Part of a session or client id, 1 to 64 characters"),
         ("active_since" = Option<String>, Query, description = "RFC 3339"),
         ("limit" = Option<u32>, Query, description = "1 to 500, by default 100"),
@@ -43,14 +47,33 @@ pub async fn sessions(
     caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let query = list_query(caller, &request)?;
-    let page = state.store().list(query).await?;
-    Ok(HttpResponse::Ok().json(sessions_body(&state, &page)))
+    let (query, order) = list_query(caller, &request)?;
+    let (page, next) = match order {
+        Order::Newest => {
+            let page = state.store().list(query).await?;
+            let next = page.next.as_ref().map(encode_cursor);
+            (page, next)
+        }
+        Order::Danger(place) => danger::page(state.store(), query, place).await?,
+    };
+    Ok(HttpResponse::Ok().json(sessions_body(&state, &page, next)))
 }
 
-fn list_query(caller: Caller, request: &HttpRequest) -> Result<ListQuery, Problem> {
+/// In which order, and from where on where that is not the cursor of the store's own.
+enum Order {
+    Newest,
+    Danger(Option<danger::Place>),
+}
+
+fn list_query(caller: Caller, request: &HttpRequest) -> Result<(ListQuery, Order), Problem> {
     let mut query = Query::of(request);
     let short = |text: &str| (text.chars().count() <= PART_MAX_CHARS).then(|| text.to_owned());
+    let is_danger = query.parse("order", "newest or danger", |order| match order {
+        "newest" => Some(false),
+        "danger" => Some(true),
+        _ => None,
+    });
+    let is_danger = is_danger.unwrap_or(false);
     let list = ListQuery {
         org: caller.org,
         status: query.parse("status", "a session status", Status::parse),
@@ -59,20 +82,21 @@ fn list_query(caller: Caller, request: &HttpRequest) -> Result<ListQuery, Proble
         part: query.parse("q", "at most 64 characters", short),
         active_since: query.parse("active_since", "an RFC 3339 time", |text| Timestamp::parse(text).ok()),
         limit: query.whole("limit", 1..=PAGE_MAX).unwrap_or(PAGE_DEFAULT),
-        cursor: query.parse("cursor", "the next_cursor of a page", decode_cursor),
+        cursor: if is_danger { None } else { query.parse("cursor", A_CURSOR, decode_cursor) },
     };
+    let place = if is_danger { query.parse("cursor", A_CURSOR, danger::Place::decode) } else { None };
     query.finish()?;
-    Ok(list)
+    Ok((list, if is_danger { Order::Danger(place) } else { Order::Newest }))
 }
 
-fn sessions_body(state: &State, page: &ListPage) -> SessionsBody {
+fn sessions_body(state: &State, page: &ListPage, next_cursor: Option<String>) -> SessionsBody {
     let storage = Storage::of_store(state.store().name());
     let knowledge = &state.turns.knowledge;
     SessionsBody {
         total_sessions: page.total,
         total_is_estimate: page.total_is_estimate,
         sessions: page.rows.iter().map(|session| SessionRow::of(session, knowledge, storage)).collect(),
-        next_cursor: page.next.as_ref().map(encode_cursor),
+        next_cursor,
         timestamp: state.turns.clock.now(),
     }
 }

@@ -4,6 +4,7 @@ mod address;
 mod alerts;
 mod audit;
 mod body;
+mod care;
 mod clinicians;
 mod consent;
 mod credentials;

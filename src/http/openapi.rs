@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi};
 use crate::access::{self, Access};
 
 use super::{
-    alerts, audit, clinicians, consent, health, input, keys, lists, login, problem, session, statement,
+    alerts, audit, care, clinicians, consent, health, input, keys, lists, login, problem, session, statement,
     tokens, turns,
 };
 
@@ -23,6 +23,7 @@ use super::{
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
+        care::clear, care::add_note, care::notes, care::own,
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller, audit::show, audit::verify,
         clinicians::add, clinicians::list, clinicians::reset, clinicians::remove, login::login, login::logout, login::change_password,
         consent::current, consent::read, consent::give, consent::withdraw,

@@ -27,6 +27,7 @@ pub enum Code {
     MethodNotAllowed,
     SessionExists,
     NameTaken,
+    TooManyNotes,
     Busy,
     Lifecycle,
     Stopped,
@@ -64,7 +65,7 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::InvalidJson,
         Self::Unauthorized,
         Self::LoginFailed,
@@ -74,6 +75,7 @@ impl Code {
         Self::SlowSender,
         Self::SessionExists,
         Self::NameTaken,
+        Self::TooManyNotes,
         Self::Busy,
         Self::Lifecycle,
         Self::Stopped,
@@ -133,6 +135,9 @@ impl Code {
             }
             Self::SlowSender => row("slow_sender", 408, "The body took too long to arrive", true, AGAIN),
             Self::SessionExists => row("session_exists", 409, "A session with this id exists", false, OURS),
+            Self::TooManyNotes => {
+                row("too_many_notes", 409, "The session has as many notes as it may", false, OURS)
+            }
             Self::NameTaken => row("name_taken", 409, "Somebody has this name", false, OURS),
             Self::Busy => row("busy", 409, "Another turn of this session is still running", true, AGAIN),
             Self::Lifecycle => row(

@@ -8,8 +8,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, audit, clinicians, consent, docs, guard, health, input, keys, lists, login, session, statement,
-    tokens, turns,
+    alerts, audit, care, clinicians, consent, docs, guard, health, input, keys, lists, login, session,
+    statement, tokens, turns,
 };
 use crate::access::Operation as Op;
 
@@ -41,6 +41,8 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/pause", vec![post(Op::Pause, session::pause)]);
     at("/{id}/resume", vec![post(Op::Resume, session::resume)]);
     at("/{id}/complete", vec![post(Op::Complete, session::complete)]);
+    at("/{id}/clear", vec![post(Op::Clear, care::clear)]);
+    at("/{id}/notes", vec![get(Op::ReadNotes, care::notes), post(Op::AddNote, care::add_note)]);
     at("/{id}/report", vec![post(Op::Report, alerts::report)]);
     at(
         "/{id}/consent",
@@ -61,6 +63,7 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/sessions", vec![get(Op::ListSessions, lists::sessions)]);
     at("/alerts", vec![get(Op::ListAlerts, alerts::list)]);
     at("/alerts/{id}/acknowledge", vec![post(Op::AcknowledgeAlert, alerts::acknowledge)]);
+    at("/alerts/{id}/own", vec![post(Op::OwnAlert, care::own)]);
     at("/analytics/daily", vec![get(Op::ReadDailyCounters, lists::daily)]);
     at("/analytics/yearly", vec![get(Op::ReadYearlyCounters, lists::yearly)]);
     at("/keys", vec![get(Op::ListKeys, keys::list), post(Op::CreateKey, keys::create)]);

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod care;
 pub mod clinicians;
 pub mod consent;
 pub mod credentials;

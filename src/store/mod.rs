@@ -24,6 +24,7 @@
 //! do its work, or that nobody knows whether it did.
 
 mod alerts;
+mod care;
 mod clinicians;
 mod counters;
 mod credentials;
@@ -46,6 +47,7 @@ pub use alerts::{
     ALERT_KEPT, Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertPlace, AlertQuery, OPEN_MAX,
     REPORTS_MAX, Report, Reported,
 };
+pub use care::{Care, Noted};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
@@ -61,7 +63,7 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Credentials + Clinicians + Ledger + Send + Sync + 'static {
+pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'static {
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

@@ -70,6 +70,8 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
             let text = ConsentText::embedded().expect("sound");
             json!({ "version": text.version, "hash": text.hash })
         }
+        Operation::Clear => json!({ "reason": "seen today" }),
+        Operation::AddNote => json!({ "text": "a note" }),
         Operation::CreateKey => json!({ "label": "made" }),
         Operation::AddClinician => json!({ "name": "made", "password": "twelve letters" }),
         Operation::LogIn => json!({ "name": "nobody", "password": "twelve letters" }),

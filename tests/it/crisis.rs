@@ -54,11 +54,25 @@ async fn all_answered_by_the_dialogue(server: &Server, what: &str) -> Vec<Durati
         );
         assert!(!said(&turn).contains("BABBLE") && said(&turn).contains("an AI"), "{what}: {text}");
         assert!(turn["safety"]["resources"].as_array().is_some_and(|lines| !lines.is_empty()));
-        assert!(turn["model_ms"] == 0.0 && turn["storage"] == "embedded", "{what}: {text}");
+        // On a machine that stalls the answer goes ahead of its commit.
+        let storage = turn["storage"].as_str();
+        assert!(turn["model_ms"] == 0.0 && matches!(storage, Some("embedded" | "none")), "{what}: {text}");
+    }
+    for n in 0..times.len() {
+        until_stored(server, &format!("s{n}")).await;
     }
     assert!(times.len() >= INPUTS_MIN, "{} inputs", times.len());
     times.sort_unstable();
     times
+}
+
+/// What was answered ahead of its commit is stored behind it.
+async fn until_stored(server: &Server, id: &str) {
+    let began = Instant::now();
+    while server.session(id).await["turn_count"] == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{id} is not stored");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use attune::access::{CredentialHash, PasswordHash};
+use attune::domain::alert::{Alert, AlertId};
 use attune::domain::audit::{Entry, Head, Sealed};
 use attune::domain::consent::ConsentChange;
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
+use attune::domain::note::Note;
 use attune::store::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Claim, Clinician, Clinicians,
-    Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials, DailyCounters, Gate,
-    HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Nudge, ProtocolVersion, Raise,
-    Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition,
-    Transitioned, YearlyCounters,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Claim, Clinician,
+    Clinicians, Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials,
+    DailyCounters, Gate, HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Noted,
+    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
+    Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
@@ -184,6 +186,26 @@ impl Ledger for Faulty {
 
     async fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError> {
         self.inner.chain(org, from, most).await
+    }
+}
+
+#[async_trait]
+impl Care for Faulty {
+    async fn note(&self, session: &SessionKey, note: Note) -> Result<Noted, StoreError> {
+        self.inner.note(session, note).await
+    }
+
+    async fn notes(&self, session: &SessionKey) -> Result<Option<Vec<Note>>, StoreError> {
+        self.inner.notes(session).await
+    }
+
+    async fn own(
+        &self,
+        org: &OrgId,
+        alert: &AlertId,
+        owner: Option<String>,
+    ) -> Result<Option<Alert>, StoreError> {
+        self.inner.own(org, alert, owner).await
     }
 }
 

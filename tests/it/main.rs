@@ -15,6 +15,7 @@ mod access;
 mod alerts;
 mod audit;
 mod bad_input;
+mod care;
 mod carried;
 mod chat;
 mod clients;

@@ -47,6 +47,8 @@ pub struct AlertBody {
     pub note: Option<AlertNote>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub cleared_at: Option<Timestamp>,
+    /// The clinician who looks after it.
+    pub owner: Option<String>,
 }
 
 impl AlertBody {
@@ -67,6 +69,7 @@ impl AlertBody {
             acknowledged_by: acknowledged.and_then(|seen| seen.by.clone()),
             note: acknowledged.and_then(|seen| seen.note),
             cleared_at: alert.cleared_at,
+            owner: alert.owner.clone(),
         }
     }
 }

@@ -105,6 +105,7 @@ fn opened(key: &SessionKey, client: &ClientKey, level: Level, at: Timestamp, ran
         state: AlertState::Open,
         acknowledged: None,
         cleared_at: None,
+        owner: None,
     }
 }
 
@@ -227,7 +228,7 @@ fn places(org: &OrgId, alert: &Alert) -> Vec<Vec<u8>> {
     prefixes.iter().map(|prefix| [prefix.as_slice(), alert.id.as_str().as_bytes()].concat()).collect()
 }
 
-fn decode_alert(bytes: &[u8]) -> Result<Alert, StoreError> {
+pub(super) fn decode_alert(bytes: &[u8]) -> Result<Alert, StoreError> {
     decode(bytes, "an alert")
 }
 

@@ -8,6 +8,7 @@
 //! Leases, queues and running turns live in memory only: a crash ends all turns.
 
 mod alerts;
+mod care;
 mod clinicians;
 mod command;
 mod commit;

@@ -50,6 +50,7 @@ impl Writer {
             && stored_create(tables, record)?.is_none()
             && count_under(&tables.exchanges, key)? == 0
             && count_under(&tables.replies, key)? == 0
+            && count_under(&tables.notes, key)? == 0
             && tables.alert_index.prefix(tables::of_sessions_alerts(key)).next().is_none()
             && tables.credentials.prefix(tables::of_holder(&Holder::Session(key.clone()))).next().is_none())
     }
@@ -142,6 +143,9 @@ impl Draft<'_> {
         let tables = self.change.tables;
         for entry in tables.exchanges.prefix(tables::of_session(key)) {
             self.change.batch.remove(&tables.exchanges, key_of(entry)?);
+        }
+        for entry in tables.notes.prefix(tables::of_session(key)) {
+            self.change.batch.remove(&tables.notes, key_of(entry)?);
         }
         for entry in tables.replies.prefix(tables::of_session(key)) {
             let (key, value) = pair_of(entry)?;

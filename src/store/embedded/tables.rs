@@ -58,6 +58,8 @@ pub(super) struct Tables {
     pub protocols: Keyspace,
     /// Credentials by hash, the hashes by holder, and clinicians by name.
     pub credentials: Keyspace,
+    /// What clinicians wrote down, by session.
+    pub notes: Keyspace,
     /// What was done: outboxes, chains and their heads.
     pub audit: Keyspace,
     /// The number of the next entry of an outbox. Atomic, because the tables are shared; the writer alone counts.
@@ -86,6 +88,7 @@ impl Tables {
             alert_index: table("alert_index")?,
             protocols: table("protocols")?,
             credentials: table("credentials")?,
+            notes: table("notes")?,
             audit: table("audit")?,
             next_entry: Arc::default(),
             db,

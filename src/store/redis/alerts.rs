@@ -135,7 +135,7 @@ fn unreadable() -> StoreError {
 }
 
 /// What is empty in the hash is not there.
-fn alert_of(id: AlertId, fields: &Fields) -> Result<Alert, StoreError> {
+pub(super) fn alert_of(id: AlertId, fields: &Fields) -> Result<Alert, StoreError> {
     let text = |name: &str| fields.text(name).filter(|text| !text.is_empty());
     let time = |name: &str| text(name).and_then(micros);
     let acknowledged = time("acknowledged_at").map(|at| Acknowledgement {
@@ -156,5 +156,6 @@ fn alert_of(id: AlertId, fields: &Fields) -> Result<Alert, StoreError> {
         state: text("state").and_then(AlertState::parse).ok_or_else(unreadable)?,
         acknowledged,
         cleared_at: time("cleared_at"),
+        owner: text("owner").map(str::to_owned),
     })
 }

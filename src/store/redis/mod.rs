@@ -8,6 +8,7 @@ mod scripts;
 mod value;
 
 mod alerts;
+mod care;
 mod claim;
 mod clinicians;
 mod commit;

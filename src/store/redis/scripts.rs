@@ -35,6 +35,8 @@ pub(super) struct Scripts {
     pub revoke: Script,
     pub credentials: Script,
     pub attempt: Script,
+    pub note: Script,
+    pub own: Script,
     pub seal: Script,
     pub clinician: Script,
 }
@@ -78,6 +80,8 @@ impl Scripts {
             issue: Script::of("issue", &[source!("issue")]),
             present: Script::of("present", &[source!("present")]),
             revoke: Script::of("revoke", &[source!("revoke")]),
+            note: Script::of("note", &[source!("note")]),
+            own: Script::of("own", &[source!("own")]),
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[source!("clinician")]),

@@ -2,6 +2,7 @@
 
 mod alert_ends;
 mod alerts;
+mod care;
 mod clinicians;
 mod consent;
 mod credentials;
@@ -171,6 +172,12 @@ macro_rules! behaviours {
                 organisations_have_audits_of_their_own,
                 every_change_of_a_level_or_a_status_is_entered_with_it,
                 a_turn_that_raises_the_level_and_a_sweep_that_expires_are_entered,
+            }
+            care {
+                notes_are_kept_in_order_once_each_and_outlive_a_crash_and_turns,
+                a_session_has_so_many_notes_and_no_more,
+                notes_go_with_their_session_by_removal_and_by_time,
+                an_alert_is_somebodys_until_it_is_anothers_or_nobodys,
             }
             lists {
                 the_list_shows_the_latest_first,
