@@ -141,6 +141,7 @@ operations! {
     Clear: "POST" "/session/{id}/clear" => roles(NO, NO, OWN, NO);
     AddNote: "POST" "/session/{id}/notes" => roles(NO, NO, OWN, NO);
     ReadNotes: "GET" "/session/{id}/notes" => roles(NO, NO, OWN, NO);
+    Export: "GET" "/session/{id}/export" => roles(OWN, OWN, OWN, NO);
     MintToken: "POST" "/session/{id}/tokens" => roles(NO, OWN, NO, NO);
     RevokeTokens: "DELETE" "/session/{id}/tokens" => roles(OWN, OWN, NO, NO);
     RefreshToken: "POST" "/session/{id}/tokens/refresh" => roles(OWN, NO, NO, NO);
@@ -193,6 +194,10 @@ impl Operation {
     #[must_use]
     pub fn watch(self) -> Watch {
         let row = self.row();
+        // All of a person in one answer: whoever asks for that is written down.
+        if self == Self::Export {
+            return Watch::Change;
+        }
         if row.access == Access::Anyone || Self::UNWATCHED.contains(&self) {
             return Watch::No;
         }

@@ -1,9 +1,12 @@
 //! Sealing entries into the chain, and walking it.
 
 use crate::access::{Secret, is_same};
-use crate::domain::audit::{Head, Sealed};
-use crate::domain::id::OrgId;
+use crate::domain::audit::{Entry, Head, Sealed};
+use crate::domain::id::{OrgId, SessionKey};
 use crate::store::{Store, StoreError};
+
+/// Records that are looked at together.
+const STEP: usize = 1_000;
 
 /// Seals entries behind a head. The new head with them.
 pub(super) fn seal(secret: &Secret, org: &OrgId, before: &Head, entries: Vec<String>) -> (Vec<Sealed>, Head) {
@@ -90,6 +93,27 @@ pub async fn verify(
     let (records, mac) = (walk.seq, walk.mac.clone());
     let broken = broken.or_else(|| walk.end(&head, noted).err());
     Ok(Verified { records, mac, broken })
+}
+
+/// What the chain holds of a session. Looks through all of it: an export is rare.
+///
+/// # Errors
+/// The store's.
+pub async fn of_session(store: &dyn Store, key: &SessionKey) -> Result<Vec<Sealed>, StoreError> {
+    let is_its = |sealed: &Sealed| {
+        let entry = serde_json::from_str::<Entry>(&sealed.entry);
+        entry.is_ok_and(|entry| entry.session.as_deref() == Some(key.id.as_str()))
+    };
+    let (mut found, mut from) = (Vec::new(), 1);
+    loop {
+        let records = store.chain(&key.org, from, STEP).await?;
+        let count = records.len();
+        found.extend(records.into_iter().filter(is_its));
+        if count < STEP {
+            return Ok(found);
+        }
+        from += count as u64;
+    }
 }
 
 /// A walk along a chain, record by record from the first.

@@ -20,6 +20,7 @@ pub mod openapi;
 mod passwords;
 pub mod problem;
 mod query;
+mod rights;
 mod routes;
 mod session;
 mod sse;

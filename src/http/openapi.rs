@@ -1,5 +1,8 @@
 //! The `OpenAPI` 3.1 description, made from the handlers, with what every operation may answer added to each.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -10,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 use crate::access::{self, Access};
 
 use super::{
-    alerts, audit, care, clinicians, consent, health, input, keys, lists, login, problem, session, statement,
-    tokens, turns,
+    alerts, audit, care, clinicians, consent, health, input, keys, lists, login, problem, rights, session,
+    statement, tokens, turns,
 };
 
 #[derive(OpenApi)]
@@ -23,6 +26,7 @@ use super::{
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
+        rights::export,
         care::clear, care::add_note, care::notes, care::own,
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller, audit::show, audit::verify,
         clinicians::add, clinicians::list, clinicians::reset, clinicians::remove, login::login, login::logout, login::change_password,
@@ -92,5 +96,57 @@ fn add(operation: &mut Operation, statuses: &[u16]) {
             .content("application/problem+json", problem)
             .build();
         operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
+    }
+}
+
+/// The schema of an export by itself, for whoever reads one without the rest of the description.
+#[must_use]
+pub fn export_schema() -> Value {
+    let description = serde_json::to_value(Description::openapi()).unwrap_or_default();
+    let schemas = &description["components"]["schemas"];
+    let (mut named, mut waiting) = (BTreeMap::new(), vec!["Export".to_owned()]);
+    while let Some(name) = waiting.pop() {
+        let schema = schemas[&name].clone();
+        waiting.extend(
+            references(&schema).into_iter().filter(|other| !named.contains_key(other) && *other != name),
+        );
+        named.insert(name, schema);
+    }
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "An export of one session of Attune",
+        "$ref": "#/components/schemas/Export",
+        "$defs": named,
+    });
+    point_to_defs(&mut schema);
+    schema
+}
+
+const COMPONENTS: &str = "#/components/schemas/";
+
+/// The names of the schemas that one refers to.
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(members) => {
+            let own =
+                members.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(COMPONENTS));
+            let deeper = members.values().flat_map(references);
+            own.map(str::to_owned).into_iter().chain(deeper).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+fn point_to_defs(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(name)) = members.get_mut("$ref") {
+                *name = name.replace(COMPONENTS, "#/$defs/");
+            }
+            members.values_mut().for_each(point_to_defs);
+        }
+        Value::Array(items) => items.iter_mut().for_each(point_to_defs),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

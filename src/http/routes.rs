@@ -8,8 +8,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, audit, care, clinicians, consent, docs, guard, health, input, keys, lists, login, session,
-    statement, tokens, turns,
+    alerts, audit, care, clinicians, consent, docs, guard, health, input, keys, lists, login, rights,
+    session, statement, tokens, turns,
 };
 use crate::access::Operation as Op;
 
@@ -42,6 +42,7 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/resume", vec![post(Op::Resume, session::resume)]);
     at("/{id}/complete", vec![post(Op::Complete, session::complete)]);
     at("/{id}/clear", vec![post(Op::Clear, care::clear)]);
+    at("/{id}/export", vec![get(Op::Export, rights::export)]);
     at("/{id}/notes", vec![get(Op::ReadNotes, care::notes), post(Op::AddNote, care::add_note)]);
     at("/{id}/report", vec![post(Op::Report, alerts::report)]);
     at(

@@ -53,6 +53,7 @@ mod resp;
 mod retrieval;
 mod rig;
 mod rig_wire;
+mod rights;
 mod safety_cli;
 mod seed_program;
 mod server;

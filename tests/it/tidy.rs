@@ -387,6 +387,15 @@ fn the_table_of_problems_in_the_docs_equals_the_code() {
 }
 
 #[test]
+fn the_published_schema_of_an_export_equals_the_code() {
+    let written: serde_json::Value =
+        serde_json::from_str(&read("docs/export.schema.json")).expect("it is JSON");
+    let expected = attune::http::openapi::export_schema();
+    let shown = serde_json::to_string_pretty(&expected).expect("it is JSON");
+    assert!(written == expected, "docs/export.schema.json should be:\n{shown}\n(its end)");
+}
+
+#[test]
 fn the_table_of_who_may_do_what_in_the_docs_equals_the_code() {
     assert!(
         read("docs/access.md").contains(&matrix::markdown()),

@@ -52,7 +52,7 @@ pub struct RecordBody {
 }
 
 impl RecordBody {
-    fn of(sealed: &Sealed) -> Self {
+    pub fn of(sealed: &Sealed) -> Self {
         let entry = serde_json::from_str::<Entry>(&sealed.entry).ok();
         let at = entry.as_ref().map(|entry| Timestamp::from_micros(entry.at_us));
         let action = entry.as_ref().map(|entry| entry.action.clone());
