@@ -16,6 +16,7 @@ mod protocol;
 mod safety;
 mod serve;
 mod sessions;
+mod setup;
 mod signals;
 mod source;
 
@@ -90,6 +91,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Setup(asked) => runtime()?.block_on(setup::run(&config, asked)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&config, command)),
         Command::Clinicians(command) => runtime()?.block_on(clinicians::run(&config, command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(&config, command)),

@@ -20,6 +20,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the server (also with no command).
     Serve,
+    /// Answer a few questions, and have `.env`, keys and the first clinician made.
+    Setup(Setup),
     /// Talk with a running server, here in the terminal.
     Chat {
         /// The session to come back to; without one, a new session is opened.
@@ -57,6 +59,20 @@ pub(super) enum Command {
     /// Try the model that writes replies, or make it ready.
     #[command(subcommand)]
     Model(Model),
+}
+
+/// What is not given is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Setup {
+    /// Two letters of a country whose crisis lines are shown; empty for the international finder.
+    #[arg(long)]
+    pub(super) country: Option<String>,
+    /// Supervised where clinicians look after people, `self_help` where there are none.
+    #[arg(long)]
+    pub(super) mode: Option<String>,
+    /// The name of the first clinician; empty for none yet.
+    #[arg(long)]
+    pub(super) clinician: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

@@ -33,7 +33,7 @@ pub(super) async fn run(config: &Config, command: Clinicians) -> Result<ExitCode
 }
 
 impl Source {
-    async fn add_clinician(&self, asked: &Value) -> Result<Value, Failure> {
+    pub(super) async fn add_clinician(&self, asked: &Value) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.add_clinician(asked).await,
             Self::Server { client, url } => {

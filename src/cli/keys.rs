@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, command: Keys) -> Result<ExitCode, Fail
 }
 
 impl Source {
-    async fn create_key(&self, asked: &Value) -> Result<Value, Failure> {
+    pub(super) async fn create_key(&self, asked: &Value) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.create_key(asked).await,
             Self::Server { client, url } => {

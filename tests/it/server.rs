@@ -8,6 +8,7 @@ use attune::app::App;
 use attune::clock::{Entropy, ManualClock};
 use attune::config::Config;
 use attune::domain::time::Timestamp;
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -91,6 +92,20 @@ impl Server {
         Self::run(all, data, ManualClock::at(start), SEED).await
     }
 
+    /// One that needs a credential, with an app's key in a header of every request.
+    pub async fn with_key() -> Self {
+        let bootstrap = format!("attune_key_{}", "A".repeat(43));
+        let mut server =
+            Self::with(&[("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", &bootstrap)]).await;
+        let made =
+            server.request(Method::POST, "/keys").bearer_auth(bootstrap).json(&json!({ "label": "an app" }));
+        let key = server.send(made).await.ok()["key"].as_str().expect("a key").to_owned();
+        let headers = [(HeaderName::from_static("x-api-key"), HeaderValue::from_str(&key).expect("plain"))];
+        let client = reqwest::Client::builder().default_headers(headers.into_iter().collect());
+        server.client = client.build().expect("a client");
+        server
+    }
+
     /// A second server beside this one, with the same variables and clock: of one deployment where these name a Redis.
     pub async fn another(&self) -> Self {
         let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
@@ -149,6 +164,23 @@ impl Server {
             }
         }
         bytes
+    }
+
+    /// Every key and value of its store, which it has to stop for.
+    pub async fn tables(&mut self) -> String {
+        use fjall::Readable as _;
+        self.stop().await;
+        let database = fjall::Database::builder(self.data.path().join("store")).open().expect("it opens");
+        let (snapshot, mut all) = (database.snapshot(), Vec::new());
+        for name in database.list_keyspace_names() {
+            let table = database.keyspace(&name, fjall::KeyspaceCreateOptions::default).expect("it is there");
+            for entry in snapshot.iter(&table) {
+                let (key, value) = entry.into_inner().expect("readable");
+                all.extend(key.iter().chain(value.iter()).chain(b"\n"));
+            }
+        }
+        assert!(!all.is_empty());
+        String::from_utf8_lossy(&all).into_owned()
     }
 
     pub fn addr(&self) -> &str {

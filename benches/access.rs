@@ -1,0 +1,160 @@
+//! Whether the time of an answer tells an unknown session from somebody else's: pairs of requests, one after the other, in
+//! an order that is drawn, and a rank test over their times.
+//!
+//! `cargo bench --bench access`; `ACCESS_BENCH_PAIRS` sets how many pairs, `ACCESS_BENCH_REDIS` names a Redis to be used in
+//! the place of the embedded store.
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "a measurement"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attune::access::{Kind, RawCredential};
+use attune::app::App;
+use attune::clock::{Entropy, SystemClock};
+use attune::config::Config;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+const PAIRS: usize = 2_000;
+const WARM_UP: usize = 500;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(measure());
+}
+
+async fn measure() {
+    let entropy = Arc::new(Entropy::system());
+    let bootstrap = RawCredential::make(Kind::Key, &entropy);
+    let home = tempfile::tempdir().expect("a directory");
+    let config = config(home.path(), bootstrap.expose());
+    let app = App::start_with(&config, Arc::new(SystemClock), Arc::clone(&entropy)).await.expect("it starts");
+    let desk = Desk { client: Client::new(), base: format!("http://{}", app.addr) };
+    let ours = desk.key(bootstrap.expose(), "default").await;
+    let theirs = desk.key(bootstrap.expose(), "clinic").await;
+    let token = desk.session(&ours, "mine").await;
+    desk.session(&theirs, "foreign").await;
+    desk.session(&ours, "another").await;
+    let pairs = std::env::var("ACCESS_BENCH_PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(PAIRS);
+    for (who, credential, foreign) in [("an app", &ours, "foreign"), ("a client", &token, "another")] {
+        let (unknown, foreign) = desk.pairs(credential, ("unknown", foreign), pairs, &entropy).await;
+        tell(who, &unknown, &foreign);
+    }
+    app.stop().await;
+}
+
+fn config(home: &std::path::Path, bootstrap: &str) -> Config {
+    let mut variables: BTreeMap<String, String> = [
+        ("ATTUNE_ADDR", "127.0.0.1:0"),
+        ("ATTUNE_AUTH", "required"),
+        ("ATTUNE_WORKERS", "1"),
+        ("ATTUNE_LOG", "off"),
+        ("ATTUNE_BOOTSTRAP_KEY", bootstrap),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    variables.insert("ATTUNE_DATA".to_owned(), home.display().to_string());
+    if let Ok(url) = std::env::var("ACCESS_BENCH_REDIS") {
+        variables.insert("REDIS_URL".to_owned(), url);
+        variables.insert("REDIS_PREFIX".to_owned(), "access-bench:".to_owned());
+    }
+    Config::from_variables(variables).expect("a sound configuration")
+}
+
+struct Desk {
+    client: Client,
+    base: String,
+}
+
+impl Desk {
+    async fn post(&self, path: &str, credential: &str, body: &Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(credential).json(body);
+        request.send().await.expect("it answers").json().await.expect("JSON")
+    }
+
+    async fn key(&self, bootstrap: &str, org: &str) -> String {
+        let made = self.post("/keys", bootstrap, &json!({ "label": "bench", "organisation": org })).await;
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
+    async fn session(&self, app: &str, id: &str) -> String {
+        let made = self.post("/session/create", app, &json!({ "session_id": id })).await;
+        made["session_token"].as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn time(&self, credential: &str, id: &str) -> Duration {
+        let request = self.client.get(format!("{}/session/{id}", self.base)).bearer_auth(credential);
+        let began = Instant::now();
+        let answer = request.send().await.expect("it answers");
+        assert_eq!(answer.status(), 404, "it must not be the caller's own");
+        let _body = answer.bytes().await.expect("a whole body");
+        began.elapsed()
+    }
+
+    /// Times of the first and of the second, in pairs whose order is drawn.
+    async fn pairs(
+        &self,
+        credential: &str,
+        ids: (&str, &str),
+        pairs: usize,
+        entropy: &Entropy,
+    ) -> (Vec<Duration>, Vec<Duration>) {
+        let (mut first, mut second) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs));
+        for n in 0..pairs + WARM_UP {
+            let (one, other) = if entropy.u64() & 1 == 0 {
+                let one = self.time(credential, ids.0).await;
+                (one, self.time(credential, ids.1).await)
+            } else {
+                let other = self.time(credential, ids.1).await;
+                (self.time(credential, ids.0).await, other)
+            };
+            if n >= WARM_UP {
+                first.push(one);
+                second.push(other);
+            }
+        }
+        (first, second)
+    }
+}
+
+fn tell(who: &str, unknown: &[Duration], foreign: &[Duration]) {
+    let middle = |times: &[Duration]| {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    let z = mann_whitney(unknown, foreign);
+    println!(
+        "{who}: {} pairs, unknown p50 {:?}, foreign p50 {:?}, Mann-Whitney z {z:+.2} (told apart at 1 % beyond 2.58): {}",
+        unknown.len(),
+        middle(unknown),
+        middle(foreign),
+        if z.abs() < 2.58 { "not told apart" } else { "TOLD APART" }
+    );
+}
+
+/// How far the ranks of two samples lie apart, in standard deviations.
+fn mann_whitney(one: &[Duration], other: &[Duration]) -> f64 {
+    let mut all: Vec<(Duration, bool)> =
+        one.iter().map(|time| (*time, true)).chain(other.iter().map(|time| (*time, false))).collect();
+    all.sort_unstable();
+    let mut rank_sum = 0.0;
+    let mut at = 0;
+    while at < all.len() {
+        let end = at + all[at..].iter().take_while(|(time, _)| *time == all[at].0).count();
+        // Equal times share their ranks.
+        let rank = (at + 1 + end) as f64 / 2.0;
+        rank_sum += rank * all[at..end].iter().filter(|(_, is_one)| *is_one).count() as f64;
+        at = end;
+    }
+    let (n, m) = (one.len() as f64, other.len() as f64);
+    let u = rank_sum - n * (n + 1.0) / 2.0;
+    (u - n * m / 2.0) / (n * m * (n + m + 1.0) / 12.0).sqrt()
+}
