@@ -3,7 +3,7 @@
 //! # The layers, and which may know which
 //!
 //! ```text
-//! domain <- redis <- store, access, llm <- retrieval <- turn <- http <- app <- cli, main
+//! domain <- redis <- store, access, llm <- audit, retrieval <- turn <- http <- app <- cli, main
 //! ```
 //!
 //! An arrow is never reversed. A module's contract may be used by its sisters, its adapters never.

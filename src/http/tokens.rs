@@ -59,15 +59,21 @@ pub async fn refresh(
     Err(refused())
 }
 
-/// Revoke all tokens and tickets of the session: nobody who holds one is let in any more.
+/// Revoke all tokens and tickets of the session, and of the first of its line, whose tokens reach it too: nobody who holds
+/// one is let in any more.
 #[utoipa::path(
     delete, path = "/api/v1/session/{id}/tokens", tag = "credentials", params(("id" = String, Path)),
     responses((status = 200, description = "How many were revoked", body = RevokedBody))
 )]
 pub async fn revoke(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
-    let revoked = state.store().revoke(Holder::Session(key.clone()), None).await?;
+    let snapshot = state.store().read(&key).await?;
+    let first = snapshot.as_ref().and_then(|snapshot| snapshot.session.successor_of.clone());
+    let mut revoked = state.store().revoke(Holder::Session(key.clone()), None).await?;
+    if let Some(first) = first {
+        revoked += state.store().revoke(Holder::Session(key.with_id(first)), None).await?;
+    }
     // Tokens may outlive their session; where there is neither, there is nothing here.
-    if revoked == 0 && state.store().read(&key).await?.is_none() {
+    if revoked == 0 && snapshot.is_none() {
         return Err(Problem::not_found());
     }
     Ok(HttpResponse::Ok().json(RevokedBody { revoked }))

@@ -350,6 +350,8 @@ async fn a_clients_token_reaches_what_succeeds_its_session_and_nothing_that_only
     get(&server, &format!("/session/{successor}"), &token).await.ok();
     let of_nine = text(&post(&server, "/session/s.9/tokens", &app, &json!({})).await.ok(), "session_token");
     get(&server, &format!("/session/{successor}"), &of_nine).await.problem(404, "not_found");
+    delete(&server, &format!("/session/{successor}/tokens"), &app).await.ok();
+    get(&server, &format!("/session/{successor}"), &token).await.problem(401, "unauthorized");
 }
 
 #[tokio::test]

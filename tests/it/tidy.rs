@@ -52,7 +52,7 @@ fn layer(path: &str) -> &str {
     path.split(['/', '.']).next().unwrap_or(path)
 }
 
-/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- retrieval <- turn <- http <- app <- cli, main`.
+/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, retrieval <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
