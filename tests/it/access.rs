@@ -8,6 +8,7 @@ use attune::domain::consent::ConsentText;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::process;
 use crate::redis_server::RedisServer;
 use crate::server::{Answer, Server};
 
@@ -418,4 +419,44 @@ async fn a_bad_key_is_asked_for_in_vain_and_told_why() {
     let listed = get(&server, "/keys", &admin).await.ok();
     assert_eq!(listed["keys"].as_array().map(Vec::len), Some(1));
     assert!(!listed.to_string().contains("attune_key_"));
+}
+
+/// Everything that is let in and everything that is not, with all that can be logged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_credential_reaches_the_logs_the_metrics_or_the_body_of_a_refusal() {
+    let (home, client) = (process::directory(), process::client());
+    let log = home.path().join("log");
+    let variables = [("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP)];
+    let process = process::Process::start_logging(home.path(), &variables, &log);
+    let url = process.url.clone();
+    let send = async |method: Method, path: &str, credential: &str, body: Value| {
+        let request = client.request(method, format!("{url}{path}")).bearer_auth(credential).json(&body);
+        request.send().await.expect("answered").text().await.expect("text")
+    };
+    let field = |text: &str, name: &str| text_of(text, name);
+    let app = field(&send(Method::POST, "/keys", BOOTSTRAP, json!({ "label": "app" })).await, "key");
+    let token = field(
+        &send(Method::POST, "/session/create", &app, json!({ "session_id": "s" })).await,
+        "session_token",
+    );
+    let added = json!({ "name": "ana", "password": PASSWORD });
+    send(Method::POST, "/clinicians", BOOTSTRAP, added.clone()).await;
+    send(Method::POST, "/login", "", added).await;
+    let guess = RawCredential::make(Kind::Key, &Entropy::seeded(5)).expose().to_owned();
+    let mut told = String::new();
+    for credential in [app.as_str(), &token, BOOTSTRAP, &guess] {
+        for path in ["/session/s", "/keys", "/caller", "/session/nobody", "/metrics"] {
+            told.push_str(&send(Method::GET, path, credential, Value::Null).await);
+        }
+    }
+    told.push_str(&process.end_of_log(&log));
+    assert!(told.contains("answered") && told.contains("unauthorized"), "it does log, and does refuse");
+    for secret in [app.as_str(), &token, BOOTSTRAP, &guess, PASSWORD] {
+        let plain = secret.splitn(3, '_').last().expect("the last part");
+        assert!(!told.contains(&plain[..plain.len().min(20)]), "a credential is told");
+    }
+}
+
+fn text_of(body: &str, field: &str) -> String {
+    text(&serde_json::from_str(body).expect("JSON"), field)
 }

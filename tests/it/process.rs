@@ -37,6 +37,21 @@ impl Process {
         Self { child, url }
     }
 
+    /// Writes everything that it logs into a file.
+    pub fn start_logging(data: &Path, variables: &[(&str, &str)], log: &Path) -> Self {
+        let logs = [("ATTUNE_LOG", "trace"), ("ATTUNE_LOG_FORMAT", "json")];
+        let mut command = attune(data, &[&logs, variables].concat());
+        command.stderr(std::fs::File::create(log).expect("a file"));
+        Self::spawn(command)
+    }
+
+    /// Stops it, and reads its log to the end.
+    pub fn end_of_log(mut self, log: &Path) -> String {
+        self.signal("-TERM");
+        self.child.wait().expect("it ends");
+        std::fs::read_to_string(log).expect("readable")
+    }
+
     /// May open only so many files.
     fn start_limited(data: &Path, files: usize) -> Self {
         let mut limited = Command::new("sh");
@@ -495,17 +510,9 @@ fn it_tells_its_version_and_helps() {
 async fn no_word_of_a_person_reaches_the_logs() {
     let (home, client) = (directory(), client());
     let log = home.path().join("log");
-    let file = std::fs::File::create(&log).expect("a file");
     let marker = "zebrafinch";
     let fake = FakeModel::with(Script { reply: Reply::always(marker), ..Script::default() }).await;
-    let (model, logs) = (fake.url(), [("ATTUNE_LOG", "trace"), ("ATTUNE_LOG_FORMAT", "json")]);
-    let mut command = attune(home.path(), &[logs[0], logs[1], ("OLLAMA_BASE_URL", &model)]);
-    let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    let url =
-        line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
-    let process = Process { child, url };
+    let process = Process::start_logging(home.path(), &[("OLLAMA_BASE_URL", &fake.url())], &log);
     for fault in [None, Some(Fault::ErrorLine), Some(Fault::WrongJson), Some(Fault::Status(500))] {
         fake.fail(fault);
         input(&client, &process.url, "m", &format!("{marker} I want to feel calm")).await.expect("answered");
@@ -529,10 +536,7 @@ async fn no_word_of_a_person_reaches_the_logs() {
         .text()
         .await
         .expect("text");
-    process.signal("-TERM");
-    let mut process = process;
-    process.child.wait().expect("it ends");
-    let logged = std::fs::read_to_string(&log).expect("readable");
+    let logged = process.end_of_log(&log);
     assert!(logged.contains("the safety level rose"), "it does log");
     assert!(!fake.requests().is_empty() && !logged.contains(marker) && !metrics.contains(marker));
 }
