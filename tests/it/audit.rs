@@ -257,3 +257,31 @@ async fn two_servers_seal_one_chain() {
     assert_eq!(of(&house.records().await, "read_history").len(), 60);
     assert_eq!(house.verified("").await["whole"], true);
 }
+
+/// Killed at once after its answers, six times on each store: what was answered was written down, and is sealed by the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_an_access_and_its_sealing_the_server_loses_no_record() {
+    for is_redis in [false, true] {
+        let redis = is_redis.then(RedisServer::start);
+        let url = redis.as_ref().map(RedisServer::url).unwrap_or_default();
+        let variables =
+            [("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP), ("REDIS_URL", &url)];
+        let (home, client, mut answered) = (process::directory(), process::client(), 0);
+        for round in 0..6 {
+            let server = process::Process::start(home.path(), &variables);
+            for _ in 0..=round {
+                let read = client.get(format!("{}/keys", server.url)).bearer_auth(BOOTSTRAP).send().await;
+                assert_eq!(read.expect("answered").status(), 200);
+                answered += 1;
+            }
+            server.kill();
+        }
+        // Seals what is left, and says how much there is.
+        process::run(home.path(), &variables, &["audit", "verify"]);
+        let output = process::run(home.path(), &variables, &["audit", "export"]);
+        let records = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(records.lines().filter(|line| line.contains("list_keys")).count(), answered);
+        let verified = process::run(home.path(), &variables, &["audit", "verify"]);
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    }
+}
