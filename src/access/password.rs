@@ -12,6 +12,9 @@ use crate::clock::Entropy;
 pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=256;
 
 const SALT_BYTES: usize = 16;
+/// Parameters and lengths as the library sets them, and a hash that nothing was ever hashed to.
+const DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Of a password that is made here: 120 random bits, without letters that look alike.
 const MADE_CHARS: usize = 24;
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
@@ -29,6 +32,12 @@ impl PasswordHash {
         let hashed = Argon2::default().hash_password_with_salt(password.expose_secret().as_bytes(), &salt);
         // The parameters are sound, and salt and password within what Argon2 takes. Nothing matches an empty hash.
         Self(hashed.map(|hash: Phc| hash.to_string()).unwrap_or_default())
+    }
+
+    /// One that no password is known to match, and that takes as long to compare with as any: for where there is nobody.
+    #[must_use]
+    pub fn decoy() -> Self {
+        Self(DECOY.to_owned())
     }
 
     #[must_use]
@@ -82,6 +91,17 @@ mod tests {
         let hash = PasswordHash::of(&password, &entropy);
         let printed = format!("{password:?} {hash:?}");
         assert!(!printed.contains(password.expose_secret()) && !printed.contains(&hash.0));
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_real_hash_does_and_lets_nobody_in() {
+        let entropy = Entropy::seeded(1);
+        let password = make_password(&entropy);
+        let (decoy, real) = (PasswordHash::decoy(), PasswordHash::of(&password, &entropy));
+        let parts = |hash: &PasswordHash| hash.0.rsplitn(3, '$').map(str::len).collect::<Vec<_>>();
+        assert_eq!(parts(&decoy), parts(&real));
+        assert!(real.0.starts_with(decoy.0.rsplitn(3, '$').last().unwrap_or_default()));
+        assert!(Phc::new(&decoy.0).is_ok() && !decoy.verify(&password));
     }
 
     #[test]

@@ -66,8 +66,7 @@ pub struct Verified {
     pub broken: Option<Broken>,
 }
 
-/// Walks an organisation's chain, so many records at a time, and compares it with one that was noted before, as its
-/// number and its hash.
+/// Walks an organisation's chain, and compares it with a record that was noted before, as its number and its hash.
 ///
 /// # Errors
 /// The store's. What is wrong with the chain is what was found.
@@ -76,14 +75,13 @@ pub async fn verify(
     secret: &Secret,
     org: &OrgId,
     noted: Option<&(u64, String)>,
-    step: usize,
 ) -> Result<Verified, StoreError> {
     // Read before the chain, which goes on growing.
     let head = store.head(org).await?;
     let mut walk = Walk::new(secret, org);
     let mut broken = None;
     while broken.is_none() && walk.seq < head.seq {
-        let most = step.min(usize::try_from(head.seq - walk.seq).unwrap_or(step));
+        let most = STEP.min(usize::try_from(head.seq - walk.seq).unwrap_or(STEP));
         let records = store.chain(org, walk.seq + 1, most).await?;
         if records.is_empty() {
             break;
@@ -117,7 +115,7 @@ pub async fn of_session(store: &dyn Store, key: &SessionKey) -> Result<Vec<Seale
 }
 
 /// A walk along a chain, record by record from the first.
-pub struct Walk<'a> {
+struct Walk<'a> {
     secret: &'a Secret,
     org: &'a OrgId,
     seq: u64,
@@ -125,8 +123,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    #[must_use]
-    pub fn new(secret: &'a Secret, org: &'a OrgId) -> Self {
+    fn new(secret: &'a Secret, org: &'a OrgId) -> Self {
         Self { secret, org, seq: 0, mac: String::new() }
     }
 
@@ -134,7 +131,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn step(&mut self, sealed: &Sealed) -> Result<(), Broken> {
+    fn step(&mut self, sealed: &Sealed) -> Result<(), Broken> {
         let seq = self.seq + 1;
         if sealed.seq != seq {
             return Err(Broken::Misplaced(seq));
@@ -158,7 +155,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// What is wrong with the end.
-    pub fn end(self, head: &Head, noted: Option<&(u64, String)>) -> Result<u64, Broken> {
+    fn end(self, head: &Head, noted: Option<&(u64, String)>) -> Result<u64, Broken> {
         if let Some((seq, _)) = noted.filter(|(seq, _)| *seq > self.seq) {
             return Err(Broken::Rewound((self.seq + 1).min(*seq)));
         }

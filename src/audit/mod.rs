@@ -4,5 +4,5 @@
 mod chain;
 mod tend;
 
-pub use chain::{Broken, Verified, Walk, of_session, verify};
+pub use chain::{Broken, Verified, of_session, verify};
 pub use tend::{Auditor, tend};

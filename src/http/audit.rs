@@ -6,15 +6,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::access::Caller;
 
 use super::keys::org_of;
-use super::lists::PAGE_MAX;
+use super::lists::{PAGE_DEFAULT, PAGE_MAX};
 use super::problem::Problem;
 use super::query::Query;
 use super::state::State;
 use super::wire::audit::{AuditBody, VerifiedBody, noted};
-
-const PAGE_DEFAULT: usize = 100;
-/// Records that are looked at together.
-const STEP: usize = 1_000;
 
 /// Records of the chain, oldest first. What was done in the last moment is not sealed yet.
 #[utoipa::path(
@@ -55,6 +51,6 @@ pub async fn verify(
     let noted = query.parse("noted", "a number and a hash, like 12:0a1b", noted);
     let org = org_of(caller, query.text("organisation"))?;
     query.finish()?;
-    let found = crate::audit::verify(state.store(), &state.turns.secret, &org, noted.as_ref(), STEP).await?;
+    let found = crate::audit::verify(state.store(), &state.turns.secret, &org, noted.as_ref()).await?;
     Ok(HttpResponse::Ok().json(VerifiedBody::of(found)))
 }

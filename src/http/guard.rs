@@ -62,7 +62,7 @@ async fn admit(
         watch::refused(state, &caller, operation, request).await;
         return Err(Problem::new(Code::Forbidden, "the credential is not for this"));
     }
-    let watched = Watched::of(state, &caller, operation, request);
+    let watched = Watched::of(&caller, operation, request);
     if let Some(watched) = &watched {
         watched.ahead(state).await?;
     }

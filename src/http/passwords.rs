@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::access::{PasswordHash, make_password};
-use crate::clock::Entropy;
-
 use super::problem::{Code, Problem};
 
 /// Each takes 19 MiB and a core.
@@ -16,19 +13,18 @@ const WAITING_MAX: usize = 16;
 pub struct Passwords {
     working: Arc<Semaphore>,
     room: Arc<Semaphore>,
-    /// What a password is compared with where there is nobody to compare it with.
-    pub decoy: PasswordHash,
 }
 
-impl Passwords {
-    pub fn new(entropy: &Entropy) -> Self {
+impl Default for Passwords {
+    fn default() -> Self {
         Self {
             working: Arc::new(Semaphore::new(AT_ONCE)),
             room: Arc::new(Semaphore::new(AT_ONCE + WAITING_MAX)),
-            decoy: PasswordHash::of(&make_password(entropy), entropy),
         }
     }
+}
 
+impl Passwords {
     /// # Errors
     /// The problem that refuses when too many wait.
     pub async fn work<T: Send + 'static>(

@@ -22,19 +22,14 @@ pub struct Watched {
 
 impl Watched {
     /// `None` where the caller may do this unseen.
-    pub fn of(
-        state: &State,
-        caller: &Caller,
-        operation: Operation,
-        request: &ServiceRequest,
-    ) -> Option<Self> {
+    pub fn of(caller: &Caller, operation: Operation, request: &ServiceRequest) -> Option<Self> {
         let role = caller.role()?;
         let is_change = match (operation.watch(), role) {
             (Watch::No, _) | (Watch::Read, Role::Client | Role::App) => return None,
             (Watch::Read, Role::Clinician | Role::Admin) => false,
             (Watch::Change, _) => true,
         };
-        Some(Self { org: caller.org.clone(), entry: entry(state, caller, operation, request), is_change })
+        Some(Self::new(caller, operation, request, is_change))
     }
 
     /// Writes down what is about to be done.
@@ -58,23 +53,25 @@ impl Watched {
         let entry = Entry { at_us, outcome: Some(outcome), ..self.entry.clone() };
         Ok(state.store().enter(&self.org, entry).await?)
     }
+
+    fn new(caller: &Caller, operation: Operation, request: &ServiceRequest, is_change: bool) -> Self {
+        Self { org: caller.org.clone(), entry: entry(caller, operation, request), is_change }
+    }
 }
 
 /// Writes down that a credential was not for this. Best effort: it is refused whether or not.
 pub async fn refused(state: &State, caller: &Caller, operation: Operation, request: &ServiceRequest) {
-    let at_us = state.turns.clock.now().micros();
-    let entry = entry(state, caller, operation, request);
-    let refused = Entry { at_us, outcome: Some(Outcome::Refused), ..entry };
-    let _away = state.store().enter(&caller.org, refused).await;
+    let refused = Watched::new(caller, operation, request, false);
+    let _away = refused.enter(state, Outcome::Refused).await;
 }
 
-fn entry(state: &State, caller: &Caller, operation: Operation, request: &ServiceRequest) -> Entry {
+/// All of it but when, and what came of it.
+fn entry(caller: &Caller, operation: Operation, request: &ServiceRequest) -> Entry {
     let named = |name: &str| request.match_info().get(name).unwrap_or_default().to_owned();
     let is_of_session = operation.row().path.starts_with("/session/{id}");
     let session = if is_of_session { SessionId::parse(named("id")).ok() } else { None };
     let object = if is_of_session { None } else { plain(&named("id")).or_else(|| plain(&named("name"))) };
     Entry {
-        at_us: state.turns.clock.now().micros(),
         action: operation.name(),
         role: caller.role().map(|role| role.as_str().to_owned()),
         name: Some(caller.name.clone()),

@@ -11,7 +11,6 @@ use crate::domain::audit::{Entry, Outcome};
 use crate::domain::id::{OrgId, SessionKey};
 use crate::http::wire::audit::{AuditBody, VerifiedBody, noted};
 
-const STEP: usize = 1_000;
 /// Who needs no credential, having the store.
 const OPERATOR: &str = "operator";
 
@@ -46,7 +45,7 @@ impl Offline {
     pub async fn verify_audit(&self, text: Option<&str>, org: Option<&str>) -> Result<Value, Failure> {
         let unfit = || Failure::Said("--noted is a number and a hash, like 12:0a1b".to_owned());
         let noted = text.map(|text| noted(text).ok_or_else(unfit)).transpose()?;
-        let found = audit::verify(&*self.store, &self.secret, &org_of(org)?, noted.as_ref(), STEP).await;
+        let found = audit::verify(&*self.store, &self.secret, &org_of(org)?, noted.as_ref()).await;
         serde_json::to_value(VerifiedBody::of(found.map_err(Failure::of)?)).map_err(Failure::of)
     }
 }

@@ -5,6 +5,7 @@ use redis::{Pipeline, Value};
 
 use super::RedisStore;
 use super::alerts::alert_of;
+use super::record::json;
 use super::value::{self, Fields, Parts};
 use crate::domain::alert::{Alert, AlertId};
 use crate::domain::id::{OrgId, SessionKey};
@@ -16,10 +17,8 @@ use crate::store::{Care, Noted, StoreError};
 impl Care for RedisStore {
     async fn note(&self, session: &SessionKey, note: Note) -> Result<Noted, StoreError> {
         let inner = &self.0;
-        let text = serde_json::to_string(&note)
-            .map_err(|_| StoreError::Corrupt("a note that has no stored form".to_owned()))?;
         let mut call = inner.scripts.note.call(&[inner.keys.session(session, keys::STATE)]);
-        call.arg(text).arg(&note.id).arg(NOTES_MAX);
+        call.arg(json(&note)?).arg(&note.id).arg(NOTES_MAX);
         let told = value::text(inner.run(&inner.scripts.note, call).await?)?;
         Ok(match told.as_str() {
             "kept" => Noted::Kept,

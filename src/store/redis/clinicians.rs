@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use redis::{Cmd, Pipeline, Value};
 
+use super::record::json;
 use super::value::{self, Parts, millis};
 use super::{Inner, RedisStore};
 use crate::access::PasswordHash;
@@ -47,7 +48,7 @@ impl Inner {
 #[async_trait]
 impl Clinicians for RedisStore {
     async fn add_clinician(&self, clinician: Clinician) -> Result<bool, StoreError> {
-        let about = spelled(&clinician)?;
+        let about = json(&clinician)?;
         self.0.change_clinician("add", &clinician.org, &clinician.name, &about).await
     }
 
@@ -59,7 +60,7 @@ impl Clinicians for RedisStore {
     ) -> Result<bool, StoreError> {
         let found = self.0.stored_clinicians(&[self.0.keys.clinician(org, name)]).await?;
         let Some(clinician) = found.into_iter().next() else { return Ok(false) };
-        let about = spelled(&Clinician { password, ..clinician })?;
+        let about = json(&Clinician { password, ..clinician })?;
         self.0.change_clinician("set", org, name, &about).await
     }
 
@@ -94,11 +95,6 @@ impl Clinicians for RedisStore {
         calls.cmd("HDEL").arg(self.0.keys.clinician(org, name)).arg(&["tries", "locked_ms"]);
         self.0.ask(&calls, &[]).await.map(drop)
     }
-}
-
-fn spelled(clinician: &Clinician) -> Result<String, StoreError> {
-    serde_json::to_string(clinician)
-        .map_err(|_| StoreError::Corrupt("a clinician that has no stored form".to_owned()))
 }
 
 fn read(about: &str) -> Result<Clinician, StoreError> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use redis::{Pipeline, Value};
 
+use super::record::json;
 use super::value::{self, millis};
 use super::{Inner, RedisStore};
 use crate::access::{CredentialHash, Kind};
@@ -33,7 +34,7 @@ impl Inner {
         let mut call = self.scripts.issue.call(&names);
         call.arg(&credential.id)
             .arg(hash.to_string())
-            .arg(spelled(credential)?)
+            .arg(json(credential)?)
             .arg(credential.kind.as_str())
             .arg(text(credential.idle.map(|idle| millis(idle).to_string())))
             .arg(text(credential.ends_at.map(|ends| millis(ends.since(credential.made_at)).to_string())))
@@ -98,11 +99,6 @@ impl Credentials for RedisStore {
     async fn has_keys(&self) -> Result<bool, StoreError> {
         self.0.has_keys().await
     }
-}
-
-fn spelled(credential: &Credential) -> Result<String, StoreError> {
-    serde_json::to_string(credential)
-        .map_err(|_| StoreError::Corrupt("a credential that has no stored form".to_owned()))
 }
 
 fn read(about: &str) -> Result<Credential, StoreError> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use redis::{Pipeline, Value};
 
+use super::record::json;
 use super::value::{self, Fields, Parts};
 use super::{Inner, RedisStore};
 use crate::domain::audit::{Entry, Head, Sealed};
@@ -34,7 +35,7 @@ impl Inner {
 impl Ledger for RedisStore {
     async fn enter(&self, org: &OrgId, entry: Entry) -> Result<(), StoreError> {
         let mut calls = Pipeline::with_capacity(2);
-        calls.cmd("RPUSH").arg(self.0.keys.outbox(org)).arg(spelled(&entry)?);
+        calls.cmd("RPUSH").arg(self.0.keys.outbox(org)).arg(json(&entry)?);
         calls.cmd("SADD").arg(self.0.keys.orgs()).arg(org.as_str());
         self.0.ask(&calls, &[]).await.map(drop)
     }
@@ -66,7 +67,7 @@ impl Ledger for RedisStore {
             call.arg(&sealed.entry);
         }
         for sealed in &sealed {
-            call.arg(spelled(sealed)?);
+            call.arg(json(sealed)?);
         }
         Ok(value::number(&self.0.run(&self.0.scripts.seal, call).await?)? == 1)
     }
@@ -75,11 +76,6 @@ impl Ledger for RedisStore {
         let stored = self.0.lines(&self.0.keys.chain(org), from.max(1) - 1, most).await?;
         stored.iter().enumerate().map(|(at, text)| Ok(read(text, from.max(1) + at as u64))).collect()
     }
-}
-
-fn spelled(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|_| StoreError::Corrupt("an audit record that has no stored form".to_owned()))
 }
 
 /// What cannot be read is a record that is not as it was sealed.
