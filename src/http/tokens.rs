@@ -9,7 +9,7 @@ use crate::store::{Credential, Holder};
 
 use super::credentials::{PresentedBy, refused};
 use super::guard::Reached;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::state::State;
 use super::wire::credentials::{RevokedBody, TicketBody, TokenBody};
 
@@ -84,7 +84,15 @@ pub async fn revoke(state: Data<State>, Reached(key): Reached) -> Result<HttpRes
     post, path = "/api/v1/session/{id}/ticket", tag = "credentials", params(("id" = String, Path)),
     responses((status = 200, description = "Shown this once", body = TicketBody))
 )]
-pub async fn ticket(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
+pub async fn ticket(
+    state: Data<State>,
+    by: Option<PresentedBy>,
+    Reached(key): Reached,
+) -> Result<HttpResponse, Problem> {
+    // Else one use would be as many as anybody likes.
+    if by.is_some_and(|by| by.kind == Kind::Ticket) {
+        return Err(Problem::new(Code::Forbidden, "a ticket mints no other"));
+    }
     state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
     let (raw, ticket) = made(&state, &key, Kind::Ticket);
     let body = TicketBody { ticket: raw.expose().to_owned(), expires_at: ticket.ends_at };

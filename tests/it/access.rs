@@ -314,6 +314,18 @@ async fn a_token_ends_without_a_use_and_at_its_end_and_when_it_is_refreshed() {
 }
 
 #[tokio::test]
+async fn a_ticket_is_one_use_and_mints_no_other() {
+    let server = shut(&[]).await;
+    let app = api_key(&server, "app", "default").await;
+    let token = session(&server, &app, "s").await;
+    let ticket = async || text(&post(&server, "/session/s/ticket", &token, &json!({})).await.ok(), "ticket");
+    let first = ticket().await;
+    post(&server, "/session/s/ticket", &first, &json!({})).await.problem(403, "forbidden");
+    get(&server, "/session/s", &first).await.problem(401, "unauthorized");
+    get(&server, "/session/s", &ticket().await).await.ok();
+}
+
+#[tokio::test]
 async fn what_is_revoked_on_one_server_is_refused_on_the_next_at_once() {
     let redis = RedisServer::start();
     let one = shut(&[("REDIS_URL", &redis.url())]).await;
