@@ -70,6 +70,7 @@ fn options() -> OpenOptions {
         queue_max: 100,
         count_max: 15_000,
         idempotency_ttl: day,
+        alert_ttl: day * 30,
         memory_ttl: day * 30,
         daily_ttl: day * 30,
     };

@@ -13,6 +13,7 @@ mod keys;
 mod model;
 mod offline;
 mod protocol;
+mod rights;
 mod safety;
 mod serve;
 mod sessions;
@@ -31,7 +32,8 @@ use crate::config::{Config, ConfigError};
 use crate::llm::trusting;
 
 use arguments::{
-    Alerts, Arguments, Clinicians, Command, Corpus, Keys, Model, Protocol, Safety, Sessions, Signals, Tried,
+    Alerts, Arguments, Clinicians, Command, Corpus, Keys, Model, Protocol, Purge, Safety, Sessions, Signals,
+    Tried,
 };
 
 /// The longest text that is explained, as for an input.
@@ -91,6 +93,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve => runtime()?.block_on(serve::serve(&config)),
         Command::Chat { session_id } => runtime()?.block_on(chat::run(&config, session_id)),
         Command::Sessions(sessions) => runtime()?.block_on(sessions::run(&config, sessions)),
+        Command::Export { id } => runtime()?.block_on(rights::export(&config, &id)),
+        Command::Erase { id } => runtime()?.block_on(rights::erase(&config, &id)),
+        Command::Purge(purge) => runtime()?.block_on(rights::purge(&config, purge)),
         Command::Setup(asked) => runtime()?.block_on(setup::run(&config, asked)),
         Command::Audit(command) => runtime()?.block_on(audit::run(&config, command)),
         Command::Clinicians(command) => runtime()?.block_on(clinicians::run(&config, command)),

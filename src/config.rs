@@ -317,8 +317,9 @@ fn read_limits(reader: &mut Reader) -> Limits {
         queue_max: reader.whole("QUEUE_MAX", 0..=10_000).unwrap_or(100),
         count_max: 15_000,
         idempotency_ttl: reader.duration("IDEMPOTENCY_TTL", Duration::from_secs(1)..=YEAR).unwrap_or(DAY),
-        memory_ttl: 30 * DAY,
-        daily_ttl: 30 * DAY,
+        alert_ttl: reader.duration("ALERT_TTL", HOUR..=KEPT_MAX).unwrap_or(30 * DAY),
+        memory_ttl: reader.duration("SAFETY_MEMORY_TTL", HOUR..=KEPT_MAX).unwrap_or(30 * DAY),
+        daily_ttl: reader.duration("DAILY_COUNTERS_TTL", DAY..=KEPT_MAX).unwrap_or(30 * DAY),
     }
 }
 
@@ -326,6 +327,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(366 * 24);
+/// The longest that what is kept after a session may be.
+const KEPT_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 
 #[cfg(test)]
 mod tests;

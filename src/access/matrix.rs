@@ -164,6 +164,8 @@ operations! {
     ChangePassword: "POST" "/password" => roles(NO, NO, OWN, OWN);
     ReadAudit: "GET" "/audit" => roles(NO, NO, NO, OWN);
     VerifyAudit: "GET" "/audit/verify" => roles(NO, NO, NO, OWN);
+    ReadRetention: "GET" "/retention" => roles(NO, NO, NO, OWN);
+    Purge: "POST" "/purge" => roles(NO, NO, NO, OWN);
     ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
     ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
     ReadConsentText: "GET" "/consent" => ANYONE;

@@ -27,9 +27,15 @@ pub(super) enum Command {
         /// The session to come back to; without one, a new session is opened.
         session_id: Option<String>,
     },
-    /// Look at sessions, or delete one.
+    /// Look at sessions.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Print everything that is kept of a session, its words too, as JSON.
+    Export { id: String },
+    /// Remove a session and everything in it, and print the receipt.
+    Erase { id: String },
+    /// Remove sessions that nobody has used for long. What danger holds stays.
+    Purge(Purge),
     /// Look at alerts, or note that one was seen.
     #[command(subcommand)]
     Alerts(Alerts),
@@ -75,6 +81,19 @@ pub(super) struct Setup {
     pub(super) clinician: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Purge {
+    /// Days without a turn.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub(super) older_than: u16,
+    /// Only count what would go.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// The organisation; another than the default one only without a server, or with the bootstrap key.
+    #[arg(long)]
+    pub(super) org: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum Model {
     /// Ask each server for a sentence: is it there, has it the model, how fast is it? Fails when none works.
@@ -101,8 +120,6 @@ pub(super) enum Sessions {
     },
     /// Everything that is known of a session but its words, as JSON.
     Show { id: String },
-    /// Remove a session and everything in it.
-    Delete { id: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod credentials;
+mod rights;
 
 use std::sync::Arc;
 
@@ -78,13 +79,6 @@ impl Offline {
         let snapshot = self.store.read(&key).await.map_err(Failure::of)?;
         let body = snapshot.map(|snapshot| SessionBody::of(&snapshot, &self.knowledge, self.storage()));
         body.map(|body| serde_json::to_value(body).map_err(Failure::of)).transpose()
-    }
-
-    pub async fn delete(&self, id: &str) -> Result<Option<Value>, Failure> {
-        let key = key(id)?;
-        self.enter(&key.org, Operation::Erase, (Some(&key), None)).await?;
-        let receipt = self.store.delete(&key).await.map_err(Failure::of)?;
-        Ok(receipt.map(|receipt| json!({ "message": format!("Session {id} deleted"), "receipt": receipt })))
     }
 
     pub async fn alerts(

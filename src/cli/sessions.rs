@@ -1,4 +1,4 @@
-//! `attune sessions list|show|delete`.
+//! `attune sessions list|show`.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,6 @@ pub(super) async fn run(config: &Config, command: Sessions) -> Result<ExitCode, 
             listed.and_then(|page| print_list(&page))
         }
         Sessions::Show { id } => source.show(&id).await.and_then(|found| print_found(found, &id)),
-        Sessions::Delete { id } => source.delete(&id).await.and_then(|found| print_found(found, &id)),
     };
     source.close().await?;
     outcome
@@ -41,16 +40,9 @@ impl Source {
             Self::Server { client, url } => answer(client.get(format!("{url}/api/v1/session/{id}"))).await,
         }
     }
-
-    async fn delete(&self, id: &str) -> Result<Option<Value>, Failure> {
-        match self {
-            Self::Store(offline) => offline.delete(id).await,
-            Self::Server { client, url } => answer(client.delete(format!("{url}/api/v1/session/{id}"))).await,
-        }
-    }
 }
 
-fn print_found(found: Option<Value>, id: &str) -> Result<ExitCode, Failure> {
+pub(super) fn print_found(found: Option<Value>, id: &str) -> Result<ExitCode, Failure> {
     let Some(body) = found else { return Err(Failure::Said(format!("there is no session {id}"))) };
     say(serde_json::to_string_pretty(&body).unwrap_or_default())?;
     Ok(ExitCode::SUCCESS)

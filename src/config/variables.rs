@@ -200,6 +200,13 @@ pub const VARIABLES: &[Variable] = &[
     variable("LOCK_WAIT_MS", "5000", "How long a turn waits for the one before it; 0: not at all."),
     variable("QUEUE_MAX", "100", "Turns that may wait for one session."),
     variable("IDEMPOTENCY_TTL", "86400", "How long a reply is kept for a repeated `Idempotency-Key`."),
+    variable("ALERT_TTL", "30d", "How long an alert is kept after it was dealt with, from 1 h to ten years."),
+    variable(
+        "SAFETY_MEMORY_TTL",
+        "30d",
+        "How long it is kept of a client, after the level was cleared, that there was one. Before, nothing ends it.",
+    ),
+    variable("DAILY_COUNTERS_TTL", "30d", "How long the counters of a day are kept, from 1 d to ten years."),
     variable("TURN_DEADLINE_MS", "30000", "The longest a turn may take in all."),
     variable("INDEX_SWEEP_MS", "5000", "How often expired sessions are swept out."),
     variable(

@@ -63,8 +63,14 @@ pub async fn list(state: Data<State>, caller: Caller, request: HttpRequest) -> R
     params(("id" = String, Path), ("organisation" = Option<String>, Query, description = "Another than your own, for whoever runs the server")),
     responses((status = 200, description = "Revoked", body = RevokedBody))
 )]
-pub async fn revoke(state: Data<State>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Problem> {
-    match state.store().revoke(Holder::Keys(caller.org), Some(path.into_inner())).await? {
+pub async fn revoke(
+    state: Data<State>,
+    caller: Caller,
+    request: HttpRequest,
+    path: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let org = org_of(caller, Query::of(&request).text("organisation"))?;
+    match state.store().revoke(Holder::Keys(org), Some(path.into_inner())).await? {
         0 => Err(Problem::not_found()),
         revoked => Ok(HttpResponse::Ok().json(RevokedBody { revoked })),
     }

@@ -4,21 +4,19 @@ mod danger;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{Datelike as _, NaiveDate};
 
 use crate::access::Caller;
-use crate::domain::id::SessionId;
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
-use crate::store::{Counter, Cursor, ListPage, ListQuery};
+use crate::store::{Counter, ListPage, ListQuery};
 use crate::turn::Storage;
 
 use super::problem::Problem;
 use super::query::Query;
 use super::state::State;
+use super::wire::cursor::{decode_cursor, encode_cursor};
 use super::wire::{DailyBody, DayBody, ResourcesBody, SessionRow, SessionsBody, YearlyBody};
 
 pub(super) const PAGE_DEFAULT: usize = 100;
@@ -26,7 +24,7 @@ pub(super) const PAGE_MAX: usize = 500;
 /// Characters of `q` and of `substate`.
 const PART_MAX_CHARS: usize = 64;
 const DAYS_MAX: i64 = 366;
-const A_CURSOR: &str = "the next_cursor of a page";
+pub(super) const A_CURSOR: &str = "the next_cursor of a page";
 
 /// Sessions, latest interaction first.
 #[utoipa::path(
@@ -101,19 +99,6 @@ fn sessions_body(state: &State, page: &ListPage, next_cursor: Option<String>) ->
     }
 }
 
-fn encode_cursor(cursor: &Cursor) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{} {}", cursor.last_interaction.micros(), cursor.id))
-}
-
-fn decode_cursor(text: &str) -> Option<Cursor> {
-    let decoded = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (micros, id) = decoded.split_once(' ')?;
-    Some(Cursor {
-        last_interaction: Timestamp::from_micros(micros.parse().ok()?),
-        id: SessionId::parse(id).ok()?,
-    })
-}
-
 /// Counters by day.
 #[utoipa::path(
     get, path = "/api/v1/analytics/daily", tag = "operations",
@@ -186,19 +171,4 @@ pub async fn resources(state: Data<State>, request: HttpRequest) -> HttpResponse
     let country = query.text("country").or(state.turns.settings.country.as_deref());
     let resources = state.turns.knowledge.safety.resources.for_country(country).to_vec();
     HttpResponse::Ok().json(ResourcesBody { resources })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_survives_the_way_out_and_back() {
-        let id = SessionId::parse("a.b-c@d_E.2").expect("a plain id");
-        let cursor = Cursor { last_interaction: Timestamp::from_micros(-5), id };
-        assert_eq!(decode_cursor(&encode_cursor(&cursor)), Some(cursor));
-        for bad in ["", "!!", "AAAA", "Kio"] {
-            assert_eq!(decode_cursor(bad), None, "{bad}");
-        }
-    }
 }

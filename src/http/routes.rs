@@ -78,6 +78,8 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/login", vec![post(Op::LogIn, login::login)]);
     at("/logout", vec![post(Op::LogOut, login::logout)]);
     at("/password", vec![post(Op::ChangePassword, login::change_password)]);
+    at("/retention", vec![get(Op::ReadRetention, rights::retention)]);
+    at("/purge", vec![post(Op::Purge, rights::purge)]);
     at("/audit", vec![get(Op::ReadAudit, audit::show)]);
     at("/audit/verify", vec![get(Op::VerifyAudit, audit::verify)]);
     at("/caller", vec![get(Op::ReadCaller, keys::caller)]);

@@ -8,7 +8,7 @@ use crate::access::{Caller, CredentialHash, RawCredential};
 use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
-use crate::store::Store;
+use crate::store::{Limits, Store};
 use crate::turn::Turns;
 
 use super::address::AddressLimit;
@@ -25,6 +25,7 @@ pub struct State {
     pub auth: Auth,
     bootstrap: Option<CredentialHash>,
     pub lifetimes: Lifetimes,
+    pub limits: Limits,
     pub passwords: Passwords,
     /// Listens where nobody but this machine reaches it.
     pub is_loopback: bool,
@@ -47,6 +48,7 @@ impl State {
             passwords: Passwords::default(),
             is_loopback: config.addr.ip().is_loopback(),
             lifetimes: config.access.lifetimes.clone(),
+            limits: config.limits.clone(),
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
             started,

@@ -6,6 +6,7 @@ pub mod care;
 pub mod clinicians;
 pub mod consent;
 pub mod credentials;
+pub mod cursor;
 pub mod rights;
 
 use std::collections::BTreeMap;

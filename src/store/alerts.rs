@@ -9,9 +9,6 @@ use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::time::Timestamp;
 
-/// How long an alert stands after it was dealt with: a report after it was acknowledged; that a level rose after the
-/// level was cleared, and where it can be cleared no more, after it was acknowledged. See [`Alert::dealt_with_at`].
-pub const ALERT_KEPT: Duration = Duration::from_hours(30 * 24);
 /// When the sweep looks again at one that was acknowledged and waits for its level to be cleared.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_hours(24);
 /// Reports that are kept of one session, dealt with or not.

@@ -27,6 +27,10 @@ pub struct Limits {
     /// Sessions that a list counts for a total since a time, to either side of it; beyond, the total is an estimate.
     pub count_max: usize,
     pub idempotency_ttl: Duration,
+    /// How long an alert stands after it was dealt with: a report after it was acknowledged; that a level rose after the
+    /// level was cleared, and where it can be cleared no more, after it was acknowledged. See
+    /// [`Alert::dealt_with_at`](crate::domain::alert::Alert::dealt_with_at).
+    pub alert_ttl: Duration,
     /// How long a safety memory stands after clearing.
     pub memory_ttl: Duration,
     pub daily_ttl: Duration,

@@ -3,7 +3,7 @@
 //! # What a store guarantees
 //!
 //! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::lower`], [`Store::transition`],
-//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`] and [`Store::delete`] have answered survives the end of the process; and nothing is answered,
+//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`], [`Store::delete`] and [`Store::delete_idle`] have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,
@@ -42,10 +42,11 @@ use tokio::sync::broadcast;
 
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
+use crate::domain::time::Timestamp;
 
 pub use alerts::{
-    ALERT_KEPT, Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertPlace, AlertQuery, OPEN_MAX,
-    REPORTS_MAX, Report, Reported,
+    Acknowledge, Acknowledged, AlertOrder, AlertPage, AlertPlace, AlertQuery, OPEN_MAX, REPORTS_MAX, Report,
+    Reported,
 };
 pub use care::{Care, Noted};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
@@ -131,6 +132,14 @@ pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'stati
     /// Removes everything of the session but its client's safety memory, and verifies it. Its alerts stay and name it
     /// no more. `None`: no such session.
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError>;
+
+    /// The same, where the session's last turn lies before a time, nobody works on it, and nothing holds it. `None`: it is
+    /// not so, or there is no such session.
+    async fn delete_idle(
+        &self,
+        session: &SessionKey,
+        before: Timestamp,
+    ) -> Result<Option<Receipt>, StoreError>;
 
     /// Counts events on today's page of the daily counters. Best effort: a crash may lose the last second.
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError>;

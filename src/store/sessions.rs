@@ -186,6 +186,12 @@ pub struct ListPage {
 pub struct Receipt {
     pub exchanges: u64,
     pub stored_replies: u64,
+    /// What clinicians had written down.
+    pub notes: u64,
+    /// Session tokens and tickets that stood.
+    pub credentials: u64,
+    /// Whether something stays: how much danger the client was in, by rule ids and under a keyed hash, no word of it.
+    pub safety_memory_kept: bool,
     /// Read again after the removal: nothing was found.
     pub verified: bool,
 }

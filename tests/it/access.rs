@@ -8,18 +8,10 @@ use attune::domain::consent::ConsentText;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::clinic::{BOOTSTRAP, Login, PASSWORD, shut, text};
 use crate::process;
 use crate::redis_server::RedisServer;
 use crate::server::{Answer, Server};
-
-/// An admin's key of every server here.
-const BOOTSTRAP: &str = "attune_key_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// A server that lets nobody in without a credential.
-async fn shut(variables: &[(&str, &str)]) -> Server {
-    let own = [("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP)];
-    Server::with(&[&own, variables].concat()).await
-}
 
 async fn send(server: &Server, request: RequestBuilder, credential: &str) -> Answer {
     server.send(request.bearer_auth(credential)).await
@@ -35,10 +27,6 @@ async fn post(server: &Server, path: &str, credential: &str, body: &Value) -> An
 
 async fn delete(server: &Server, path: &str, credential: &str) -> Answer {
     send(server, server.request(Method::DELETE, path), credential).await
-}
-
-fn text(body: &Value, field: &str) -> String {
-    body[field].as_str().unwrap_or_else(|| panic!("no {field}")).to_owned()
 }
 
 async fn api_key(server: &Server, role: &str, org: &str) -> String {
@@ -73,6 +61,7 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
         }
         Operation::Clear => json!({ "reason": "seen today" }),
         Operation::AddNote => json!({ "text": "a note" }),
+        Operation::Purge => json!({ "older_than_days": 90, "dry_run": true }),
         Operation::CreateKey => json!({ "label": "made" }),
         Operation::AddClinician => json!({ "name": "made", "password": "twelve letters" }),
         Operation::LogIn => json!({ "name": "nobody", "password": "twelve letters" }),
@@ -108,31 +97,6 @@ async fn bearers(server: &Server) -> Vec<Bearer> {
         Bearer { login: Some(ana), ..bearer(Some(Role::Clinician), None, "ours", "theirs") },
         bearer(Some(Role::Admin), Some(BOOTSTRAP.to_owned()), "ours", "theirs"),
     ]
-}
-
-/// What a browser has of somebody who is logged in.
-struct Login {
-    cookie: String,
-    csrf: String,
-}
-
-const PASSWORD: &str = "a password of a test";
-
-impl Login {
-    async fn of(server: &Server, name: &str, role: &str) -> Self {
-        let asked = json!({ "name": name, "role": role, "password": PASSWORD });
-        post(server, "/clinicians", BOOTSTRAP, &asked).await.ok();
-        Self::by(&server.post("/login", &json!({ "name": name, "password": PASSWORD })).await)
-    }
-
-    fn by(answer: &Answer) -> Self {
-        let cookie = answer.header("set-cookie").expect("a cookie").split(';').next().expect("its value");
-        Self { cookie: cookie.to_owned(), csrf: text(&answer.ok(), "csrf_token") }
-    }
-
-    fn on(&self, request: RequestBuilder) -> RequestBuilder {
-        request.header("cookie", &self.cookie).header("x-csrf-token", &self.csrf)
-    }
 }
 
 fn is_granted(operation: Operation, role: Option<Role>) -> bool {

@@ -2,90 +2,39 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::clinic::{BOOTSTRAP, Clinic, PASSWORD, send, text};
 use crate::process;
 use crate::redis_server::RedisServer;
-use crate::server::{Answer, Server};
+use crate::server::Answer;
 
-const BOOTSTRAP: &str = "attune_key_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-const PASSWORD: &str = "a password of a test";
 const WORDS: &str = "zebrafish lanterns hum beneath my ribs";
 
+/// A clinic, and a client of the app who has said something in the session `s`.
 struct House {
-    server: Server,
-    app: String,
+    clinic: Clinic,
     client: String,
-    cookie: String,
-    csrf: String,
-}
-
-fn text(body: &Value, field: &str) -> String {
-    body[field].as_str().unwrap_or_else(|| panic!("no {field}")).to_owned()
 }
 
 impl House {
-    /// A server with a session in which something was said, an app, its client, and a clinician.
     async fn open(variables: &[(&str, &str)]) -> Self {
-        let own = [("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP)];
-        let server = Server::with(&[&own, variables].concat()).await;
-        let admin =
-            |path: &str, body: Value| server.request(Method::POST, path).bearer_auth(BOOTSTRAP).json(&body);
-        let app = text(&server.send(admin("/keys", json!({ "label": "app" }))).await.ok(), "key");
-        server.send(admin("/clinicians", json!({ "name": "ana", "password": PASSWORD }))).await.ok();
-        let create = server.request(Method::POST, "/session/create").bearer_auth(&app);
-        let client =
-            text(&server.send(create.json(&json!({ "session_id": "s" }))).await.ok(), "session_token");
-        let login = server.post("/login", &json!({ "name": "ana", "password": PASSWORD })).await;
-        let cookie =
-            login.header("set-cookie").expect("a cookie").split(';').next().expect("a value").to_owned();
-        let csrf = text(&login.ok(), "csrf_token");
-        let house = Self { server, app, client, cookie, csrf };
+        let clinic = Clinic::open(variables).await;
+        let created =
+            clinic.as_app(Method::POST, "/session/create", &json!({ "session_id": "s" })).await.ok();
+        let house = Self { clinic, client: text(&created, "session_token") };
         house.as_client(Method::POST, "/session/s/input", &json!({ "user_input": WORDS })).await.ok();
         house
     }
 
-    async fn send(&self, request: RequestBuilder, body: &Value) -> Answer {
-        self.server.send(if body.is_null() { request } else { request.json(body) }).await
-    }
-
     async fn as_client(&self, method: Method, path: &str, body: &Value) -> Answer {
-        self.send(self.server.request(method, path).bearer_auth(&self.client), body).await
-    }
-
-    async fn as_app(&self, method: Method, path: &str, body: &Value) -> Answer {
-        self.send(self.server.request(method, path).bearer_auth(&self.app), body).await
-    }
-
-    async fn as_admin(&self, method: Method, path: &str, body: &Value) -> Answer {
-        self.send(self.server.request(method, path).bearer_auth(BOOTSTRAP), body).await
-    }
-
-    async fn as_clinician(&self, method: Method, path: &str, body: &Value) -> Answer {
-        let request = self.server.request(method, path).header("cookie", &self.cookie);
-        self.send(request.header("x-csrf-token", &self.csrf), body).await
-    }
-
-    /// The whole chain, once everything is sealed.
-    async fn records(&self) -> Vec<Value> {
-        let mut seen = 0;
-        loop {
-            let page = self.as_admin(Method::GET, "/audit?limit=500", &Value::Null).await.ok();
-            let records = page["records"].as_array().cloned().unwrap_or_default();
-            // Reading it is written down as well: it is all there once nothing but that has come.
-            let own = |record: &Value| record["action"] == "read_audit";
-            let others = records.iter().filter(|record| !own(record)).count();
-            if others == seen && records.iter().any(own) {
-                return records.into_iter().filter(|record| !own(record)).collect();
-            }
-            seen = others;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        let server = &self.clinic.server;
+        send(server, server.request(method, path).bearer_auth(&self.client), body).await
     }
 
     async fn verified(&self, query: &str) -> Value {
-        self.as_admin(Method::GET, &format!("/audit/verify{query}"), &Value::Null).await.ok()
+        self.clinic.as_admin(Method::GET, &format!("/audit/verify{query}"), &Value::Null).await.ok()
     }
 }
 
@@ -103,7 +52,7 @@ async fn forty_accesses_are_forty_records_and_no_word_is_in_them() {
         let redis = is_redis.then(RedisServer::start);
         let url = redis.as_ref().map(RedisServer::url).unwrap_or_default();
         let house = House::open(&[("REDIS_URL", &url)]).await;
-        let before = house.records().await.len();
+        let before = house.clinic.records().await.len();
         for round in 0..4 {
             for path in [
                 "/session/s",
@@ -113,14 +62,22 @@ async fn forty_accesses_are_forty_records_and_no_word_is_in_them() {
                 "/sessions",
                 "/alerts",
             ] {
-                house.as_clinician(Method::GET, path, &Value::Null).await.ok();
+                house.clinic.as_clinician(Method::GET, path, &Value::Null).await.ok();
             }
-            house.as_app(Method::POST, "/session/s/tokens", &Value::Null).await.ok();
-            house.as_clinician(Method::POST, "/session/s/extend", &json!({ "ttl": 3600 + round })).await.ok();
-            house.as_admin(Method::GET, "/keys", &Value::Null).await.ok();
-            house.as_admin(Method::GET, "/session/s/history", &Value::Null).await.problem(403, "forbidden");
+            house.clinic.as_app(Method::POST, "/session/s/tokens", &Value::Null).await.ok();
+            house
+                .clinic
+                .as_clinician(Method::POST, "/session/s/extend", &json!({ "ttl": 3600 + round }))
+                .await
+                .ok();
+            house.clinic.as_admin(Method::GET, "/keys", &Value::Null).await.ok();
+            house
+                .clinic
+                .as_admin(Method::GET, "/session/s/history", &Value::Null)
+                .await
+                .problem(403, "forbidden");
         }
-        let records = house.records().await;
+        let records = house.clinic.records().await;
         assert_eq!(records.len() - before, 40);
         assert_eq!(of(&records, "read_history").len(), 8);
         assert!(of(&records, "read_history").contains(&"clinician ana done s".to_owned()));
@@ -140,7 +97,7 @@ async fn what_a_client_does_in_its_own_session_is_seen_by_nobody_and_what_change
     let house = House::open(&[]).await;
     for path in ["/session/s", "/session/s/history"] {
         house.as_client(Method::GET, path, &Value::Null).await.ok();
-        house.as_app(Method::GET, path, &Value::Null).await.ok();
+        house.clinic.as_app(Method::GET, path, &Value::Null).await.ok();
     }
     house
         .as_client(
@@ -152,7 +109,7 @@ async fn what_a_client_does_in_its_own_session_is_seen_by_nobody_and_what_change
         .ok();
     house.as_client(Method::POST, "/session/s/resume", &Value::Null).await.problem(409, "lifecycle_refused");
     house.as_client(Method::DELETE, "/session/s", &Value::Null).await.ok();
-    let records = house.records().await;
+    let records = house.clinic.records().await;
     assert!(of(&records, "read_history").is_empty());
     let level = records.iter().find(|record| record["action"] == "level").expect("written down");
     assert_eq!((&level["from"], &level["to"]), (&json!("none"), &json!("crisis")));
@@ -166,11 +123,11 @@ async fn logins_and_failures_are_written_down_and_names_of_nobody_are_not() {
     let house = House::open(&[]).await;
     let login = |name: &str, password: &str| {
         let body = json!({ "name": name, "password": password });
-        house.server.request(Method::POST, "/login").json(&body)
+        house.clinic.server.request(Method::POST, "/login").json(&body)
     };
-    house.server.send(login("ana", "wrong wrong wrong")).await.problem(401, "login_failed");
-    house.server.send(login("zebrafish", PASSWORD)).await.problem(401, "login_failed");
-    let records = house.records().await;
+    house.clinic.server.send(login("ana", "wrong wrong wrong")).await.problem(401, "login_failed");
+    house.clinic.server.send(login("zebrafish", PASSWORD)).await.problem(401, "login_failed");
+    let records = house.clinic.records().await;
     assert_eq!(of(&records, "log_in"), ["clinician ana done -", "clinician ana refused -"]);
     assert!(!records.iter().any(|record| record.to_string().contains("zebrafish")));
 }
@@ -188,10 +145,10 @@ async fn a_record_that_is_flipped_removed_swapped_or_cut_off_in_redis_is_named()
     let redis = RedisServer::start();
     let mut house = House::open(&[("REDIS_URL", &redis.url())]).await;
     for _ in 0..10 {
-        house.as_clinician(Method::GET, "/session/s/history", &Value::Null).await.ok();
+        house.clinic.as_clinician(Method::GET, "/session/s/history", &Value::Null).await.ok();
     }
-    house.records().await;
-    house.server.stop().await;
+    house.clinic.records().await;
+    house.clinic.server.stop().await;
     let (is_whole, said) = verify(&redis, &[]);
     assert!(is_whole, "{said}");
     let noted = said.rsplit(' ').next().expect("the end").to_owned();
@@ -233,12 +190,11 @@ async fn a_record_that_is_flipped_removed_swapped_or_cut_off_in_redis_is_named()
 async fn what_was_entered_when_the_server_died_is_sealed_by_the_next() {
     let house = House::open(&[]).await;
     for _ in 0..5 {
-        house.as_clinician(Method::GET, "/session/s/history", &Value::Null).await.ok();
+        house.clinic.as_clinician(Method::GET, "/session/s/history", &Value::Null).await.ok();
     }
-    let House { server, app, client, cookie, csrf } = house;
-    let server = server.restart().await;
-    let house = House { server, app, client, cookie, csrf };
-    assert_eq!(of(&house.records().await, "read_history").len(), 5);
+    let House { clinic: Clinic { server, app, ana }, client } = house;
+    let house = House { clinic: Clinic { server: server.restart().await, app, ana }, client };
+    assert_eq!(of(&house.clinic.records().await, "read_history").len(), 5);
     assert_eq!(house.verified("").await["whole"], true);
 }
 
@@ -246,15 +202,16 @@ async fn what_was_entered_when_the_server_died_is_sealed_by_the_next() {
 async fn two_servers_seal_one_chain() {
     let redis = RedisServer::start();
     let house = House::open(&[("REDIS_URL", &redis.url())]).await;
-    let other = house.server.another().await;
+    let other = house.clinic.server.another().await;
     for _ in 0..30 {
-        for server in [&house.server, &other] {
-            let read = server.request(Method::GET, "/session/s/history").header("cookie", &house.cookie);
+        for server in [&house.clinic.server, &other] {
+            let read =
+                server.request(Method::GET, "/session/s/history").header("cookie", &house.clinic.ana.cookie);
             server.send(read).await.ok();
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(of(&house.records().await, "read_history").len(), 60);
+    assert_eq!(of(&house.clinic.records().await, "read_history").len(), 60);
     assert_eq!(house.verified("").await["whole"], true);
 }
 

@@ -10,6 +10,7 @@ use attune::domain::audit::{Entry, Head, Sealed};
 use attune::domain::consent::ConsentChange;
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::domain::note::Note;
+use attune::domain::time::Timestamp;
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Claim, Clinician,
     Clinicians, Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials,
@@ -286,6 +287,14 @@ impl Store for Faulty {
 
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         self.inner.delete(session).await
+    }
+
+    async fn delete_idle(
+        &self,
+        session: &SessionKey,
+        before: Timestamp,
+    ) -> Result<Option<Receipt>, StoreError> {
+        self.inner.delete_idle(session, before).await
     }
 
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {

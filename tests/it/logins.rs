@@ -5,13 +5,11 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::clinic::{self, Login, PASSWORD, as_admin, log_in};
 use crate::server::{Answer, Server};
 
-const BOOTSTRAP: &str = "attune_key_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-const PASSWORD: &str = "a password of a test";
-
 async fn shut() -> Server {
-    let server = Server::with(&[("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP)]).await;
+    let server = clinic::shut(&[]).await;
     for (name, role) in [("ana", "clinician"), ("root", "admin")] {
         let asked = json!({ "name": name, "role": role, "password": PASSWORD });
         as_admin(&server, Method::POST, "/clinicians", &asked).await.ok();
@@ -19,18 +17,9 @@ async fn shut() -> Server {
     server
 }
 
-async fn as_admin(server: &Server, method: Method, path: &str, body: &Value) -> Answer {
-    server.send(server.request(method, path).bearer_auth(BOOTSTRAP).json(body)).await
-}
-
-async fn log_in(server: &Server, name: &str, password: &str) -> Answer {
-    server.post("/login", &json!({ "name": name, "password": password })).await
-}
-
-/// The cookie as a browser sends it back, and the token that the page sends beside it.
 fn credentials(answer: &Answer) -> (String, String) {
-    let cookie = answer.header("set-cookie").expect("a cookie").split(';').next().expect("its value");
-    (cookie.to_owned(), answer.ok()["csrf_token"].as_str().expect("a token").to_owned())
+    let Login { cookie, csrf } = Login::by(answer);
+    (cookie, csrf)
 }
 
 fn caller(server: &Server, cookie: &str) -> RequestBuilder {

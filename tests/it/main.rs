@@ -19,6 +19,7 @@ mod care;
 mod carried;
 mod chat;
 mod clients;
+mod clinic;
 mod concurrency;
 mod consent;
 mod conversation;

@@ -429,10 +429,10 @@ fn assert_commands(home: &Path, variables: &[(&str, &str)], id: &str) {
     let show = run(home, variables, &["sessions", "show", id]);
     let shown: Value = serde_json::from_slice(&show.stdout).expect("JSON");
     assert_eq!((&shown["session_id"], &shown["turn_count"]), (&json!(id), &json!(1)));
-    let delete = run(home, variables, &["sessions", "delete", id]);
+    let delete = run(home, variables, &["erase", id]);
     let deleted: Value = serde_json::from_slice(&delete.stdout).expect("JSON");
     assert_eq!(deleted["receipt"]["verified"], true);
-    let again = run(home, variables, &["sessions", "delete", id]);
+    let again = run(home, variables, &["erase", id]);
     assert!(!again.status.success() && text(&again.stderr).contains("no session"), "{}", text(&again.stderr));
     let wrong = run(home, variables, &["sessions", "list", "--level", "mild"]);
     assert!(!wrong.status.success());

@@ -9,6 +9,7 @@ use attune::config::VARIABLES;
 use attune::domain::protocol::{Protocol, TRT_STAGE_1};
 use attune::domain::safety::{Safety, Statement};
 use attune::http::problem::Code;
+use attune::rights::retention;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -52,7 +53,10 @@ fn layer(path: &str) -> &str {
     path.split(['/', '.']).next().unwrap_or(path)
 }
 
-/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, retrieval <- turn <- http <- app <- cli, main`.
+const HTTP_MAY_USE: &[&str] =
+    &["domain", "clock", "config", "store", "access", "audit", "rights", "llm", "turn", "telemetry", "http"];
+
+/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, rights, retrieval <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
@@ -61,14 +65,13 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "redis" => &["domain", "clock", "tasks", "redis"],
         "access" => &["domain", "clock", "config", "store", "access"],
         "audit" => &["domain", "access", "store", "audit"],
+        "rights" => &["domain", "clock", "store", "audit", "rights"],
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],
         "retrieval" => &["domain", "access", "redis", "llm", "retrieval"],
         "telemetry" => &["domain", "config"],
         "turn" => &["domain", "clock", "tasks", "store", "access", "llm", "retrieval", "telemetry", "turn"],
-        "http" => {
-            &["domain", "clock", "config", "store", "access", "audit", "llm", "turn", "telemetry", "http"]
-        }
+        "http" => HTTP_MAY_USE,
         "app" => &[
             "domain",
             "clock",
@@ -93,6 +96,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "rights",
             "llm",
             "retrieval",
             "turn",
@@ -402,6 +406,19 @@ fn the_table_of_who_may_do_what_in_the_docs_equals_the_code() {
         "docs/access.md should hold this table:\n{}",
         matrix::markdown()
     );
+}
+
+#[test]
+fn the_table_of_how_long_things_are_kept_in_the_docs_equals_the_code() {
+    assert!(
+        read("docs/retention.md").contains(&retention::markdown()),
+        "docs/retention.md should hold this table:\n{}",
+        retention::markdown()
+    );
+    let variables: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+    for variable in retention::RULES.iter().filter_map(|rule| rule.variable) {
+        assert!(variables.contains(variable), "{variable} is no variable");
+    }
 }
 
 fn assert_table(path: &str, start: &str, rows: &[String]) {

@@ -43,6 +43,7 @@ pub fn limits() -> Limits {
         queue_max: 100,
         count_max: 15_000,
         idempotency_ttl: DAY,
+        alert_ttl: DAY * 30,
         memory_ttl: DAY * 30,
         daily_ttl: DAY * 30,
     }

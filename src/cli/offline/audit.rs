@@ -12,7 +12,7 @@ use crate::domain::id::{OrgId, SessionKey};
 use crate::http::wire::audit::{AuditBody, VerifiedBody, noted};
 
 /// Who needs no credential, having the store.
-const OPERATOR: &str = "operator";
+pub(super) const OPERATOR: &str = "operator";
 
 impl Offline {
     /// Writes down what is about to be done by whoever has the store itself.

@@ -84,7 +84,7 @@ impl Offline {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "stands behind map_err")]
-fn fault(fault: FieldError) -> Failure {
+pub(super) fn fault(fault: FieldError) -> Failure {
     Failure::Said(format!("{} {}", fault.field, fault.message))
 }
 

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{decode_cursor, encode_cursor};
 use crate::domain::safety::Level;
+use crate::http::wire::cursor::{decode_cursor, encode_cursor};
 use crate::store::{Cursor, ListPage, ListQuery, Store, StoreError};
 
 /// Where a page begins: behind a row of a level, or at the level's first.

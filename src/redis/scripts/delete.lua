@@ -1,6 +1,6 @@
 -- delete: removes everything of a session but its client's safety memory, or looks what there would be to remove.
 -- Safe to repeat; what a first call removed a second one does not count.
--- (after seat.lua, former.lua, unlist.lua and alert.lua;
+-- (after levels.lua, seat.lua, former.lua, unlist.lua and alert.lua;
 -- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1-5 as seat.lua
@@ -9,9 +9,12 @@
 -- ARGV  1-5 as seat.lua; ARGV 1 is nobody's
 --       6 look or remove, 7 session id, 8 prefix of sessions, 9 prefix of the indices, 10 prefix of clients' sessions,
 --       11 prefix of the replies of creates, 12 channel of all servers, 13 what they are told,
---       14 prefix of the alerts, 15 prefix of safety memories, 16 prefix of credentials
--- reply 1 where there is a state, exchanges, stored replies that still exist, then their keys
+--       14 prefix of the alerts, 15 prefix of safety memories, 16 prefix of credentials,
+--       17 client, where the state names none, 18 seconds before which the last turn has to lie, or -
+-- reply 1 where there is a state, 2 where it is in use, exchanges, stored replies that still exist, notes, credentials
+--       that stand, 1 where the client has a safety memory, then the keys of the stored replies
 --
+-- In use, where a time is given: somebody works on it, danger or a report holds it, or its last turn is not so old.
 -- Ordinary waiters are sent away: what they ask must not bring the session back. Those in danger stay, and the first
 -- of them gets the lock. Keys whose names only the state tells are put together here: one node holds all.
 
@@ -32,7 +35,16 @@ for _, key in ipairs({ LOCK, QUEUE, TICKETS }) do
     redis.call('DEL', key)
   end
 end
-local state = read('HMGET', KEYS[6], 'successor_of', 'created_by', 'created_reply_ms') or {}
+local state = read('HMGET', KEYS[6], 'successor_of', 'created_by', 'created_reply_ms', 'client', 'notes', 'safety_level',
+  'safety_epoch', 'open_reports') or {}
+local MEMORY_KEY = ARGV[15] .. (state[4] or ARGV[17])
+
+local function is_in_use()
+  local memory = read('HMGET', MEMORY_KEY, 'level', 'cleared_epoch') or {}
+  local last = tonumber(redis.call('ZSCORE', KEYS[11], SESSION_ID) or nil)
+  return redis.call('EXISTS', LOCK) == 1 or not last or last >= tonumber(ARGV[18])
+    or counting(state[6], state[7], memory[1], memory[2]) >= 2 or (tonumber(state[8]) or 0) > 0
+end
 
 -- The reply of a create goes with the session that it made, and with no other that its key made later.
 local function reply_of_create()
@@ -55,12 +67,38 @@ local function stored_replies()
   return found
 end
 
+-- Those of the window, and what is pinned beyond it.
+local function exchanges()
+  local count, in_window = read('LLEN', KEYS[7]) or 1, {}
+  local pinned = read('LRANGE', KEYS[9], 0, -1) or {}
+  for _, exchange in ipairs(#pinned > 0 and read('LRANGE', KEYS[7], 0, -1) or {}) do
+    in_window[exchange] = true
+  end
+  for _, exchange in ipairs(pinned) do
+    count = count + (in_window[exchange] and 0 or 1)
+  end
+  return count
+end
+
+local function credentials()
+  local count = 0
+  for _, entry in ipairs(read('ZRANGE', ARGV[8] .. SESSION_ID .. CREDENTIALS, 0, -1) or {}) do
+    count = count + redis.call('EXISTS', ARGV[16] .. string.match(entry, '%S+$'))
+  end
+  return count
+end
+
 local replies = stored_replies()
-local reply = { redis.call('EXISTS', KEYS[6]), read('LLEN', KEYS[7]) or 1, #replies }
+local _, notes = string.gsub(state[5] or '', '\n', '')
+local reply = { redis.call('EXISTS', KEYS[6]), exchanges(), #replies, notes, credentials(),
+  redis.call('EXISTS', MEMORY_KEY) }
 for _, key in ipairs(replies) do
   reply[#reply + 1] = key
 end
-if ARGV[6] == 'look' or reply[1] == 0 then
+if reply[1] == 1 and ARGV[18] ~= '-' and is_in_use() then
+  reply[1] = 2
+end
+if ARGV[6] == 'look' or reply[1] ~= 1 then
   return reply
 end
 

@@ -13,8 +13,8 @@ use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::time::Timestamp;
 use crate::store::alerts::{LOOK_AGAIN, choose, lanes};
 use crate::store::{
-    ALERT_KEPT, Acknowledge, Acknowledged, AlertPage, AlertPlace, AlertQuery, OPEN_MAX, REPORTS_MAX, Report,
-    Reported, StoreError,
+    Acknowledge, Acknowledged, AlertPage, AlertPlace, AlertQuery, OPEN_MAX, REPORTS_MAX, Report, Reported,
+    StoreError,
 };
 
 /// Open alerts that are counted for a page.
@@ -159,7 +159,7 @@ impl Draft<'_> {
         let memory = load_memory(self.tables(), &alert.client)?;
         let has_session = !self.sessions_under(tables::memory(&alert.client), 1)?.is_empty();
         let dealt_with = alert.dealt_with_at(&memory, has_session);
-        let ends = dealt_with.map_or_else(|| now.plus(LOOK_AGAIN), |at| at.plus(ALERT_KEPT));
+        let ends = dealt_with.map_or_else(|| now.plus(LOOK_AGAIN), |at| at.plus(self.limits().alert_ttl));
         if ends > now {
             self.change.insert_due(ends, &Due::Alert(key.to_vec()));
             return Ok(());
@@ -210,7 +210,7 @@ impl Draft<'_> {
         }
         self.change.batch.insert(&self.change.tables.alerts, key.clone(), encode(new)?);
         if let Some(closed) = new.closed_at() {
-            self.change.insert_due(closed.plus(ALERT_KEPT), &Due::Alert(key));
+            self.change.insert_due(closed.plus(self.limits().alert_ttl), &Due::Alert(key));
         }
         Ok(())
     }

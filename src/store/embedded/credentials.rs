@@ -166,17 +166,17 @@ impl Draft<'_> {
     }
 
     /// All that stand of a holder, by their keys.
-    fn held(&self, holder: &Holder, now: Timestamp) -> Result<Vec<(Vec<u8>, Credential)>, StoreError> {
+    /// All of a holder, the oldest first, those too that have ended and are not swept yet.
+    fn held(&self, holder: &Holder) -> Result<Vec<(Vec<u8>, Kept)>, StoreError> {
         let table = &self.tables().credentials;
         let mut held = Vec::new();
         for entry in table.prefix(tables::of_holder(holder)) {
             let (_, key) = pair_of(entry)?;
             if let Some(bytes) = value_of(table, &key)? {
-                let kept = Kept::read(&bytes)?;
-                held.extend(kept.stands(now).then_some((key.to_vec(), kept.credential)));
+                held.push((key.to_vec(), Kept::read(&bytes)?));
             }
         }
-        held.sort_by_key(|(_, credential)| credential.made_at);
+        held.sort_by_key(|(_, kept)| kept.credential.made_at);
         Ok(held)
     }
 
@@ -184,20 +184,20 @@ impl Draft<'_> {
         if matches!(holder, Holder::Keys(_)) {
             return Ok(());
         }
-        let held = self.held(holder, now)?;
-        let surplus = (held.len() + 1).saturating_sub(CREDENTIALS_MAX);
-        for (key, credential) in held.into_iter().take(surplus) {
-            self.end_entry(key, &credential);
+        let standing: Vec<_> = self.held(holder)?.into_iter().filter(|(_, kept)| kept.stands(now)).collect();
+        let surplus = (standing.len() + 1).saturating_sub(CREDENTIALS_MAX);
+        for (key, kept) in standing.into_iter().take(surplus) {
+            self.end_entry(key, &kept.credential);
         }
         Ok(())
     }
 
     pub fn revoke(&mut self, holder: &Holder, id: Option<&str>, now: Timestamp) -> Result<u64, StoreError> {
         let mut ended = 0;
-        for (key, credential) in self.held(holder, now)? {
-            if id.is_none_or(|id| id == credential.id) {
-                self.end_entry(key, &credential);
-                ended += 1;
+        for (key, kept) in self.held(holder)? {
+            if id.is_none_or(|id| id == kept.credential.id) {
+                self.end_entry(key, &kept.credential);
+                ended += u64::from(kept.stands(now));
             }
         }
         Ok(ended)

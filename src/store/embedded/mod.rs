@@ -54,6 +54,7 @@ use super::{
 use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
+use crate::domain::time::Timestamp;
 
 pub use self::open::{OpenError, OpenOptions};
 
@@ -231,6 +232,15 @@ impl Store for EmbeddedStore {
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
         self.channel()?.ask(move |writer| writer.delete(&key)).await
+    }
+
+    async fn delete_idle(
+        &self,
+        session: &SessionKey,
+        before: Timestamp,
+    ) -> Result<Option<Receipt>, StoreError> {
+        let key = session.clone();
+        self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await
     }
 
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {

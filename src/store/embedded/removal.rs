@@ -21,20 +21,34 @@ impl Writer {
     pub fn delete(&mut self, key: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         let Some((record, memory)) = self.live(key)? else { return Ok(None) };
         let exchanges = count_under(&self.tables.exchanges, key)?;
+        let notes = count_under(&self.tables.notes, key)?;
         let created = stored_create(&self.tables, &record)?;
         let replies = count_under(&self.tables.replies, key)?;
         let stored_replies = replies + u64::from(created.is_some());
         let (now, holder) = (self.clock.now(), Holder::Session(key.clone()));
-        self.change(|draft| {
-            draft.revoke(&holder, None, now)?;
-            draft.purge(key, &record, &memory)
+        let credentials = self.change(|draft| {
+            draft.purge(key, &record, &memory)?;
+            draft.revoke(&holder, None, now)
         })?;
         let verified = self.is_gone(key, &record)?;
+        let memory_key = tables::memory(&record.session.client);
+        let safety_memory_kept = value_of(&self.tables.memories, memory_key)?.is_some();
         for waiter in self.seat(key).forget() {
             self.answer(answer(waiter.0, Ok(Claim::Busy { retry_after: Duration::ZERO })));
         }
         self.release(key, End::Died);
-        Ok(Some(Receipt { exchanges, stored_replies, verified }))
+        Ok(Some(Receipt { exchanges, stored_replies, notes, credentials, safety_memory_kept, verified }))
+    }
+
+    pub fn delete_idle(
+        &mut self,
+        key: &SessionKey,
+        before: Timestamp,
+    ) -> Result<Option<Receipt>, StoreError> {
+        let Some((record, memory)) = self.live(key)? else { return Ok(None) };
+        let is_used = record.session.last_interaction >= before || record.is_held(&memory);
+        let now = self.clock.now();
+        if is_used || !self.seat(key).is_vacant(now) { Ok(None) } else { self.delete(key) }
     }
 
     /// Reads again.

@@ -40,6 +40,7 @@ fn room(rate_limit: u32) -> Room {
         queue_max: 3,
         count_max: 4,
         idempotency_ttl: second,
+        alert_ttl: second,
         memory_ttl: second,
         daily_ttl: second,
     };

@@ -33,6 +33,7 @@ fn limits() -> Limits {
         queue_max: 5,
         count_max: 4,
         idempotency_ttl: MINUTE,
+        alert_ttl: MINUTE,
         memory_ttl: MINUTE,
         daily_ttl: MINUTE,
     }

@@ -9,8 +9,8 @@ use crate::domain::safety::Level;
 use crate::redis::keys::{ALERTS, HISTORY, META, PINNED, STATE};
 use crate::store::alerts::{choose, lanes};
 use crate::store::{
-    ALERT_KEPT, Acknowledge, Acknowledged, AlertPage, AlertPlace, AlertQuery, OPEN_MAX, REPORTS_MAX, Report,
-    Reported, StoreError,
+    Acknowledge, Acknowledged, AlertPage, AlertPlace, AlertQuery, OPEN_MAX, REPORTS_MAX, Report, Reported,
+    StoreError,
 };
 
 /// Ways in which `page.lua` reads a key.
@@ -86,7 +86,7 @@ impl Inner {
             .arg(self.keys.sessions_prefix(org))
             .arg(self.keys.safety_prefix(org))
             .arg(self.keys.creates_prefix(org))
-            .arg(millis(ALERT_KEPT))
+            .arg(millis(self.limits.alert_ttl))
             .arg(millis(self.limits.session_ttl));
         let mut parts = Parts::of(self.run(&self.scripts.acknowledge, call).await?)?;
         let outcome = parts.text()?;

@@ -8,7 +8,7 @@ use super::lifecycle::{ALIGNED_AT_ONCE, ALIGNED_MAX};
 use super::value::{self, Parts, millis};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
 use crate::redis::Script;
-use crate::store::{ALERT_KEPT, Lower, Lowered, StoreError, Transitioned};
+use crate::store::{Lower, Lowered, StoreError, Transitioned};
 
 impl Inner {
     pub(super) async fn clear(
@@ -80,7 +80,7 @@ impl Inner {
             .arg(millis(self.limits.memory_ttl))
             .arg(self.keys.creates_prefix(org))
             .arg(self.keys.alerts_prefix(org))
-            .arg(millis(ALERT_KEPT));
+            .arg(millis(self.limits.alert_ttl));
         call
     }
 }

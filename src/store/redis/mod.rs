@@ -52,6 +52,7 @@ use crate::clock::{Clock, Entropy};
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::protocol::Protocols;
+use crate::domain::time::Timestamp;
 use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
 use crate::tasks::Tasks;
 
@@ -299,6 +300,14 @@ impl Store for RedisStore {
 
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         self.0.delete(session).await
+    }
+
+    async fn delete_idle(
+        &self,
+        session: &SessionKey,
+        before: Timestamp,
+    ) -> Result<Option<Receipt>, StoreError> {
+        self.0.delete_idle(session, before).await
     }
 
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {

@@ -3,11 +3,13 @@
 use redis::{Cmd, Pipeline, Value};
 
 use super::Inner;
+use super::commit::seconds;
 use super::value::{Parts, millis};
-use crate::domain::id::{OrgId, SessionId, SessionKey};
+use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
+use crate::domain::time::Timestamp;
 use crate::redis::keys::{ALERTS, CREDENTIALS, HISTORY, IDEMS, META, PINNED, STATE};
 use crate::store::alerts::LOOK_AGAIN;
-use crate::store::{ALERT_KEPT, Receipt, StoreError, Swept};
+use crate::store::{Receipt, Remaining, Snapshot, StoreError, Swept};
 
 /// Entries of each kind that one sweep of an organisation looks at.
 const SWEEP_MAX: usize = 1_000;
@@ -18,51 +20,99 @@ const MINUTES_AHEAD: i64 = 1;
 /// Who removes a session has no place in its queue.
 const NOBODY: u128 = 0;
 
+/// Which sessions a removal is for.
+#[derive(Clone, Copy)]
+enum Which {
+    Any,
+    /// Those whose last turn lies before a time, that nobody works on and nothing holds.
+    Idle(Timestamp),
+}
+
+/// What a look found, or a removal.
+#[derive(PartialEq, Eq)]
+enum Found {
+    Nothing,
+    There,
+    /// One that it is not for.
+    Used,
+}
+
 /// What there was to remove.
 struct Look {
-    is_there: bool,
-    exchanges: u64,
-    stored_replies: u64,
+    found: Found,
+    receipt: Receipt,
     replies: Vec<String>,
 }
 
 impl Look {
     fn of(answer: Value) -> Result<Self, StoreError> {
         let mut parts = Parts::of(answer)?;
-        Ok(Self {
-            is_there: parts.number::<u8>()? == 1,
+        let found = match parts.number::<u8>()? {
+            0 => Found::Nothing,
+            1 => Found::There,
+            _ => Found::Used,
+        };
+        let receipt = Receipt {
             exchanges: parts.number()?,
             stored_replies: parts.number()?,
-            replies: std::iter::from_fn(|| parts.text().ok()).collect(),
-        })
+            notes: parts.number()?,
+            credentials: parts.number()?,
+            safety_memory_kept: parts.number::<u8>()? == 1,
+            verified: false,
+        };
+        Ok(Self { found, receipt, replies: std::iter::from_fn(|| parts.text().ok()).collect() })
     }
 }
 
 impl Inner {
-    /// Looks first, so that a removal whose answer was lost still has its receipt.
     pub(super) async fn delete(&self, key: &SessionKey) -> Result<Option<Receipt>, StoreError> {
-        let look = Look::of(self.run(&self.scripts.delete, self.delete_call(key, "look")).await?)?;
-        if !look.is_there {
+        self.remove(key, &self.client_by_id(key), Which::Any).await
+    }
+
+    /// Reads it first: of a session that another program made only this side can tell whose it is.
+    pub(super) async fn delete_idle(
+        &self,
+        key: &SessionKey,
+        before: Timestamp,
+    ) -> Result<Option<Receipt>, StoreError> {
+        match self.snapshot(key).await? {
+            Some(Snapshot { session, remaining: Remaining::For(_) }) => {
+                self.remove(key, &session.client, Which::Idle(before)).await
+            }
+            Some(Snapshot { remaining: Remaining::Held, .. }) | None => Ok(None),
+        }
+    }
+
+    /// Looks first, so that a removal whose answer was lost still has its receipt.
+    async fn remove(
+        &self,
+        key: &SessionKey,
+        client: &ClientKey,
+        which: Which,
+    ) -> Result<Option<Receipt>, StoreError> {
+        let call = |what| self.delete_call(key, client, what, which);
+        let look = Look::of(self.run(&self.scripts.delete, call("look")).await?)?;
+        if look.found == Found::Nothing {
             return Ok(None);
         }
         let mut calls = Pipeline::with_capacity(3);
-        calls.add_command(self.delete_call(key, "remove"));
+        calls.add_command(call("remove"));
         calls.cmd("EXISTS").arg(self.own_keys(key)).arg(self.minutes(key)).arg(&look.replies);
         calls.cmd("ZMSCORE").arg(self.keys.active(&key.org)).arg(key.id.as_str());
         let mut answers = Parts::of(Value::Array(self.ask(&calls, &[&self.scripts.delete]).await?))?;
-        self.held.drop_warm(key);
         let removed = Look::of(answers.value()?)?;
         let left: u64 = answers.number()?;
         let is_listed = Parts::of(answers.value()?)?.maybe()?.is_some();
-        let counts = if removed.is_there { removed } else { look };
-        Ok(Some(Receipt {
-            exchanges: counts.exchanges,
-            stored_replies: counts.stored_replies,
-            verified: left == 0 && !is_listed,
-        }))
+        let receipt = match removed.found {
+            Found::Used => return Ok(None),
+            Found::There => removed.receipt,
+            Found::Nothing => look.receipt,
+        };
+        self.held.drop_warm(key);
+        Ok(Some(Receipt { verified: left == 0 && !is_listed, ..receipt }))
     }
 
-    fn delete_call(&self, key: &SessionKey, what: &str) -> Cmd {
+    fn delete_call(&self, key: &SessionKey, client: &ClientKey, what: &str, which: Which) -> Cmd {
         let mut keys = self.seat_keys(key).to_vec();
         keys.extend([STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)));
         keys.extend([self.keys.active(&key.org), self.keys.session(key, ALERTS)]);
@@ -78,7 +128,12 @@ impl Inner {
             .arg(format!("forget {}:{}", key.org.as_str(), key.id))
             .arg(self.keys.alerts_prefix(&key.org))
             .arg(self.keys.safety_prefix(&key.org))
-            .arg(self.keys.credentials_prefix());
+            .arg(self.keys.credentials_prefix())
+            .arg(client.as_str());
+        match which {
+            Which::Any => call.arg("-"),
+            Which::Idle(before) => call.arg(seconds(before)),
+        };
         call
     }
 
@@ -154,7 +209,7 @@ impl Inner {
             .arg(self.entropy.u64() >> 32)
             .arg(SWEEP_MAX)
             .arg(self.keys.alerts_prefix(org))
-            .arg(millis(ALERT_KEPT))
+            .arg(millis(self.limits.alert_ttl))
             .arg(millis(LOOK_AGAIN));
         call
     }

@@ -72,7 +72,7 @@ impl Scripts {
             extend: Script::of("extend", &[levels, outbox, write, source!("extend")]),
             read: Script::of("read", &[levels, source!("read")]),
             list: Script::of("list", &[&names, levels, former, unlist, source!("list")]),
-            delete: Script::of("delete", &[&names, seat, former, unlist, alert, source!("delete")]),
+            delete: Script::of("delete", &[&names, levels, seat, former, unlist, alert, source!("delete")]),
             count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
             sweep: Script::of("sweep", &[&names, levels, former, unlist, alert, source!("sweep")]),

@@ -3,7 +3,7 @@
 use attune::domain::alert::{Alert, AlertKind, AlertState, ReportReason};
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Status};
-use attune::store::{ALERT_KEPT, Acknowledged, Raise, Reported, Transitioned};
+use attune::store::{Acknowledged, Raise, Reported, Transitioned};
 
 use super::alerts::{acknowledge, all, report, risen};
 use crate::world::{Adapter, DAY, Desk, HOUR, client, key, limits};
@@ -33,13 +33,13 @@ pub async fn what_was_dealt_with_goes_in_its_time_and_an_open_alert_never<A: Ada
     let first = risen(&adapter, &desk, "s", Level::High).await;
     adapter.wind(HOUR).await;
     desk.raise("s", Level::Crisis).await;
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     adapter.store().sweep().await.expect("it is there");
     assert_eq!(all(&adapter).await.len(), 2, "nobody has seen them");
     acknowledge(&adapter, &first).await;
     adapter.wind(HOUR).await;
     desk.transition("s", Event::Clear).await;
-    adapter.wind(ALERT_KEPT - HOUR).await;
+    adapter.wind(limits().alert_ttl - HOUR).await;
     adapter.store().sweep().await.expect("it is there");
     assert_eq!(all(&adapter).await.len(), 2, "the clearing came later than the acknowledging");
     adapter.wind(HOUR).await;
@@ -51,7 +51,7 @@ pub async fn what_was_dealt_with_goes_in_its_time_and_an_open_alert_never<A: Ada
 pub async fn a_rise_that_was_seen_stays_until_its_level_was_cleared_long_ago<A: Adapter>() {
     let mut adapter = A::open(limits()).await;
     let seen = seen(&adapter, &Desk::of(&adapter), "s").await;
-    for wait in [ALERT_KEPT, HOUR, DAY, ALERT_KEPT * 3] {
+    for wait in [HOUR, DAY, limits().alert_ttl * 3] {
         adapter.wind(wait).await;
         assert_eq!(left(&adapter).await, [AlertState::Acknowledged], "the level stands");
     }
@@ -59,7 +59,7 @@ pub async fn a_rise_that_was_seen_stays_until_its_level_was_cleared_long_ago<A: 
     assert_eq!(all(&adapter).await, [seen]);
     let done = Desk::of(&adapter).transition("s", Event::Clear).await;
     assert_eq!(done, Transitioned::Done(Status::Active));
-    adapter.wind(ALERT_KEPT - HOUR).await;
+    adapter.wind(limits().alert_ttl - HOUR).await;
     assert_eq!(left(&adapter).await, [AlertState::Cleared]);
     adapter.wind(HOUR).await;
     assert_eq!(left(&adapter).await, []);
@@ -72,9 +72,9 @@ pub async fn a_report_that_was_seen_goes_though_the_level_stands<A: Adapter>() {
     let Reported::Kept { alert, .. } = report(&adapter, "s", None, ReportReason::Rude).await else {
         panic!("not kept")
     };
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     acknowledge(&adapter, &alert).await;
-    adapter.wind(ALERT_KEPT - HOUR).await;
+    adapter.wind(limits().alert_ttl - HOUR).await;
     assert_eq!(left(&adapter).await.len(), 2);
     adapter.wind(HOUR).await;
     sweep(&adapter).await;
@@ -93,11 +93,11 @@ pub async fn what_was_cleared_goes_though_nobody_saw_it_and_the_level_rose_again
     desk.raise("s", Level::High).await;
     let late = acknowledge(&adapter, &cleared).await;
     assert!(matches!(late, Acknowledged::Already(_)), "{late:?}");
-    adapter.wind(ALERT_KEPT - HOUR).await;
+    adapter.wind(limits().alert_ttl - HOUR).await;
     assert_eq!(left(&adapter).await, [AlertState::Open], "seen too late to be kept for it");
     let again = all(&adapter).await[0].id.clone();
     acknowledge(&adapter, &again).await;
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     assert_eq!(left(&adapter).await, [AlertState::Acknowledged]);
 }
 
@@ -107,7 +107,7 @@ pub async fn a_rise_that_was_seen_goes_once_its_client_has_no_session<A: Adapter
     seen(&adapter, &desk, "s").await;
     desk.turn("t").await;
     adapter.store().delete(&key("s")).await.expect("it is there").expect("it stood");
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     assert_eq!(left(&adapter).await, [AlertState::Acknowledged], "it can be cleared in the other one");
     adapter.store().delete(&key("t")).await.expect("it is there").expect("it stood");
     adapter.wind(DAY).await;
@@ -122,11 +122,11 @@ pub async fn an_erased_sessions_alert_is_cleared_in_another_of_its_client<A: Ada
     seen(&adapter, &desk, "s").await;
     adapter.store().delete(&key("s")).await.expect("it is there").expect("it stood");
     desk.turn("new").await;
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     assert_eq!(left(&adapter).await, [AlertState::Acknowledged]);
     desk.transition("new", Event::Clear).await;
     assert_eq!(left(&adapter).await, [AlertState::Cleared]);
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     assert_eq!(left(&adapter).await, []);
 }
 
@@ -135,10 +135,10 @@ pub async fn an_open_alert_outlives_its_session_and_goes_once_it_was_seen<A: Ada
     let desk = Desk::of(&adapter);
     let open = risen(&adapter, &desk, "s", Level::Crisis).await;
     adapter.store().delete(&key("s")).await.expect("it is there").expect("it stood");
-    adapter.wind(ALERT_KEPT * 2).await;
+    adapter.wind(limits().alert_ttl * 2).await;
     assert_eq!(left(&adapter).await, [AlertState::Open]);
     acknowledge(&adapter, &open).await;
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     assert_eq!(left(&adapter).await, []);
 }
 

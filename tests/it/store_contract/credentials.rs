@@ -15,7 +15,7 @@ fn hash(n: u8) -> CredentialHash {
 }
 
 /// A token of the session `s`.
-fn token(adapter: &impl Adapter, n: u8) -> Credential {
+pub(super) fn token(adapter: &impl Adapter, n: u8) -> Credential {
     Credential {
         id: format!("id{n}"),
         kind: Kind::Session,
@@ -43,7 +43,7 @@ fn api_key(adapter: &impl Adapter, n: u8, org: &str) -> Credential {
     }
 }
 
-async fn issue(adapter: &impl Adapter, n: u8, credential: Credential) {
+pub(super) async fn issue(adapter: &impl Adapter, n: u8, credential: Credential) {
     adapter.store().issue(hash(n), credential).await.expect("the store is there");
 }
 

@@ -9,6 +9,7 @@ mod credentials;
 mod expiry;
 mod former;
 mod gate;
+mod idle;
 mod ledger;
 mod limits;
 mod lists;
@@ -146,6 +147,11 @@ macro_rules! behaviours {
                 a_delete_leaves_nothing_and_says_so,
                 a_deleted_sessions_turn_is_lost,
                 a_delete_sends_the_queue_away_but_for_danger,
+            }
+            idle {
+                an_idle_session_goes_and_its_receipt_counts_all_that_went_with_it,
+                what_was_used_since_or_is_held_or_worked_on_stays,
+                of_an_end_and_a_beginning_at_once_one_comes_first,
             }
             credentials {
                 a_credential_is_presented_as_it_was_issued_and_outlives_a_crash,

@@ -7,8 +7,7 @@ use attune::domain::id::{OrgId, SessionKey};
 use attune::domain::safety::Level;
 use attune::domain::session::{Event, Status};
 use attune::store::{
-    ALERT_KEPT, Acknowledge, Acknowledged, AlertOrder, AlertQuery, Committed, Raise, Report, Reported,
-    Transitioned,
+    Acknowledge, Acknowledged, AlertOrder, AlertQuery, Committed, Raise, Report, Reported, Transitioned,
 };
 
 use crate::redis_world::Redis;
@@ -79,7 +78,7 @@ async fn the_sweep_goes_on_whatever_became_of_alerts_and_nothing_of_them_is_left
         Desk::of(&adapter).transition("s", Event::Clear).await;
         let spoilt = &parts("cleared", &high)[part];
         spoil(&adapter, spoilt);
-        adapter.wind(ALERT_KEPT).await;
+        adapter.wind(limits().alert_ttl).await;
         sweep(&adapter).await;
         assert_eq!(left_of_alerts(&adapter), [""; 0], "{spoilt}");
         assert!(Desk::of(&adapter).read("s").await.is_none(), "{spoilt}: what comes before is swept too");
@@ -107,7 +106,7 @@ async fn a_level_is_cleared_whatever_became_of_alerts_and_the_others_are_closed(
         } else {
             assert_eq!(closed, [AlertState::Cleared; 2], "{spoilt}");
         }
-        adapter.wind(ALERT_KEPT).await;
+        adapter.wind(limits().alert_ttl).await;
         sweep(&adapter).await;
         assert_eq!(left_of_alerts(&adapter), [""; 0], "{spoilt}");
     }
@@ -177,7 +176,7 @@ async fn an_alert_that_moves_on_is_found_whatever_became_of_the_sets() {
         spoil(&adapter, "trt:alerts:due");
         Desk::of(&adapter).raise("s", Level::High).await;
         Desk::of(&adapter).transition("s", Event::Clear).await;
-        adapter.wind(ALERT_KEPT).await;
+        adapter.wind(limits().alert_ttl).await;
         sweep(&adapter).await;
         assert_eq!(left_of_alerts(&adapter), [""; 0], "{set}");
     }
@@ -209,7 +208,7 @@ async fn a_report_is_kept_and_seen_whatever_became_of_the_sets() {
     spoil(&adapter, &of_client());
     spoil(&adapter, "trt:session:s:state");
     assert!(matches!(acknowledge(&adapter, &alert).await, Acknowledged::Done(_)));
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     sweep(&adapter).await;
     assert!(alerts(&adapter).await.is_empty());
 }
@@ -232,7 +231,7 @@ async fn what_was_seen_goes_though_its_clients_memory_was_lost_or_its_clearing_f
             adapter.wind(Duration::from_secs(1)).await;
             Desk::of(&adapter).raise("s", Level::High).await;
         }
-        adapter.wind(ALERT_KEPT).await;
+        adapter.wind(limits().alert_ttl).await;
         sweep(&adapter).await;
         let open = usize::from(lost != memory);
         assert_eq!(states(&adapter).await, vec![AlertState::Open; open], "{lost}");
@@ -244,7 +243,7 @@ async fn a_spoilt_memory_keeps_no_other_from_being_swept() {
     let (adapter, both) = risen().await;
     Desk::of(&adapter).transition("s", Event::Clear).await;
     spoil(&adapter, &format!("trt:safety:{}", client("c").as_str()));
-    adapter.wind(ALERT_KEPT).await;
+    adapter.wind(limits().alert_ttl).await;
     sweep(&adapter).await;
     assert!(alerts(&adapter).await.is_empty(), "{both:?}");
 }

@@ -1,0 +1,48 @@
+//! Everything that is kept of a session, read together.
+
+use crate::audit;
+use crate::domain::audit::Sealed;
+use crate::domain::exchange::Exchange;
+use crate::domain::id::SessionKey;
+use crate::domain::note::Note;
+use crate::store::{Snapshot, Store, StoreError};
+
+/// Turns that are read at once.
+const TURNS_AT_ONCE: usize = 500;
+
+/// What is kept of a session.
+pub struct Holdings {
+    pub snapshot: Snapshot,
+    /// Oldest first.
+    pub turns: Vec<Exchange>,
+    /// Whether older turns have been dropped.
+    pub trimmed: bool,
+    /// Oldest first.
+    pub notes: Vec<Note>,
+    /// Who looked into it or changed it, oldest first, as far as that is sealed.
+    pub accesses: Vec<Sealed>,
+}
+
+/// `None`: no such session.
+pub async fn gather(store: &dyn Store, key: &SessionKey) -> Result<Option<Holdings>, StoreError> {
+    let Some(snapshot) = store.read(key).await? else { return Ok(None) };
+    let Some((turns, trimmed)) = turns(store, key).await? else { return Ok(None) };
+    let notes = store.notes(key).await?.unwrap_or_default();
+    let accesses = audit::of_session(store, key).await?;
+    Ok(Some(Holdings { snapshot, turns, trimmed, notes, accesses }))
+}
+
+/// All turns that are kept, oldest first, and whether older ones have been dropped.
+async fn turns(store: &dyn Store, key: &SessionKey) -> Result<Option<(Vec<Exchange>, bool)>, StoreError> {
+    let (mut turns, mut before, mut trimmed) = (Vec::new(), None, false);
+    loop {
+        let Some(page) = store.history(key, before, TURNS_AT_ONCE).await? else { return Ok(None) };
+        trimmed |= page.trimmed;
+        turns.extend(page.exchanges);
+        before = page.next_before;
+        if before.is_none() {
+            turns.reverse();
+            return Ok(Some((turns, trimmed)));
+        }
+    }
+}
