@@ -40,12 +40,19 @@ pub async fn login(
         (Ok(org), Ok(name)) => judge(&state, &org, &name, asked.password, &request).await?,
         (_, _) => waste(&state, asked.password).await?,
     };
-    let clinician = clinician.ok_or_else(|| Problem::new(Code::LoginFailed, "name or password is wrong"))?;
-    tell_audit(&state, &clinician, Outcome::Done, &request).await?;
+    let wrong = || Problem::new(Code::LoginFailed, "name or password is wrong");
+    let clinician = clinician.ok_or_else(wrong)?;
     state.store().admit(&clinician.org, &clinician.name).await?;
     let (raw, login) = made(&state, &clinician);
     let body = LoggedInBody::of(&login, state.turns.secret.csrf(&raw.hash()));
-    state.store().issue(raw.hash(), login).await?;
+    let (holder, id) = (login.holder(), login.id.clone());
+    let is_issued = state.store().issue(raw.hash(), login).await?;
+    if !(is_issued && is_current(&state, &clinician).await?) {
+        state.store().revoke(holder, Some(id)).await?;
+        tell_audit(&state, &clinician, Outcome::Refused, &request).await?;
+        return Err(wrong());
+    }
+    tell_audit(&state, &clinician, Outcome::Done, &request).await?;
     Ok(HttpResponse::Ok().cookie(cookie(&state, raw.expose(), state.lifetimes.login)).json(body))
 }
 
@@ -87,6 +94,13 @@ async fn tell_audit(
         ..Entry::default()
     };
     Ok(state.store().enter(&clinician.org, entry).await?)
+}
+
+/// Whether the password that was looked at is still the right one. A new one ends the logins that it finds; one that is
+/// issued behind it ends itself.
+async fn is_current(state: &State, judged: &Clinician) -> Result<bool, Problem> {
+    let known = state.store().clinicians(&judged.org).await?;
+    Ok(known.iter().any(|known| known.name == judged.name && known.password == judged.password))
 }
 
 /// Takes the time of a password that is looked at, and lets nobody in.

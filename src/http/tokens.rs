@@ -19,8 +19,6 @@ use super::wire::credentials::{RevokedBody, TicketBody, TokenBody};
     responses((status = 200, description = "Shown this once", body = TokenBody))
 )]
 pub async fn mint(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
-    // A token for a session that is not there would let a client into one that somebody makes later.
-    state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Ok().json(mint_token(&state, &key).await?))
 }
 
@@ -28,8 +26,9 @@ pub async fn mint(state: Data<State>, Reached(key): Reached) -> Result<HttpRespo
 pub async fn mint_token(state: &State, key: &SessionKey) -> Result<TokenBody, Problem> {
     let (raw, token) = made(state, key, Kind::Session);
     let body = TokenBody::of(&raw, &token);
-    state.store().issue(raw.hash(), token).await?;
-    Ok(body)
+    // A token for a session that is not there would let a client into one that somebody makes later.
+    let is_issued = state.store().issue(raw.hash(), token).await?;
+    if is_issued { Ok(body) } else { Err(Problem::not_found()) }
 }
 
 /// Put a new token in the place of the one that asks. The old one is refused from then on.
@@ -93,11 +92,10 @@ pub async fn ticket(
     if by.is_some_and(|by| by.kind == Kind::Ticket) {
         return Err(Problem::new(Code::Forbidden, "a ticket mints no other"));
     }
-    state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
     let (raw, ticket) = made(&state, &key, Kind::Ticket);
     let body = TicketBody { ticket: raw.expose().to_owned(), expires_at: ticket.ends_at };
-    state.store().issue(raw.hash(), ticket).await?;
-    Ok(HttpResponse::Ok().json(body))
+    let is_issued = state.store().issue(raw.hash(), ticket).await?;
+    if is_issued { Ok(HttpResponse::Ok().json(body)) } else { Err(Problem::not_found()) }
 }
 
 fn made(state: &State, key: &SessionKey, kind: Kind) -> (RawCredential, Credential) {

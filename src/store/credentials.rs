@@ -70,8 +70,8 @@ impl Credential {
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// Keeps a new credential under its hash. Where its holder has [`CREDENTIALS_MAX`] already, the oldest ends; of API
-    /// keys none ends by that.
-    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<(), StoreError>;
+    /// keys none ends by that. False where the session or the clinician that it is for is not there: then nothing is kept.
+    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<bool, StoreError>;
 
     /// Presents one: what it stands for, while it stands. Its idle time begins anew; a ticket ends with it.
     async fn present(&self, hash: CredentialHash) -> Result<Option<Credential>, StoreError>;

@@ -96,7 +96,7 @@ fn unless<T>(lost: bool, answer: Result<T, StoreError>) -> Result<T, StoreError>
 
 #[async_trait]
 impl Credentials for Faulty {
-    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<(), StoreError> {
+    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<bool, StoreError> {
         self.inner.issue(hash, credential).await
     }
 

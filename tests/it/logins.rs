@@ -146,6 +146,35 @@ async fn another_password_ends_every_login() {
     log_in(&server, "ana", "another password").await.ok();
 }
 
+/// A login takes its time over the password: one that is set, or somebody who is removed, meanwhile ends it all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_login_and_a_new_password_at_once_no_login_by_the_old_one_is_left() {
+    let server = shut().await;
+    for round in 0..6 {
+        let (name, is_removed) = (format!("ben{round}"), round % 2 == 0);
+        let asked = json!({ "name": name, "password": PASSWORD });
+        as_admin(&server, Method::POST, "/clinicians", &asked).await.ok();
+        let (method, path) = if is_removed {
+            (Method::DELETE, format!("/clinicians/{name}"))
+        } else {
+            (Method::POST, format!("/clinicians/{name}/reset"))
+        };
+        let change = async {
+            // So that they end at about the same time, whichever takes longer.
+            tokio::time::sleep(Duration::from_millis(if is_removed { 15 * (round + 1) } else { 0 })).await;
+            let body = if is_removed { Value::Null } else { json!({ "password": "another password" }) };
+            as_admin(&server, method, &path, &body).await.ok()
+        };
+        let (login, _) = tokio::join!(log_in(&server, &name, PASSWORD), change);
+        if login.status == 200 {
+            let (cookie, _) = credentials(&login);
+            server.send(caller(&server, &cookie)).await.problem(401, "unauthorized");
+        } else {
+            login.problem(401, "login_failed");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_removed_clinician_is_out_at_once() {
     let server = shut().await;

@@ -3,8 +3,8 @@
 -- KEYS  1 credential, 2 credentials of its holder, 3 organisations, 4 the credential in whose place it comes, where it does
 -- ARGV  1 id, 2 hash, 3 what it stands for, as JSON, 4 kind, 5 ms of idle time or -, 6 ms that it stands at most or -,
 --       7 when it was made, in ms since 1970, 8 most credentials of the holder or 0, 9 prefix of credentials,
---       10 organisation
--- reply 1, or 0 where the other one does not stand: then nothing was done
+--       10 organisation, 11 key of what it is for, a session or a clinician, or -
+-- reply 1, or 0 where the other one does not stand, or without one what it is for is not there: then nothing was done
 --
 -- A credential expires with its idle time, at the latest at its end. The holder's set ends with the last of them.
 
@@ -19,6 +19,8 @@ if KEYS[4] then
   end
   redis.call('DEL', KEYS[4])
   redis.call('ZREM', KEYS[2], old)
+elseif ARGV[11] ~= '-' and redis.call('EXISTS', ARGV[11]) == 0 then
+  return 0
 end
 
 local time = redis.call('TIME')

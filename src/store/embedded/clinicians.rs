@@ -41,6 +41,10 @@ impl View {
 }
 
 impl Writer {
+    pub fn has_clinician(&self, org: &OrgId, name: &ClinicianName) -> Result<bool, StoreError> {
+        Ok(self.clinician(org, name)?.is_some())
+    }
+
     fn clinician(&self, org: &OrgId, name: &ClinicianName) -> Result<Option<Kept>, StoreError> {
         let bytes = value_of(&self.tables.credentials, &tables::clinician(org, name))?;
         bytes.map(|bytes| Kept::read(&bytes)).transpose()
@@ -75,7 +79,7 @@ impl Writer {
     }
 
     fn remove_clinician(&mut self, org: &OrgId, name: &ClinicianName) -> Result<bool, StoreError> {
-        let is_there = self.clinician(org, name)?.is_some();
+        let is_there = self.has_clinician(org, name)?;
         let (now, holder) = (self.clock.now(), Holder::Clinician(org.clone(), name.clone()));
         self.change(|draft| {
             let table = &draft.change.tables.credentials;

@@ -96,7 +96,8 @@ impl Writer {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let replaced = match old {
-            None => None,
+            None if self.has_ground(&credential.holder())? => None,
+            None => return Ok(false),
             Some(old) => match self.kept(old)? {
                 Some(kept) => Some((old, kept)),
                 None => return Ok(false),
@@ -110,6 +111,15 @@ impl Writer {
             draft.put_credential(hash, credential, now)
         })?;
         Ok(true)
+    }
+
+    /// Whether what credentials of a holder are for is there.
+    fn has_ground(&mut self, holder: &Holder) -> Result<bool, StoreError> {
+        match holder {
+            Holder::Keys(_) => Ok(true),
+            Holder::Session(session) => Ok(self.live(session)?.is_some()),
+            Holder::Clinician(org, name) => self.has_clinician(org, name),
+        }
     }
 
     /// What is used: a ticket ends, the rest begin their idle time anew.
@@ -217,8 +227,8 @@ impl Draft<'_> {
 
 #[async_trait]
 impl Credentials for EmbeddedStore {
-    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<(), StoreError> {
-        self.channel()?.ask(move |writer| writer.issue(None, hash, &credential)).await.map(drop)
+    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<bool, StoreError> {
+        self.channel()?.ask(move |writer| writer.issue(None, hash, &credential)).await
     }
 
     async fn present(&self, hash: CredentialHash) -> Result<Option<Credential>, StoreError> {

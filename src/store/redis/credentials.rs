@@ -19,7 +19,16 @@ impl Inner {
         }
     }
 
-    /// False where `old` is named and does not stand.
+    /// What has to be there for a holder to be issued credentials. API keys need nothing.
+    fn stands_on(&self, holder: &Holder) -> Option<String> {
+        match holder {
+            Holder::Keys(_) => None,
+            Holder::Session(session) => Some(self.keys.session(session, keys::STATE)),
+            Holder::Clinician(org, name) => Some(self.keys.clinician(org, name)),
+        }
+    }
+
+    /// False where `old` is named and does not stand, and where it is not and its holder does not.
     async fn issue(
         &self,
         old: Option<CredentialHash>,
@@ -41,7 +50,8 @@ impl Inner {
             .arg(credential.made_at.millis())
             .arg(most)
             .arg(self.keys.credentials_prefix())
-            .arg(credential.org.as_str());
+            .arg(credential.org.as_str())
+            .arg(self.stands_on(&holder).unwrap_or_else(|| "-".to_owned()));
         Ok(value::number(&self.run(&self.scripts.issue, call).await?)? == 1)
     }
 
@@ -58,8 +68,8 @@ impl Inner {
 
 #[async_trait]
 impl Credentials for RedisStore {
-    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<(), StoreError> {
-        self.0.issue(None, hash, &credential).await.map(drop)
+    async fn issue(&self, hash: CredentialHash, credential: Credential) -> Result<bool, StoreError> {
+        self.0.issue(None, hash, &credential).await
     }
 
     async fn present(&self, hash: CredentialHash) -> Result<Option<Credential>, StoreError> {

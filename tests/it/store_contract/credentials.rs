@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use attune::access::{CredentialHash, Kind, Role};
-use attune::domain::id::OrgId;
+use attune::domain::id::{ClinicianName, OrgId};
 use attune::store::{CREDENTIALS_MAX, Credential, Holder};
 
 use crate::world::{Adapter, DAY, Desk, key, limits};
@@ -44,7 +44,8 @@ fn api_key(adapter: &impl Adapter, n: u8, org: &str) -> Credential {
 }
 
 pub(super) async fn issue(adapter: &impl Adapter, n: u8, credential: Credential) {
-    adapter.store().issue(hash(n), credential).await.expect("the store is there");
+    let is_issued = adapter.store().issue(hash(n), credential).await.expect("the store is there");
+    assert!(is_issued);
 }
 
 async fn present(adapter: &impl Adapter, n: u8) -> Option<Credential> {
@@ -60,8 +61,15 @@ fn of_session() -> Holder {
     Holder::Session(key("s"))
 }
 
+/// One with the session `s`.
+async fn open<A: Adapter>() -> A {
+    let adapter = A::open(limits()).await;
+    Desk::of(&adapter).turn("s").await;
+    adapter
+}
+
 pub async fn a_credential_is_presented_as_it_was_issued_and_outlives_a_crash<A: Adapter>() {
-    let mut adapter = A::open(limits()).await;
+    let mut adapter = open::<A>().await;
     let (token, backend) = (token(&adapter, 1), api_key(&adapter, 2, "clinic"));
     issue(&adapter, 1, token.clone()).await;
     issue(&adapter, 2, backend.clone()).await;
@@ -72,7 +80,7 @@ pub async fn a_credential_is_presented_as_it_was_issued_and_outlives_a_crash<A: 
 }
 
 pub async fn a_credential_ends_when_it_is_not_used_and_at_its_end_however_much_it_is<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     issue(&adapter, 1, token(&adapter, 1)).await;
     issue(&adapter, 2, token(&adapter, 2)).await;
     issue(&adapter, 3, api_key(&adapter, 3, "default")).await;
@@ -90,7 +98,7 @@ pub async fn a_credential_ends_when_it_is_not_used_and_at_its_end_however_much_i
 }
 
 pub async fn a_used_credential_stands_for_its_whole_idle_time_again<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     issue(&adapter, 1, token(&adapter, 1)).await;
     for _ in 0..20 {
         adapter.wind(HOUR - Duration::from_mins(5)).await;
@@ -100,7 +108,7 @@ pub async fn a_used_credential_stands_for_its_whole_idle_time_again<A: Adapter>(
 }
 
 pub async fn a_ticket_is_good_once_however_many_present_it<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     let ticket = Credential { kind: Kind::Ticket, idle: None, ..token(&adapter, 1) };
     issue(&adapter, 1, ticket.clone()).await;
     let all = (0..20).map(|_| present(&adapter, 1));
@@ -110,7 +118,7 @@ pub async fn a_ticket_is_good_once_however_many_present_it<A: Adapter>() {
 }
 
 pub async fn a_rotated_credential_is_refused_and_its_successor_is_the_only_one<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     issue(&adapter, 1, token(&adapter, 1)).await;
     let store = adapter.store();
     assert_eq!(store.rotate(hash(1), (hash(2), token(&adapter, 2))).await, Ok(true));
@@ -122,7 +130,7 @@ pub async fn a_rotated_credential_is_refused_and_its_successor_is_the_only_one<A
 }
 
 pub async fn of_two_who_rotate_the_same_credential_one_does<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     issue(&adapter, 1, token(&adapter, 1)).await;
     let rotate = |n: u8| adapter.store().rotate(hash(1), (hash(n), token(&adapter, n)));
     let rotated = futures_util::future::join_all((2..12).map(rotate)).await;
@@ -131,7 +139,7 @@ pub async fn of_two_who_rotate_the_same_credential_one_does<A: Adapter>() {
 }
 
 pub async fn revoking_ends_one_or_all_of_a_holder_and_nobody_elses<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     for n in 1..=3 {
         issue(&adapter, n, token(&adapter, n)).await;
     }
@@ -152,9 +160,7 @@ pub async fn revoking_ends_one_or_all_of_a_holder_and_nobody_elses<A: Adapter>()
 }
 
 pub async fn a_removed_session_lets_nobody_in<A: Adapter>() {
-    let adapter = A::open(limits()).await;
-    let desk = Desk::of(&adapter);
-    desk.turn("s").await;
+    let adapter = open::<A>().await;
     issue(&adapter, 1, token(&adapter, 1)).await;
     let receipt = adapter.store().delete(&key("s")).await.expect("the store is there");
     assert!(receipt.is_some_and(|receipt| receipt.verified));
@@ -162,7 +168,7 @@ pub async fn a_removed_session_lets_nobody_in<A: Adapter>() {
 }
 
 pub async fn a_session_has_so_many_credentials_and_the_oldest_make_room<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     let most = u8::try_from(CREDENTIALS_MAX).expect("few");
     for n in 1..=most + 2 {
         adapter.wind(Duration::from_secs(1)).await;
@@ -178,9 +184,28 @@ pub async fn a_session_has_so_many_credentials_and_the_oldest_make_room<A: Adapt
 }
 
 pub async fn that_there_are_keys_is_known_in_every_organisation<A: Adapter>() {
-    let adapter = A::open(limits()).await;
+    let adapter = open::<A>().await;
     issue(&adapter, 1, token(&adapter, 1)).await;
     assert_eq!(adapter.store().has_keys().await, Ok(false));
     issue(&adapter, 2, api_key(&adapter, 2, "clinic")).await;
     assert_eq!(adapter.store().has_keys().await, Ok(true));
+}
+
+pub async fn for_what_is_not_there_nothing_is_issued<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let login =
+        Credential { session: None, clinician: ClinicianName::parse("ana").ok(), ..token(&adapter, 2) };
+    for (n, credential) in [(1, token(&adapter, 1)), (2, login)] {
+        assert_eq!(adapter.store().issue(hash(n), credential).await, Ok(false));
+        assert_eq!(present(&adapter, n).await, None);
+    }
+    let desk = Desk::of(&adapter);
+    for round in 10..60 {
+        desk.turn("s").await;
+        let issued = adapter.store().issue(hash(round), token(&adapter, round));
+        let session = key("s");
+        let (issued, gone) = tokio::join!(issued, adapter.store().delete(&session));
+        assert!(issued.is_ok() && gone.is_ok_and(|receipt| receipt.is_some()));
+        assert_eq!(present(&adapter, round).await, None, "it outlived its session");
+    }
 }

@@ -164,6 +164,7 @@ macro_rules! behaviours {
                 a_removed_session_lets_nobody_in,
                 a_session_has_so_many_credentials_and_the_oldest_make_room,
                 that_there_are_keys_is_known_in_every_organisation,
+                for_what_is_not_there_nothing_is_issued,
             }
             clinicians {
                 a_clinician_is_found_by_name_in_the_organisation_and_nowhere_else,
