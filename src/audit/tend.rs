@@ -33,11 +33,19 @@ pub async fn tend(auditor: Auditor) {
 }
 
 impl Auditor {
-    /// Seals all that lies in the outboxes.
+    /// Seals all that lies in the outboxes. One that cannot be read keeps no other organisation's from being sealed.
     pub async fn seal_all(&self) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
         for org in self.store.audited().await? {
-            while self.seal_some(&org).await? == AT_ONCE {}
+            if let Err(error) = self.seal_org(&org).await {
+                outcome = Err(error);
+            }
         }
+        outcome
+    }
+
+    async fn seal_org(&self, org: &OrgId) -> Result<(), StoreError> {
+        while self.seal_some(org).await? == AT_ONCE {}
         Ok(())
     }
 

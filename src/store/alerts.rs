@@ -35,6 +35,14 @@ pub struct AlertQuery {
     pub cursor: Option<AlertPlace>,
 }
 
+impl AlertQuery {
+    /// As little as tells how many are open.
+    pub fn count(org: OrgId) -> Self {
+        let (state, level) = (Some(AlertState::Open), Some(Level::Crisis));
+        Self { org, state, level, order: AlertOrder::Danger, limit: 1, cursor: None }
+    }
+}
+
 /// Where a page ended. The level counts where the most danger comes first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertPlace {

@@ -42,6 +42,7 @@ mod model_rig;
 mod model_turns;
 mod modes;
 mod openapi;
+mod owned_model;
 mod ports;
 mod process;
 mod python_client;

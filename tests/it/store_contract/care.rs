@@ -8,7 +8,7 @@ use attune::store::{AlertOrder, AlertQuery, Noted};
 
 use crate::world::{Adapter, DAY, Desk, key, limits};
 
-pub(super) fn note(adapter: &impl Adapter, n: usize) -> Note {
+pub fn note(adapter: &impl Adapter, n: usize) -> Note {
     Note {
         id: format!("{n:032x}"),
         at: adapter.now(),

@@ -15,7 +15,7 @@ fn hash(n: u8) -> CredentialHash {
 }
 
 /// A token of the session `s`.
-pub(super) fn token(adapter: &impl Adapter, n: u8) -> Credential {
+pub fn token(adapter: &impl Adapter, n: u8) -> Credential {
     Credential {
         id: format!("id{n}"),
         kind: Kind::Session,

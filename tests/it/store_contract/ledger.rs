@@ -30,7 +30,7 @@ async fn changes(adapter: &impl Adapter) -> Vec<String> {
     outbox(adapter).await.iter().map(told).collect()
 }
 
-fn sealed(before: &Head, entries: &[String]) -> (Vec<Sealed>, Head) {
+pub fn sealed(before: &Head, entries: &[String]) -> (Vec<Sealed>, Head) {
     let number = |at: usize| before.seq + 1 + at as u64;
     let record = |(at, entry): (usize, &String)| Sealed {
         seq: number(at),

@@ -2,15 +2,15 @@
 
 mod alert_ends;
 mod alerts;
-mod care;
+pub(super) mod care;
 mod clinicians;
 mod consent;
-mod credentials;
+pub(super) mod credentials;
 mod expiry;
 mod former;
 mod gate;
 mod idle;
-mod ledger;
+pub(super) mod ledger;
 mod limits;
 mod lists;
 mod safety;
