@@ -1,5 +1,6 @@
 //! Whether the time of an answer tells an unknown session from somebody else's: pairs of requests, one after the other, in
-//! an order that is drawn, and a rank test over their times.
+//! an order that is drawn, and a rank test over their times. And what a credential costs a turn: the same turns at a server
+//! that asks for one and at one that is open, again in pairs.
 //!
 //! `cargo bench --bench access`; `ACCESS_BENCH_PAIRS` sets how many pairs, `ACCESS_BENCH_REDIS` names a Redis to be used in
 //! the place of the embedded store.
@@ -34,7 +35,7 @@ async fn measure() {
     let entropy = Arc::new(Entropy::system());
     let bootstrap = RawCredential::make(Kind::Key, &entropy);
     let home = tempfile::tempdir().expect("a directory");
-    let config = config(home.path(), bootstrap.expose());
+    let config = config(home.path(), "required", bootstrap.expose());
     let app = App::start_with(&config, Arc::new(SystemClock), Arc::clone(&entropy)).await.expect("it starts");
     let desk = Desk { client: Client::new(), base: format!("http://{}", app.addr) };
     let ours = desk.key(bootstrap.expose(), "default").await;
@@ -47,13 +48,65 @@ async fn measure() {
         let (unknown, foreign) = desk.pairs(credential, ("unknown", foreign), pairs, &entropy).await;
         tell(who, &unknown, &foreign);
     }
+    let open_home = tempfile::tempdir().expect("a directory");
+    let config = self::config(open_home.path(), "open", bootstrap.expose());
+    let open =
+        App::start_with(&config, Arc::new(SystemClock), Arc::clone(&entropy)).await.expect("it starts");
+    let open_desk = Desk { client: Client::new(), base: format!("http://{}", open.addr) };
+    for (who, credential, session) in [("an app", &ours, "another"), ("a client", &token, "mine")] {
+        cost(who, (&desk, credential), &open_desk, session, (pairs, &entropy)).await;
+    }
     app.stop().await;
+    open.stop().await;
 }
 
-fn config(home: &std::path::Path, bootstrap: &str) -> Config {
+/// Turns at a server that asks for a credential and at one that does not, in pairs whose order is drawn.
+async fn cost(
+    who: &str,
+    (shut, credential): (&Desk, &str),
+    open: &Desk,
+    session: &str,
+    (pairs, entropy): (usize, &Entropy),
+) {
+    let (mut with, mut without) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs));
+    for n in 0..pairs + WARM_UP {
+        let is_shut_first = entropy.u64() & 1 == 0;
+        for is_shut in [is_shut_first, !is_shut_first] {
+            let (desk, times) = if is_shut { (shut, &mut with) } else { (open, &mut without) };
+            let took = desk.turn(credential, session).await;
+            if n >= WARM_UP {
+                times.push(took);
+            }
+        }
+    }
+    let (shut, open) = (Spread::of(&mut with), Spread::of(&mut without));
+    println!(
+        "{who}: {pairs} turns with a credential p50 {:?} p99 {:?}, open p50 {:?} p99 {:?}: {:.3} times at p50",
+        shut.p50,
+        shut.p99,
+        open.p50,
+        open.p99,
+        shut.p50.as_secs_f64() / open.p50.as_secs_f64()
+    );
+}
+
+struct Spread {
+    p50: Duration,
+    p99: Duration,
+}
+
+impl Spread {
+    fn of(times: &mut [Duration]) -> Self {
+        times.sort_unstable();
+        Self { p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] }
+    }
+}
+
+fn config(home: &std::path::Path, auth: &str, bootstrap: &str) -> Config {
     let mut variables: BTreeMap<String, String> = [
         ("ATTUNE_ADDR", "127.0.0.1:0"),
-        ("ATTUNE_AUTH", "required"),
+        ("ATTUNE_AUTH", auth),
+        ("RATE_LIMIT_PER_MINUTE", "0"),
         ("ATTUNE_WORKERS", "1"),
         ("ATTUNE_LOG", "off"),
         ("ATTUNE_BOOTSTRAP_KEY", bootstrap),
@@ -63,7 +116,7 @@ fn config(home: &std::path::Path, bootstrap: &str) -> Config {
     variables.insert("ATTUNE_DATA".to_owned(), home.display().to_string());
     if let Ok(url) = std::env::var("ACCESS_BENCH_REDIS") {
         variables.insert("REDIS_URL".to_owned(), url);
-        variables.insert("REDIS_PREFIX".to_owned(), "access-bench:".to_owned());
+        variables.insert("REDIS_PREFIX".to_owned(), format!("access-bench-{auth}:"));
     }
     Config::from_variables(variables).expect("a sound configuration")
 }
@@ -98,6 +151,17 @@ impl Desk {
         began.elapsed()
     }
 
+    async fn turn(&self, credential: &str, session: &str) -> Duration {
+        let body = json!({ "session_id": session, "user_input": "I want to feel calmer" });
+        let request =
+            self.client.post(format!("{}/api/v1/input", self.base)).bearer_auth(credential).json(&body);
+        let began = Instant::now();
+        let answer = request.send().await.expect("it answers");
+        assert_eq!(answer.status(), 200);
+        let _body = answer.bytes().await.expect("a whole body");
+        began.elapsed()
+    }
+
     /// Times of the first and of the second, in pairs whose order is drawn.
     async fn pairs(
         &self,
@@ -125,11 +189,7 @@ impl Desk {
 }
 
 fn tell(who: &str, unknown: &[Duration], foreign: &[Duration]) {
-    let middle = |times: &[Duration]| {
-        let mut times = times.to_vec();
-        times.sort_unstable();
-        times[times.len() / 2]
-    };
+    let middle = |times: &[Duration]| Spread::of(&mut times.to_vec()).p50;
     let z = mann_whitney(unknown, foreign);
     println!(
         "{who}: {} pairs, unknown p50 {:?}, foreign p50 {:?}, Mann-Whitney z {z:+.2} (told apart at 1 % beyond 2.58): {}",
