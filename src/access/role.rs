@@ -68,6 +68,8 @@ pub enum Who {
     App,
     Clinician,
     Admin,
+    /// An admin who runs the server, by the key that the configuration names: of every organisation.
+    Operator,
 }
 
 /// A session that a caller may or may not work on.
@@ -84,14 +86,11 @@ pub enum Reach {
     Foreign,
 }
 
-/// The name of whoever has the key that the configuration names. No stored key has an id like it.
-const BOOTSTRAP: &str = "bootstrap";
-
 impl Caller {
     /// The admin by the key that the configuration names.
     #[must_use]
     pub fn bootstrap() -> Self {
-        Self { org: OrgId::default(), who: Who::Admin, name: BOOTSTRAP.to_owned() }
+        Self { org: OrgId::default(), who: Who::Operator, name: "bootstrap".to_owned() }
     }
 
     /// Whoever reaches an open server.
@@ -103,7 +102,10 @@ impl Caller {
     /// Whoever reaches an open server, and the bearer of the key that the configuration names.
     #[must_use]
     pub fn runs_the_server(&self) -> bool {
-        self.who == Who::Anyone || (self.who == Who::Admin && self.name == BOOTSTRAP)
+        match self.who {
+            Who::Anyone | Who::Operator => true,
+            Who::Client(_) | Who::App | Who::Clinician | Who::Admin => false,
+        }
     }
 
     /// `None` on an open server.
@@ -114,7 +116,7 @@ impl Caller {
             Who::Client(_) => Some(Role::Client),
             Who::App => Some(Role::App),
             Who::Clinician => Some(Role::Clinician),
-            Who::Admin => Some(Role::Admin),
+            Who::Admin | Who::Operator => Some(Role::Admin),
         }
     }
 
@@ -138,20 +140,24 @@ impl Caller {
     #[must_use]
     pub fn reach(&self, id: SessionId) -> Reach {
         let own = match &self.who {
-            Who::Anyone | Who::App | Who::Clinician | Who::Admin => None,
+            Who::Anyone | Who::App | Who::Clinician | Who::Admin | Who::Operator => None,
             Who::Client(session) => Some(session),
         };
         let key = |id| SessionKey::new(self.org.clone(), id);
         match own {
             None => Reach::Own(key(id)),
             Some(own) if *own == id => Reach::Own(key(id)),
-            Some(own) => {
-                let root = own.root().unwrap_or_else(|| own.clone());
-                if id.root().as_ref() == Some(&root) {
-                    return Reach::Successor { own: key(own.clone()), key: key(id), root };
-                }
-                Reach::Foreign
-            }
+            Some(own) => match line_of(own, &id) {
+                Some(root) => Reach::Successor { own: key(own.clone()), key: key(id), root },
+                None => Reach::Foreign,
+            },
         }
     }
+}
+
+/// The first of the line that both ids may be of, by their spelling: of `own` itself, or where it is numbered of what it may
+/// succeed. An app may have made an id that only looks like a successor's.
+fn line_of(own: &SessionId, id: &SessionId) -> Option<SessionId> {
+    let root = id.root()?;
+    (root == *own || own.root().is_some_and(|first| first == root)).then_some(root)
 }

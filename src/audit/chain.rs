@@ -99,18 +99,21 @@ pub async fn verify(
 /// The store's.
 pub async fn of_session(store: &dyn Store, key: &SessionKey) -> Result<Vec<Sealed>, StoreError> {
     let is_its = |sealed: &Sealed| {
-        let entry = serde_json::from_str::<Entry>(&sealed.entry);
-        entry.is_ok_and(|entry| entry.session.as_deref() == Some(key.id.as_str()))
+        // Few are: most need not be read.
+        let entry =
+            sealed.entry.contains(key.id.as_str()).then(|| serde_json::from_str::<Entry>(&sealed.entry));
+        entry.is_some_and(|entry| entry.is_ok_and(|entry| entry.session.as_deref() == Some(key.id.as_str())))
     };
     let (mut found, mut from) = (Vec::new(), 1);
     loop {
         let records = store.chain(&key.org, from, STEP).await?;
-        let count = records.len();
+        let (count, last) = (records.len(), records.last().map_or(0, |last| last.seq));
         found.extend(records.into_iter().filter(is_its));
         if count < STEP {
             return Ok(found);
         }
-        from += count as u64;
+        // Behind the last one, also where one is missing.
+        from = (from + count as u64).max(last + 1);
     }
 }
 

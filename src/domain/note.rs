@@ -8,6 +8,8 @@ use super::time::Timestamp;
 pub const NOTE_MAX_CHARS: usize = 1_000;
 /// Notes of a session.
 pub const NOTES_MAX: usize = 100;
+/// Notes of a session above which a clearing is not kept: far above the others, for a level must not stay for want of room.
+const CLEARINGS_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -26,4 +28,15 @@ pub enum NoteKind {
     Note,
     /// Why a level was cleared.
     Cleared,
+}
+
+impl NoteKind {
+    /// How many notes a session may have for one more of this kind.
+    #[must_use]
+    pub const fn most(self) -> usize {
+        match self {
+            Self::Note => NOTES_MAX,
+            Self::Cleared => CLEARINGS_MAX,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::access::{Caller, Who};
 use crate::domain::alert::AlertId;
 use crate::domain::id::SessionKey;
 use crate::domain::note::{NOTE_MAX_CHARS, Note, NoteKind};
-use crate::domain::safety::Level;
+use crate::domain::safety::{Basis, Level};
 use crate::domain::session::Event;
 use crate::store::{Noted, Transition, Transitioned};
 
@@ -21,11 +21,12 @@ use super::wire::care::{ClearBody, ClearedBody, NoteBody, NotesBody, OwnBody, Wr
 /// The transition of a clearing says where its reason is kept.
 const SEE_NOTES: &str = "see the notes";
 
-/// Clear the level of the session's client: every session that danger had paused goes on. The reason is kept as a note.
+/// Clear the level of the session's client: every session that danger had paused goes on. The reason is kept as a note. Refused
+/// where danger has shown since the clinician looked.
 #[utoipa::path(
     post, path = "/api/v1/session/{id}/clear", tag = "clinicians", request_body = ClearBody,
     params(("id" = String, Path)),
-    responses((status = 200, description = "Cleared", body = ClearedBody), (status = 409, description = "There is no room for the reason", body = Body, content_type = "application/problem+json"))
+    responses((status = 200, description = "Cleared", body = ClearedBody), (status = 409, description = "Danger has shown since the session was read", body = Body, content_type = "application/problem+json"))
 )]
 pub async fn clear(
     state: Data<State>,
@@ -35,11 +36,18 @@ pub async fn clear(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
-    let reason = checked("reason", body::decode::<ClearBody>(&bytes)?.reason)?;
-    let before = state.store().read(&key).await?.ok_or_else(Problem::not_found)?.session;
-    if before.level == Level::None {
-        let body = ClearedBody { session_id: key.id.to_string(), status: before.status, cleared: false };
+    let ClearBody { reason, basis } = body::decode(&bytes)?;
+    let reason = checked("reason", reason)?;
+    let unfit = || Problem::invalid("basis", "must be the basis that the session was read with");
+    let seen = Basis::parse(&basis).ok_or_else(unfit)?;
+    let before = state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
+    let (level, status) = (before.session.level, before.session.status);
+    if level == Level::None {
+        let body = ClearedBody { session_id: key.id.to_string(), status, cleared: false };
         return Ok(HttpResponse::Ok().json(body));
+    }
+    if seen != before.basis {
+        return Err(overtaken());
     }
     // Why comes first: no level falls without it.
     write(&state, &caller, &key, NoteKind::Cleared, reason).await?;
@@ -48,14 +56,20 @@ pub async fn clear(
         event: Event::Clear,
         by: caller.party(),
         reason: SEE_NOTES.to_owned(),
+        seen: Some(seen),
     };
     match state.store().transition(transition).await? {
         Transitioned::Done(status) => {
             Ok(HttpResponse::Ok().json(ClearedBody { session_id: key.id.to_string(), status, cleared: true }))
         }
         Transitioned::Refused(refusal) => Err(refusal.into()),
+        Transitioned::Overtaken => Err(overtaken()),
         Transitioned::Absent => Err(Problem::not_found()),
     }
+}
+
+fn overtaken() -> Problem {
+    Problem::new(Code::Overtaken, "look at the session again: danger has shown, or somebody has cleared it")
 }
 
 /// Write a note beside the session, for other clinicians.

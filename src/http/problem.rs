@@ -28,6 +28,7 @@ pub enum Code {
     SessionExists,
     NameTaken,
     TooManyNotes,
+    Overtaken,
     Busy,
     Lifecycle,
     Stopped,
@@ -65,7 +66,7 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::InvalidJson,
         Self::Unauthorized,
         Self::LoginFailed,
@@ -76,6 +77,7 @@ impl Code {
         Self::SessionExists,
         Self::NameTaken,
         Self::TooManyNotes,
+        Self::Overtaken,
         Self::Busy,
         Self::Lifecycle,
         Self::Stopped,
@@ -137,6 +139,9 @@ impl Code {
             Self::SessionExists => row("session_exists", 409, "A session with this id exists", false, OURS),
             Self::TooManyNotes => {
                 row("too_many_notes", 409, "The session has as many notes as it may", false, OURS)
+            }
+            Self::Overtaken => {
+                row("overtaken", 409, "Danger has shown since the session was read", false, OURS)
             }
             Self::NameTaken => row("name_taken", 409, "Somebody has this name", false, OURS),
             Self::Busy => row("busy", 409, "Another turn of this session is still running", true, AGAIN),

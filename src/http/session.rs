@@ -300,7 +300,7 @@ async fn change(
     if reason.chars().count() > REASON_MAX_CHARS {
         return Err(Problem::invalid("reason", "must be at most 500 characters"));
     }
-    let transition = Transition { session: key.clone(), event, by: caller.party(), reason };
+    let transition = Transition { session: key.clone(), event, by: caller.party(), reason, seen: None };
     match state.store().transition(transition).await? {
         Transitioned::Done(status) => {
             if event == Event::Complete {
@@ -309,7 +309,8 @@ async fn change(
             Ok(HttpResponse::Ok().json(ChangedBody { session_id: key.id.to_string(), status }))
         }
         Transitioned::Refused(refusal) => Err(refusal.into()),
-        Transitioned::Absent => Err(Problem::not_found()),
+        // Only a clearing is.
+        Transitioned::Overtaken | Transitioned::Absent => Err(Problem::not_found()),
     }
 }
 

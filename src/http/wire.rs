@@ -95,6 +95,8 @@ pub struct SessionBody {
     pub step: String,
     pub turn_count: u32,
     pub safety_level: Level,
+    /// Goes with a clearing of the level, which is refused where danger has shown since.
+    pub basis: String,
     pub completion_criteria: BTreeMap<String, bool>,
     pub body_question_count: u32,
     pub protocol: ProtocolRef,
@@ -123,6 +125,7 @@ impl SessionBody {
             step: session.place.step.clone(),
             turn_count: session.turn_count,
             safety_level: session.level,
+            basis: snapshot.basis.to_string(),
             completion_criteria: progress.criteria,
             body_question_count: progress.body_question_count,
             protocol: session.place.protocol.clone(),

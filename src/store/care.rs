@@ -10,7 +10,7 @@ use crate::domain::note::Note;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
     Kept,
-    /// [`NOTES_MAX`](crate::domain::note::NOTES_MAX) are there already.
+    /// As many as [`NoteKind::most`](crate::domain::note::NoteKind::most) allows are there already.
     TooMany,
     /// No such session.
     Absent,

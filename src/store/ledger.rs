@@ -13,7 +13,7 @@ pub trait Ledger: Send + Sync {
     /// Writes an entry into the outbox. What was answered stands.
     async fn enter(&self, org: &OrgId, entry: Entry) -> Result<(), StoreError>;
 
-    /// The organisations that may have entries in their outboxes.
+    /// The organisations whose audit has begun, those too whose first entry is not sealed yet.
     async fn audited(&self) -> Result<Vec<OrgId>, StoreError>;
 
     /// The oldest entries of the outbox, as they were written.
@@ -31,6 +31,6 @@ pub trait Ledger: Send + Sync {
         head: Head,
     ) -> Result<bool, StoreError>;
 
-    /// What lies in the chain from the `from`-th place on, counted from 1, whatever numbers it bears.
+    /// What lies in the chain from the place on where the `from`-th record is, counted from 1, whatever numbers it bears.
     async fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError>;
 }

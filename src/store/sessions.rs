@@ -7,7 +7,7 @@ use super::{Idempotency, StoredReply};
 use crate::domain::consent::Consent;
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
-use crate::domain::safety::{Level, Negative};
+use crate::domain::safety::{Basis, Level, Negative};
 use crate::domain::session::{Event, Party, Refusal, Session, Status};
 use crate::domain::time::Timestamp;
 
@@ -61,12 +61,16 @@ pub struct Transition {
     pub by: Party,
     /// Up to 500 characters, a code or a clinician's words.
     pub reason: String,
+    /// What a clearing was decided on, as [`Snapshot::basis`] told it. `None`: it clears whatever there is.
+    pub seen: Option<Basis>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transitioned {
     Done(Status),
     Refused(Refusal),
+    /// Danger has shown since the clearing was decided on, or somebody else has cleared it. Nothing has changed.
+    Overtaken,
     /// No such session.
     Absent,
 }
@@ -116,6 +120,8 @@ pub enum Created {
 pub struct Snapshot {
     pub session: Arc<Session>,
     pub remaining: Remaining,
+    /// What its client's memory says of danger.
+    pub basis: Basis,
 }
 
 /// How long a session still stands without a turn.

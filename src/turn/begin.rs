@@ -288,6 +288,7 @@ async fn set_aside(turns: &Turns, working: Working) -> Result<(), Refused> {
         event: Event::Fault,
         by: Party::System,
         reason: "the place is unknown to the protocol".to_owned(),
+        seen: None,
     };
     turns.store.transition(transition).await?;
     let Working { key, mut hold, .. } = working;

@@ -59,7 +59,7 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
             let text = ConsentText::embedded().expect("sound");
             json!({ "version": text.version, "hash": text.hash })
         }
-        Operation::Clear => json!({ "reason": "seen today" }),
+        Operation::Clear => json!({ "reason": "seen today", "basis": "none.0.0" }),
         Operation::AddNote => json!({ "text": "a note" }),
         Operation::Purge => json!({ "older_than_days": 90, "dry_run": true }),
         Operation::CreateKey => json!({ "label": "made" }),

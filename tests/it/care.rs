@@ -53,6 +53,49 @@ async fn who_is_in_danger_stands_first_whatever_the_size_of_the_page() {
     get(&clinic, "/sessions?order=danger&cursor=MTIzIHM").await.problem(422, "invalid_request");
 }
 
+/// What a clinician who looks at the session `s` now decides on.
+async fn basis(clinic: &Clinic) -> Value {
+    get(clinic, "/session/s").await.ok()["basis"].clone()
+}
+
+#[tokio::test]
+async fn a_clearing_that_danger_has_overtaken_clears_nothing() {
+    for is_redis in [false, true] {
+        let redis = is_redis.then(RedisServer::start);
+        let url = redis.as_ref().map(RedisServer::url).unwrap_or_default();
+        let clinic = Clinic::open(&[("REDIS_URL", &url)]).await;
+        clinic.say("s", "I keep thinking about killing myself").await;
+        for danger in [INTENT, INTENT] {
+            let seen = basis(&clinic).await;
+            clinic.say("s", danger).await;
+            let decided = json!({ "reason": "safe with her sister", "basis": seen });
+            post(&clinic, "/session/s/clear", &decided).await.problem(409, "overtaken");
+            let session = get(&clinic, "/session/s").await.ok();
+            assert_eq!((&session["safety_level"], &session["status"]), (&json!("crisis"), &json!("paused")));
+        }
+        let notes = get(&clinic, "/session/s/notes").await.ok();
+        assert_eq!(notes["notes"], json!([]), "nothing was decided");
+        assert!(get(&clinic, "/alerts?state=open").await.ok()["open_alerts"].as_u64() > Some(0));
+        for bad in ["", "high", "high.1", "high.1.1.1", "worst.1.1", "high.-1.1"] {
+            let decided = json!({ "reason": "x", "basis": bad });
+            let told = post(&clinic, "/session/s/clear", &decided).await.problem(422, "invalid_request");
+            assert_eq!(told["errors"][0]["field"], "basis");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_full_of_notes_can_be_cleared() {
+    let clinic = Clinic::open(&[]).await;
+    clinic.say("s", INTENT).await;
+    for _ in 0..100 {
+        post(&clinic, "/session/s/notes", &json!({ "text": "one more" })).await.ok();
+    }
+    post(&clinic, "/session/s/notes", &json!({ "text": "too many" })).await.problem(409, "too_many_notes");
+    let decided = json!({ "reason": "safe", "basis": basis(&clinic).await });
+    assert_eq!(post(&clinic, "/session/s/clear", &decided).await.ok()["cleared"], true);
+}
+
 #[tokio::test]
 async fn a_clinician_clears_a_level_with_a_reason_and_everybody_goes_on() {
     for is_redis in [false, true] {
@@ -61,12 +104,14 @@ async fn a_clinician_clears_a_level_with_a_reason_and_everybody_goes_on() {
         let clinic = Clinic::open(&[("REDIS_URL", &url)]).await;
         clinic.say("s", "hello").await;
         clinic.say("s", INTENT).await;
-        let empty = post(&clinic, "/session/s/clear", &json!({ "reason": " " })).await;
+        let basis = basis(&clinic).await;
+        let empty = post(&clinic, "/session/s/clear", &json!({ "reason": " ", "basis": basis })).await;
         assert_eq!(empty.problem(422, "invalid_request")["errors"][0]["field"], "reason");
         post(&clinic, "/session/s/clear", &json!({})).await.problem(422, "invalid_request");
         assert_eq!(get(&clinic, "/session/s").await.ok()["status"], "paused", "no reason, no clearing");
         let reason = "Spoke on the phone, safe with her sister tonight.";
-        let cleared = post(&clinic, "/session/s/clear", &json!({ "reason": reason })).await.ok();
+        let decided = json!({ "reason": reason, "basis": basis });
+        let cleared = post(&clinic, "/session/s/clear", &decided).await.ok();
         assert_eq!((&cleared["cleared"], &cleared["status"]), (&json!(true), &json!("active")));
         let session = get(&clinic, "/session/s").await.ok();
         assert_eq!((&session["safety_level"], &session["status"]), (&json!("none"), &json!("active")));
@@ -76,12 +121,12 @@ async fn a_clinician_clears_a_level_with_a_reason_and_everybody_goes_on() {
             (&note["by"], &note["kind"], &note["text"]),
             (&json!("ana"), &json!("cleared"), &json!(reason))
         );
-        let again = post(&clinic, "/session/s/clear", &json!({ "reason": reason })).await.ok();
+        let again = post(&clinic, "/session/s/clear", &decided).await.ok();
         assert_eq!(again["cleared"], false);
         let alerts = get(&clinic, "/alerts").await.ok();
         assert_eq!(alerts["alerts"][0]["state"], "cleared");
         assert_ne!(clinic.say("s", "I want to feel calm").await["responder"], "crisis");
-        post(&clinic, "/session/nobody/clear", &json!({ "reason": "x" })).await.problem(404, "not_found");
+        post(&clinic, "/session/nobody/clear", &decided).await.problem(404, "not_found");
     }
 }
 

@@ -153,8 +153,13 @@ async fn a_consent_that_is_withdrawn_while_a_turn_is_at_work_stops_it() {
 async fn a_consent_that_is_withdrawn_while_a_successor_begins_is_withdrawn_in_it_too() {
     let scene = consented().await;
     assert_eq!(scene.said("I want to feel calm").await["turn"], 1);
-    let expire =
-        Transition { session: key("s"), event: Event::Expire, by: Party::System, reason: "idle".to_owned() };
+    let expire = Transition {
+        session: key("s"),
+        event: Event::Expire,
+        by: Party::System,
+        reason: "idle".to_owned(),
+        seen: None,
+    };
     scene.store_of().transition(expire).await.expect("done");
     scene.store.next(Call::Commit, Fault::Waits);
     let (said, ()) = tokio::join!(scene.say("I want to feel calm", None), async {

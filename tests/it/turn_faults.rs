@@ -298,7 +298,7 @@ async fn a_pause_that_comes_in_the_middle_of_a_turn_is_kept_and_the_turn_decided
     let pause = async {
         scene.store.arrived.acquire().await.expect("open").forget();
         let (event, by) = (Event::Pause, Party::Clinician);
-        let pause = Transition { session: key("s"), event, by, reason: "a look".to_owned() };
+        let pause = Transition { session: key("s"), event, by, reason: "a look".to_owned(), seen: None };
         let paused = scene.store.transition(pause).await.expect("answered");
         assert_eq!(paused, Transitioned::Done(Status::Paused));
         scene.store.go.add_permits(1);
@@ -348,7 +348,7 @@ async fn a_yes_that_is_on_its_way_while_the_level_is_cleared_still_counts() {
     let clearing = async {
         scene.store.arrived.acquire().await.expect("open").forget();
         let (event, by, reason) = (Event::Clear, Party::Clinician, "talked on the phone".to_owned());
-        let clear = Transition { session: key("s"), event, by, reason };
+        let clear = Transition { session: key("s"), event, by, reason, seen: None };
         let cleared = scene.store.transition(clear).await.expect("there");
         assert_eq!(cleared, Transitioned::Done(Status::Active));
         scene.store.go.add_permits(1);

@@ -327,8 +327,13 @@ impl<'a, A: Adapter> Desk<'a, A> {
     }
 
     pub async fn transition(&self, id: &str, event: Event) -> Transitioned {
-        let transition =
-            Transition { session: key(id), event, by: Party::Clinician, reason: "a reason".to_owned() };
+        let transition = Transition {
+            session: key(id),
+            event,
+            by: Party::Clinician,
+            reason: "a reason".to_owned(),
+            seen: None,
+        };
         self.store().transition(transition).await.expect("the store is there")
     }
 

@@ -1,5 +1,7 @@
 //! How much danger a person is in, and what is remembered of it for a client.
 
+use std::fmt;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -91,12 +93,29 @@ pub struct SafetyMemory {
     pub noted: Option<Noted>,
 }
 
-/// On what a re-screen is made: where any of it has changed, it says nothing any more.
+/// On what a re-screen is made, and a clinician decides: where any of it has changed, neither counts any more. Told as
+/// `high.3.5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Basis {
     pub level: Level,
     pub epoch: u64,
     pub signs: u64,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.level.as_str(), self.epoch, self.signs)
+    }
+}
+
+impl Basis {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let mut next = || parts.next();
+        let (level, epoch, signs) = (Level::parse(next()?)?, next()?.parse().ok()?, next()?.parse().ok()?);
+        next().is_none().then_some(Self { level, epoch, signs })
+    }
 }
 
 /// A completed re-screen in which every answer was a clear no.

@@ -13,6 +13,8 @@ pub struct ClearBody {
     /// Why the level may fall, for other clinicians.
     #[schema(min_length = 1, max_length = 1_000)]
     pub reason: String,
+    /// The `basis` with which the session was read: what was decided on.
+    pub basis: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

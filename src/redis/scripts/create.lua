@@ -1,5 +1,5 @@
 -- create: makes a session, once. Safe to repeat under the same name of the call.
--- (after the names of keys.rs, levels.lua, former.lua, outbox.lua and write.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, write.lua and credited.lua)
 --
 -- KEYS  1 state, 2 meta, 3 active_sessions, 4 sessions:expires, 5 sessions:idle, 6 the client's sessions,
 --       7 the client's safety memory, 8 organisations, 9 history, 10 pinned, 11 idems
@@ -8,7 +8,7 @@
 --       6 prefix of the indices, 7 epoch of the memory that the session was laid under, 8 TTL ms, 9 greatest age ms,
 --       10 ms of idle time, 11 organisation, 12 hash of the body, 13 reply, 14 ms that a reply is kept,
 --       15 hash of the idempotency key or -, 16 client, 17 prefix of safety memories where the caller names no client,
---       or -, 18 how many arguments are fields of the hash, then these, then those of meta
+--       or -, 18 prefix of credentials, 19 how many arguments are fields of the hash, then these, then those of meta
 -- reply created | replay, bytes | reused | exists
 --       again: the memory has changed meanwhile, nothing was done
 --       client, whose a gone session of this id was: nothing was done, ask with that one
@@ -40,10 +40,12 @@ end
 local time = redis.call('TIME')
 local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
 local to = { lease = ARGV[1], status = ARGV[2], level = ARGV[3], id = ARGV[4], score = ARGV[5] }
-local fields = 18 + ARGV[18]
-write(KEYS[1], KEYS[3], ARGV[6], {}, to, 19, fields)
+local fields = 19 + ARGV[19]
+write(KEYS[1], KEYS[3], ARGV[6], {}, to, 20, fields)
 -- What another program's removal has left of an earlier session of this id is not this one's.
 redis.call('DEL', KEYS[2], KEYS[9], KEYS[10], KEYS[11])
+-- Whoever held a token for that one may be somebody else.
+revoke_all(string.sub(KEYS[1], 1, #KEYS[1] - #STATE) .. CREDENTIALS, ARGV[18])
 redis.call('HSET', KEYS[2], unpack(ARGV, fields + 1))
 redis.call('ZADD', KEYS[5], string.format('%.0f', now_ms + ARGV[10]), ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[4])

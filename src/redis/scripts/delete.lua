@@ -1,6 +1,6 @@
 -- delete: removes everything of a session but its client's safety memory, or looks what there would be to remove.
 -- Safe to repeat; what a first call removed a second one does not count.
--- (after levels.lua, seat.lua, former.lua, unlist.lua and alert.lua;
+-- (after levels.lua, seat.lua, former.lua, unlist.lua, alert.lua and credited.lua;
 -- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1-5 as seat.lua
@@ -153,15 +153,6 @@ local function remove()
   unpoint()
 end
 
--- Whoever held a credential for it is let in no more.
-local function revoke()
-  local held = ARGV[8] .. SESSION_ID .. CREDENTIALS
-  for _, entry in ipairs(read('ZRANGE', held, 0, -1) or {}) do
-    redis.call('DEL', ARGV[16] .. string.match(entry, '%S+$'))
-  end
-  redis.call('DEL', held)
-end
-
 local function hand_on()
   local time = redis.call('TIME')
   local now_ms = math.floor((time[1] * 1000000 + time[2]) / 1000)
@@ -176,7 +167,7 @@ local function hand_on()
 end
 
 empty_the_queue()
-revoke()
+revoke_all(ARGV[8] .. SESSION_ID .. CREDENTIALS, ARGV[16])
 remove()
 hand_on()
 redis.call('PUBLISH', ARGV[12], ARGV[13])

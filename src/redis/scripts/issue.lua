@@ -50,7 +50,8 @@ if most > 0 and redis.call('ZCARD', KEYS[2]) >= most then
       left = left - 1
     end
   end
-  for _, other in ipairs(redis.call('ZRANGE', KEYS[2], 0, left - most)) do
+  -- A place before the first would be counted from the end.
+  for _, other in ipairs(left >= most and redis.call('ZRANGE', KEYS[2], 0, left - most) or {}) do
     redis.call('DEL', ARGV[9] .. string.match(other, '%S+$'))
     redis.call('ZREM', KEYS[2], other)
   end

@@ -2,7 +2,7 @@
 -- does not count.
 --
 -- KEYS  1 credentials of the holder
--- ARGV  1 id or -, 2 prefix of credentials
+-- ARGV  1 prefix of credentials, 2 id, where one alone is meant
 -- reply how many were ended
 --
 -- The keys of credentials are put together here: one node holds all.
@@ -10,8 +10,8 @@
 local ended = 0
 for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local id, hash = string.match(entry, '^(%S+) (%S+)$')
-  if ARGV[1] == '-' or ARGV[1] == id then
-    ended = ended + redis.call('DEL', ARGV[2] .. hash)
+  if not ARGV[2] or ARGV[2] == id then
+    ended = ended + redis.call('DEL', ARGV[1] .. hash)
     redis.call('ZREM', KEYS[1], entry)
   end
 end

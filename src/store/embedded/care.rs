@@ -11,7 +11,7 @@ use super::tables::{self, pair_of, value_of};
 use super::writer::Writer;
 use crate::domain::alert::{Alert, AlertId};
 use crate::domain::id::{OrgId, SessionKey};
-use crate::domain::note::{NOTES_MAX, Note};
+use crate::domain::note::Note;
 use crate::domain::time::Timestamp;
 use crate::store::{Care, Noted, StoreError};
 
@@ -38,7 +38,7 @@ impl Writer {
             }
             count += 1;
         }
-        if count as usize >= NOTES_MAX {
+        if count as usize >= note.kind.most() {
             return Ok(Noted::TooMany);
         }
         self.change(|draft| {

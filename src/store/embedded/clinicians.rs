@@ -73,8 +73,13 @@ impl Writer {
         password: PasswordHash,
     ) -> Result<bool, StoreError> {
         let Some(known) = self.clinician(org, name)? else { return Ok(false) };
-        self.put_clinician(&Kept::of(Clinician { password, ..known.clinician }))?;
-        self.revoke(&Holder::Clinician(org.clone(), name.clone()), None)?;
+        let (now, holder) = (self.clock.now(), Holder::Clinician(org.clone(), name.clone()));
+        let changed = encode(&Kept::of(Clinician { password, ..known.clinician }))?;
+        self.change(|draft| {
+            let table = &draft.change.tables.credentials;
+            draft.change.batch.insert(table, tables::clinician(org, name), changed);
+            draft.revoke(&holder, None, now)
+        })?;
         Ok(true)
     }
 

@@ -26,15 +26,17 @@ impl View {
     }
 
     fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError> {
-        let stored = self.disk.prefix(&self.tables.audit, tables::of_chain(org));
-        let behind = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX);
-        stored.skip(behind).take(most).map(|entry| decode(&pair_of(entry)?.1, "an audit record")).collect()
+        let places = tables::record(org, from.max(1))..=tables::record(org, u64::MAX);
+        let stored = self.disk.range(&self.tables.audit, places);
+        stored.take(most).map(|entry| decode(&pair_of(entry)?.1, "an audit record")).collect()
     }
 
     fn audited(&self) -> Result<Vec<OrgId>, StoreError> {
         let entries = self.disk.prefix(&self.tables.audit, tables::OUTBOXES);
-        let orgs = entries.map(|entry| tables::org_of_outbox(&key_of(entry)?));
-        Ok(orgs.collect::<Result<BTreeSet<OrgId>, _>>()?.into_iter().collect())
+        let heads = self.disk.prefix(&self.tables.audit, tables::HEADS);
+        let waiting = entries.map(|entry| tables::org_of_outbox(&key_of(entry)?));
+        let begun = heads.map(|entry| tables::org_of_head(&key_of(entry)?));
+        Ok(waiting.chain(begun).collect::<Result<BTreeSet<OrgId>, _>>()?.into_iter().collect())
     }
 }
 

@@ -15,8 +15,8 @@ use crate::domain::safety::{Lowering, SafetyMemory};
 use crate::domain::session::{Event, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Create, Created, Idempotency, Lower, Lowered, ProtocolVersion, Raise, Raised, Remaining, StoreError,
-    Transition, Transitioned,
+    Create, Created, Holder, Idempotency, Lower, Lowered, ProtocolVersion, Raise, Raised, Remaining,
+    StoreError, Transition, Transitioned,
 };
 
 /// Of a client's sessions so many are written when its level changes. An app that gives everybody the same client must
@@ -46,6 +46,8 @@ impl Writer {
         }
         session.align(&self.memory_of(&session.client)?, now);
         self.change(|draft| {
+            // Whoever held a token for an earlier session of this id may be somebody else.
+            draft.revoke(&Holder::Session(key.clone()), None, now)?;
             let mut record = Record::fresh(session, draft.limits(), now);
             let expires_at = record.reply_ends(draft.limits(), now);
             let key_of = |used: &Idempotency| CreateKey { key: used.key, expires_at };
@@ -129,7 +131,12 @@ impl Writer {
         let key = &transition.session;
         let Some((record, memory)) = self.live(key)? else { return Ok(Transitioned::Absent) };
         if transition.event == Event::Clear {
-            return self.clear(key, &record, &memory, now);
+            let is_seen = transition.seen.is_none_or(|seen| seen == memory.basis());
+            return if is_seen {
+                self.clear(key, &record, &memory, now)
+            } else {
+                Ok(Transitioned::Overtaken)
+            };
         }
         let mut session = Session::clone(&record.aligned(&memory, now));
         let before = session.status;

@@ -65,6 +65,7 @@ impl View {
         Ok(live.map(|(record, memory)| Snapshot {
             remaining: record.remaining(&memory, now),
             session: record.aligned(&memory, now),
+            basis: memory.basis(),
         }))
     }
 

@@ -20,7 +20,9 @@ use crate::store::StoreError;
 use crate::store::counters::Page;
 
 pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_sessions_alerts};
-pub(super) use audit::{OUTBOXES, chain_head, number_in, of_chain, of_outbox, org_of_outbox, outbox, record};
+pub(super) use audit::{
+    HEADS, OUTBOXES, chain_head, number_in, of_outbox, org_of_head, org_of_outbox, outbox, record,
+};
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };

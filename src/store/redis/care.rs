@@ -9,7 +9,7 @@ use super::record::json;
 use super::value::{self, Fields, Parts};
 use crate::domain::alert::{Alert, AlertId};
 use crate::domain::id::{OrgId, SessionKey};
-use crate::domain::note::{NOTES_MAX, Note};
+use crate::domain::note::Note;
 use crate::redis::keys;
 use crate::store::{Care, Noted, StoreError};
 
@@ -18,7 +18,7 @@ impl Care for RedisStore {
     async fn note(&self, session: &SessionKey, note: Note) -> Result<Noted, StoreError> {
         let inner = &self.0;
         let mut call = inner.scripts.note.call(&[inner.keys.session(session, keys::STATE)]);
-        call.arg(json(&note)?).arg(&note.id).arg(NOTES_MAX);
+        call.arg(json(&note)?).arg(&note.id).arg(note.kind.most());
         let told = value::text(inner.run(&inner.scripts.note, call).await?)?;
         Ok(match told.as_str() {
             "kept" => Noted::Kept,

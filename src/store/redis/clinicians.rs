@@ -65,7 +65,9 @@ impl Clinicians for RedisStore {
     }
 
     async fn remove_clinician(&self, org: &OrgId, name: &ClinicianName) -> Result<bool, StoreError> {
-        self.0.change_clinician("remove", org, name, "").await
+        // Looks first, so that a removal whose answer was lost still counts.
+        let known = self.0.stored_clinicians(&[self.0.keys.clinician(org, name)]).await?;
+        Ok(self.0.change_clinician("remove", org, name, "").await? || !known.is_empty())
     }
 
     async fn clinicians(&self, org: &OrgId) -> Result<Vec<Clinician>, StoreError> {

@@ -1,7 +1,9 @@
 //! Credentials in Redis: each under its hash, and its holder's in a set.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use super::record::json;
 use super::value::{self, millis};
@@ -9,6 +11,9 @@ use super::{Inner, RedisStore};
 use crate::access::{CredentialHash, Kind};
 use crate::redis::keys;
 use crate::store::{CREDENTIALS_MAX, Credential, Credentials, Holder, StoreError};
+
+/// How long the one use of a ticket may be repeated whose answer was lost.
+const REPEATED_FOR: Duration = Duration::from_secs(5);
 
 impl Inner {
     fn holder(&self, holder: &Holder) -> String {
@@ -54,16 +59,6 @@ impl Inner {
             .arg(self.stands_on(&holder).unwrap_or_else(|| "-".to_owned()));
         Ok(value::number(&self.run(&self.scripts.issue, call).await?)? == 1)
     }
-
-    async fn has_keys(&self) -> Result<bool, StoreError> {
-        let orgs = self.orgs().await?;
-        let mut calls = Pipeline::with_capacity(orgs.len());
-        for org in &orgs {
-            calls.cmd("ZCARD").arg(self.keys.api_keys(org));
-        }
-        let counts = self.ask(&calls, &[]).await?;
-        Ok(counts.iter().map(value::number).collect::<Result<Vec<i64>, _>>()?.iter().any(|count| *count > 0))
-    }
 }
 
 #[async_trait]
@@ -75,7 +70,7 @@ impl Credentials for RedisStore {
     async fn present(&self, hash: CredentialHash) -> Result<Option<Credential>, StoreError> {
         let inner = &self.0;
         let mut call = inner.scripts.present.call(&[inner.keys.credential(hash)]);
-        call.arg(Kind::Ticket.as_str());
+        call.arg(Kind::Ticket.as_str()).arg(inner.nonce()).arg(millis(REPEATED_FOR));
         match inner.run(&inner.scripts.present, call).await? {
             Value::Nil => Ok(None),
             about => read(&value::text(about)?).map(Some),
@@ -92,10 +87,14 @@ impl Credentials for RedisStore {
 
     async fn revoke(&self, holder: Holder, id: Option<String>) -> Result<u64, StoreError> {
         let inner = &self.0;
+        // Looks first, so that a revocation whose answer was lost still counts.
+        let stood = self.credentials(holder.clone()).await?;
+        let is_meant = |credential: &&Credential| id.as_ref().is_none_or(|id| *id == credential.id);
+        let stood = stood.iter().filter(is_meant).count() as u64;
         let mut call = inner.scripts.revoke.call(&[inner.holder(&holder)]);
-        call.arg(id.as_deref().unwrap_or("-")).arg(inner.keys.credentials_prefix());
+        call.arg(inner.keys.credentials_prefix()).arg(id.as_deref());
         let ended = value::number(&inner.run(&inner.scripts.revoke, call).await?)?;
-        Ok(u64::try_from(ended).unwrap_or_default())
+        Ok(u64::try_from(ended).unwrap_or_default().max(stood))
     }
 
     async fn credentials(&self, holder: Holder) -> Result<Vec<Credential>, StoreError> {
@@ -107,7 +106,12 @@ impl Credentials for RedisStore {
     }
 
     async fn has_keys(&self) -> Result<bool, StoreError> {
-        self.0.has_keys().await
+        for org in self.0.orgs().await? {
+            if !self.credentials(Holder::Keys(org)).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

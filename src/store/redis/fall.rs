@@ -7,8 +7,12 @@ use super::Inner;
 use super::lifecycle::{ALIGNED_AT_ONCE, ALIGNED_MAX};
 use super::value::{self, Parts, millis};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
+use crate::domain::safety::Basis;
 use crate::redis::Script;
 use crate::store::{Lower, Lowered, StoreError, Transitioned};
+
+/// As `clear.lua` says it.
+const OVERTAKEN: i64 = -2;
 
 impl Inner {
     pub(super) async fn clear(
@@ -16,12 +20,20 @@ impl Inner {
         key: &SessionKey,
         client: &ClientKey,
         name: &str,
+        seen: Option<Basis>,
     ) -> Result<Transitioned, StoreError> {
         let script = &self.scripts.clear;
         let mut next = Some(0);
         while let Some(from) = next.filter(|from| *from < ALIGNED_MAX) {
-            let call = self.fall_call(script, (&key.org, client), name, from);
-            next = u64::try_from(value::number(&self.run(script, call).await?)?).ok();
+            let mut call = self.fall_call(script, (&key.org, client), name, from);
+            if let Some(seen) = seen {
+                call.arg(seen.level.as_str()).arg(seen.epoch).arg(seen.signs);
+            }
+            let place = value::number(&self.run(script, call).await?)?;
+            if place == OVERTAKEN {
+                return Ok(Transitioned::Overtaken);
+            }
+            next = u64::try_from(place).ok();
         }
         let snapshot = self.snapshot(key).await?;
         Ok(snapshot.map_or(Transitioned::Absent, |snapshot| Transitioned::Done(snapshot.session.status)))

@@ -10,8 +10,12 @@ use crate::domain::audit::{Entry, Head, Sealed};
 use crate::domain::id::OrgId;
 use crate::store::{Ledger, StoreError};
 
+/// No list of Redis is as long.
+const PLACE_MAX: u64 = 1 << 48;
+
 impl Inner {
     async fn lines(&self, key: &str, from: u64, most: usize) -> Result<Vec<String>, StoreError> {
+        let from = from.min(PLACE_MAX);
         let last = from + most as u64 - 1;
         let mut calls = Pipeline::with_capacity(1);
         calls.cmd("LRANGE").arg(key).arg(from).arg(last);
@@ -34,10 +38,9 @@ impl Inner {
 #[async_trait]
 impl Ledger for RedisStore {
     async fn enter(&self, org: &OrgId, entry: Entry) -> Result<(), StoreError> {
-        let mut calls = Pipeline::with_capacity(2);
-        calls.cmd("RPUSH").arg(self.0.keys.outbox(org)).arg(json(&entry)?);
-        calls.cmd("SADD").arg(self.0.keys.orgs()).arg(org.as_str());
-        self.0.ask(&calls, &[]).await.map(drop)
+        let mut call = self.0.scripts.enter.call(&[self.0.keys.outbox(org), self.0.keys.orgs()]);
+        call.arg(json(&entry)?).arg(org.as_str());
+        self.0.run(&self.0.scripts.enter, call).await.map(drop)
     }
 
     async fn audited(&self) -> Result<Vec<OrgId>, StoreError> {
@@ -73,8 +76,9 @@ impl Ledger for RedisStore {
     }
 
     async fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError> {
-        let stored = self.0.lines(&self.0.keys.chain(org), from.max(1) - 1, most).await?;
-        stored.iter().enumerate().map(|(at, text)| Ok(read(text, from.max(1) + at as u64))).collect()
+        let from = from.clamp(1, PLACE_MAX);
+        let stored = self.0.lines(&self.0.keys.chain(org), from - 1, most).await?;
+        stored.iter().enumerate().map(|(at, text)| Ok(read(text, from + at as u64))).collect()
     }
 }
 

@@ -119,7 +119,8 @@ impl Inner {
             .arg(millis(self.limits.idempotency_ttl))
             .arg(idem)
             .arg(session.client.as_str())
-            .arg(if session.client_id.is_none() { self.keys.safety_prefix(org) } else { "-".to_owned() });
+            .arg(if session.client_id.is_none() { self.keys.safety_prefix(org) } else { "-".to_owned() })
+            .arg(self.keys.credentials_prefix());
         let mut fields = changing_fields(session, None, None, &self.protocols)?;
         fields.extend(lasting_fields(session, &self.protocols));
         fields.extend(transitions_field(session)?);
@@ -236,7 +237,7 @@ impl Inner {
             let ground = self.reload(key, &self.client_by_id(key)).await?;
             let Some(stored) = &ground.session else { return Ok(Transitioned::Absent) };
             if transition.event == Event::Clear {
-                return self.clear(key, &stored.client, &name).await;
+                return self.clear(key, &stored.client, &name, transition.seen).await;
             }
             let mut session = Session::clone(stored);
             let (by, reason) = (transition.by, &transition.reason);

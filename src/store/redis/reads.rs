@@ -30,7 +30,11 @@ pub(super) struct Standing {
 impl Standing {
     fn snapshot(&self) -> Snapshot {
         let session = self.record.counts(&self.memory);
-        Snapshot { remaining: self.remaining_of(&session), session: session.into() }
+        Snapshot {
+            remaining: self.remaining_of(&session),
+            session: session.into(),
+            basis: self.memory.basis(),
+        }
     }
 
     /// Where another program took the end away, and no danger or report did, a whole TTL is as good as any.

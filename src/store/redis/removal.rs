@@ -76,7 +76,7 @@ impl Inner {
         before: Timestamp,
     ) -> Result<Option<Receipt>, StoreError> {
         match self.snapshot(key).await? {
-            Some(Snapshot { session, remaining: Remaining::For(_) }) => {
+            Some(Snapshot { session, remaining: Remaining::For(_), .. }) => {
                 self.remove(key, &session.client, Which::Idle(before)).await
             }
             Some(Snapshot { remaining: Remaining::Held, .. }) | None => Ok(None),

@@ -37,6 +37,7 @@ pub(super) struct Scripts {
     pub attempt: Script,
     pub note: Script,
     pub own: Script,
+    pub enter: Script,
     pub seal: Script,
     pub clinician: Script,
 }
@@ -45,7 +46,7 @@ impl Scripts {
     pub fn embedded() -> Self {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
-        let (unlist, outbox) = (source!("unlist"), source!("outbox"));
+        let (unlist, outbox, credited) = (source!("unlist"), source!("outbox"), source!("credited"));
         let (facts, alert, former) = (source!("facts"), source!("alert"), source!("former"));
         let names = keys::lua_names();
         Self {
@@ -55,7 +56,10 @@ impl Scripts {
             abandon: Script::of("abandon", &[seat, source!("abandon")]),
             renew: Script::of("renew", &[source!("renew")]),
             commit: Script::of("commit", &[levels, seat, outbox, write, alert, source!("commit")]),
-            create: Script::of("create", &[&names, levels, former, outbox, write, source!("create")]),
+            create: Script::of(
+                "create",
+                &[&names, levels, former, outbox, write, credited, source!("create")],
+            ),
             rewrite: Script::of("rewrite", &[levels, outbox, write, source!("rewrite")]),
             raise: Script::of(
                 "raise",
@@ -72,7 +76,10 @@ impl Scripts {
             extend: Script::of("extend", &[levels, outbox, write, source!("extend")]),
             read: Script::of("read", &[levels, source!("read")]),
             list: Script::of("list", &[&names, levels, former, unlist, source!("list")]),
-            delete: Script::of("delete", &[&names, levels, seat, former, unlist, alert, source!("delete")]),
+            delete: Script::of(
+                "delete",
+                &[&names, levels, seat, former, unlist, alert, credited, source!("delete")],
+            ),
             count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
             sweep: Script::of("sweep", &[&names, levels, former, unlist, alert, source!("sweep")]),
@@ -82,9 +89,10 @@ impl Scripts {
             revoke: Script::of("revoke", &[source!("revoke")]),
             note: Script::of("note", &[source!("note")]),
             own: Script::of("own", &[source!("own")]),
+            enter: Script::of("enter", &[outbox, source!("enter")]),
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
-            clinician: Script::of("clinician", &[source!("clinician")]),
+            clinician: Script::of("clinician", &[credited, source!("clinician")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, outbox, write, align, alert, source!("report")]),
             acknowledge: Script::of(

@@ -209,3 +209,39 @@ pub async fn for_what_is_not_there_nothing_is_issued<A: Adapter>() {
         assert_eq!(present(&adapter, round).await, None, "it outlived its session");
     }
 }
+
+pub async fn those_that_have_ended_make_room_and_none_that_stands<A: Adapter>() {
+    let adapter = open::<A>().await;
+    for n in 0..4 {
+        issue(&adapter, n, token(&adapter, n)).await;
+    }
+    adapter.wind(HOUR * 2).await;
+    let most = u8::try_from(CREDENTIALS_MAX).expect("few");
+    for n in 4..=most {
+        issue(&adapter, n, token(&adapter, n)).await;
+    }
+    assert_eq!(ids(&adapter, of_session()).await.len(), CREDENTIALS_MAX - 3);
+    for n in 4..=most {
+        assert!(present(&adapter, n).await.is_some(), "{n} was thrown out though nothing was full");
+    }
+}
+
+pub async fn an_id_like_no_other_revokes_nothing<A: Adapter>() {
+    let adapter = open::<A>().await;
+    issue(&adapter, 1, token(&adapter, 1)).await;
+    for id in ["-", "", "*", "id", "id1 "] {
+        assert_eq!(adapter.store().revoke(of_session(), Some(id.to_owned())).await, Ok(0), "{id:?}");
+    }
+    assert!(present(&adapter, 1).await.is_some());
+}
+
+pub async fn whoever_held_a_token_is_not_let_into_a_later_session_of_the_id<A: Adapter>() {
+    let adapter = open::<A>().await;
+    let lasting =
+        Credential { idle: None, ends_at: Some(adapter.now().plus(DAY * 30)), ..token(&adapter, 1) };
+    issue(&adapter, 1, lasting).await;
+    adapter.wind(DAY * 2).await;
+    assert!(present(&adapter, 1).await.is_some(), "it outlives its session, for who comes back");
+    Desk::of(&adapter).create("s", None).await;
+    assert_eq!(present(&adapter, 1).await, None);
+}

@@ -100,6 +100,7 @@ macro_rules! behaviours {
                 a_new_session_begins_under_the_remembered_level,
                 a_turn_that_finds_danger_raises_the_memory,
                 clearing_lets_the_session_go_on,
+                a_clearing_and_danger_at_once_leave_danger,
                 a_turn_from_before_the_clearing_raises_nothing,
                 a_clearing_is_seen_by_the_first_turn_of_a_new_session,
                 what_raised_a_level_is_kept_until_it_is_cleared,
@@ -165,6 +166,9 @@ macro_rules! behaviours {
                 a_session_has_so_many_credentials_and_the_oldest_make_room,
                 that_there_are_keys_is_known_in_every_organisation,
                 for_what_is_not_there_nothing_is_issued,
+                those_that_have_ended_make_room_and_none_that_stands,
+                an_id_like_no_other_revokes_nothing,
+                whoever_held_a_token_is_not_let_into_a_later_session_of_the_id,
             }
             clinicians {
                 a_clinician_is_found_by_name_in_the_organisation_and_nowhere_else,

@@ -182,8 +182,13 @@ pub async fn the_lifecycle_says_no_with_a_reason<A: Adapter>() {
     assert_eq!(desk.transition("s", Event::Clear).await, Transitioned::Absent);
     desk.turn("s").await;
     desk.transition("s", Event::Pause).await;
-    let resume =
-        Transition { session: key("s"), event: Event::Resume, by: Party::Client, reason: String::new() };
+    let resume = Transition {
+        session: key("s"),
+        event: Event::Resume,
+        by: Party::Client,
+        reason: String::new(),
+        seen: None,
+    };
     let refused = adapter.store().transition(resume).await.expect("it is there");
     assert_eq!(refused, Transitioned::Refused(Refusal::PausedByAnother));
     assert_eq!(desk.session("s").await.status, Status::Paused);
@@ -408,5 +413,21 @@ pub async fn of_a_rescreen_and_a_sign_at_once_the_sign_always_counts<A: Adapter>
         };
         assert!(matches!(lowered, Lowered::Cleared(_) | Lowered::Refused));
         assert_eq!(desk.session("s").await.level, Level::Elevated, "whichever came first");
+    }
+}
+
+pub async fn a_clearing_and_danger_at_once_leave_danger<A: Adapter>() {
+    let adapter = A::open(limits()).await;
+    let desk = Desk::of(&adapter);
+    desk.turn("s").await;
+    for level in [Level::High, Level::Crisis, Level::Crisis].into_iter().cycle().take(60) {
+        desk.raise("s", Level::High).await;
+        let seen = Some(desk.read("s").await.expect("it stands").basis);
+        let (event, by) = (Event::Clear, Party::Clinician);
+        let clear = Transition { session: key("s"), event, by, reason: String::new(), seen };
+        let (cleared, _) = tokio::join!(adapter.store().transition(clear), desk.raise("s", level));
+        assert!(matches!(cleared, Ok(Transitioned::Done(_) | Transitioned::Overtaken)), "{cleared:?}");
+        assert!(desk.session("s").await.level >= level, "it was cleared unseen");
+        desk.transition("s", Event::Clear).await;
     }
 }

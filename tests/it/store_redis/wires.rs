@@ -81,6 +81,7 @@ async fn what_is_asked_outside_of_turns_is_done_once_too_when_its_answer_is_lost
         event: Event::Pause,
         by: Party::App,
         reason: "a reason".to_owned(),
+        seen: None,
     };
     let raise =
         |level| Raise { session: key("a"), client: client("c"), level, why: vec!["rule.1".to_owned()] };
@@ -229,6 +230,7 @@ async fn what_another_server_wrote_is_seen_by_the_one_that_was_warm() {
             event: Event::Pause,
             by: Party::App,
             reason: String::new(),
+            seen: None,
         })
         .await
         .expect("done");

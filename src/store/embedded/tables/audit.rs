@@ -6,6 +6,8 @@ use crate::store::StoreError;
 
 /// Stands before the outboxes of every organisation.
 pub const OUTBOXES: &[u8] = b"o";
+/// Stands before the heads of every organisation.
+pub const HEADS: &[u8] = b"h";
 
 pub fn of_outbox(org: &OrgId) -> Vec<u8> {
     joined(&[OUTBOXES, org.as_str().as_bytes(), b"\0"])
@@ -22,10 +24,17 @@ pub fn number_in(key: &[u8]) -> u64 {
 }
 
 pub fn org_of_outbox(key: &[u8]) -> Result<OrgId, StoreError> {
-    let unreadable = || StoreError::Corrupt("a key of the audit".to_owned());
-    let name = key.get(OUTBOXES.len()..key.len().saturating_sub(9)).ok_or_else(unreadable)?;
-    let name = std::str::from_utf8(name).map_err(|_| unreadable())?;
-    OrgId::parse(name).map_err(|_| unreadable())
+    org_of(key.get(OUTBOXES.len()..key.len().saturating_sub(9)))
+}
+
+pub fn org_of_head(key: &[u8]) -> Result<OrgId, StoreError> {
+    org_of(key.get(HEADS.len()..))
+}
+
+fn org_of(name: Option<&[u8]>) -> Result<OrgId, StoreError> {
+    let name = name.and_then(|name| std::str::from_utf8(name).ok());
+    let org = name.and_then(|name| OrgId::parse(name).ok());
+    org.ok_or_else(|| StoreError::Corrupt("a key of the audit".to_owned()))
 }
 
 pub fn of_chain(org: &OrgId) -> Vec<u8> {
@@ -37,5 +46,5 @@ pub fn record(org: &OrgId, seq: u64) -> Vec<u8> {
 }
 
 pub fn chain_head(org: &OrgId) -> Vec<u8> {
-    joined(&[b"h", org.as_str().as_bytes()])
+    joined(&[HEADS, org.as_str().as_bytes()])
 }
