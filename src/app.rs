@@ -103,8 +103,8 @@ impl App {
         let listener = listen(config.addr)?;
         let addr = listener.local_addr().map_err(StartError::Http)?;
         let turns = Arc::new(turns(config, clock, entropy).await?);
-        refuse_to_stand_shut(config, &*turns.store).await?;
-        let state = web::Data::new(State::new(Arc::clone(&turns), config));
+        let auth = auth(&config.access, &*turns.store).await?;
+        let state = web::Data::new(State::new(Arc::clone(&turns), config, auth));
         let server = http_server(&state, config, listener)?;
         let handle = server.handle();
         #[expect(clippy::disallowed_methods, reason = "the tasks that are no turns; stop ends them")]
@@ -145,11 +145,17 @@ fn auditor(turns: &Turns) -> Auditor {
     Auditor { store: Arc::clone(&turns.store), secret: turns.secret.clone() }
 }
 
-/// A server that lets nobody in is a mistake, and best told at once.
-async fn refuse_to_stand_shut(config: &Config, store: &dyn Store) -> Result<(), StartError> {
-    let AccessConfig { auth, bootstrap_key, .. } = &config.access;
-    let is_shut = *auth == Auth::Required && bootstrap_key.is_none() && !store.has_keys().await?;
-    if is_shut { Err(StartError::NoCredentials) } else { Ok(()) }
+/// Whether credentials are needed. Whoever has made some, and did not write out that it is open, means them. A server that
+/// lets nobody in is a mistake, and best told at once.
+async fn auth(access: &AccessConfig, store: &dyn Store) -> Result<Auth, StartError> {
+    let AccessConfig { auth, is_written_out, bootstrap_key, .. } = access;
+    let has_keys = bootstrap_key.is_some() || store.has_keys().await?;
+    match auth {
+        Auth::Open if has_keys && !is_written_out => Ok(Auth::Required),
+        Auth::Open => Ok(Auth::Open),
+        Auth::Required if has_keys => Ok(Auth::Required),
+        Auth::Required => Err(StartError::NoCredentials),
+    }
 }
 
 /// Turns that still wait for a model when half of the time is over are answered by the script.
@@ -321,7 +327,7 @@ async fn count_expired(turns: &Turns, expired: &[SessionKey]) {
 /// What is told at the start.
 pub fn banner(app: &App, config: &Config) -> String {
     let addr = app.addr;
-    let key = match config.access.auth {
+    let key = match app.state.auth {
         Auth::Open => "",
         Auth::Required => "-H 'x-api-key: YOUR_KEY' ",
     };
@@ -331,7 +337,7 @@ pub fn banner(app: &App, config: &Config) -> String {
             "say something: curl http://{addr}/api/v1/input {key}-H 'content-type: application/json' -d '{{\"session_id\":\"me\",\"user_input\":\"I want to feel calmer\"}}'"
         ),
     ];
-    if config.access.auth == Auth::Open && !addr.ip().is_loopback() {
+    if app.state.auth == Auth::Open && !config.is_local {
         lines.push(
             "ATTUNE_AUTH=open: everybody who reaches this address may read and change everything".to_owned(),
         );

@@ -75,6 +75,8 @@ pub struct Config {
     /// `None`: no limit.
     pub address_rate: Option<AddressRate>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Nobody but this machine reaches the address, and no proxy is named that lets others through.
+    pub is_local: bool,
     pub slow_sender: Duration,
     pub heartbeat: Duration,
     pub shutdown: Duration,
@@ -165,12 +167,14 @@ fn read(reader: &mut Reader) -> Config {
     let addr = reader.parse::<SocketAddr>("ATTUNE_ADDR", "an address and port, like 127.0.0.1:8000");
     let addr = addr.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
     let data = PathBuf::from(reader.text("ATTUNE_DATA").unwrap_or_default());
+    let trusted_proxies: Vec<IpNet> = reader.list("TRUSTED_PROXIES", "a network like 10.0.0.0/8");
+    let is_local = addr.ip().is_loopback() && trusted_proxies.is_empty();
     let ollama = model::read_ollama(reader);
     let config = Config {
         redis: read_redis(reader),
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
-        access: access::read(reader, addr),
+        access: access::read(reader, is_local),
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
         api_key: reader.value_or_file("ATTUNE_API_KEY"),
         key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
@@ -194,8 +198,9 @@ fn read(reader: &mut Reader) -> Config {
         limits: read_limits(reader),
         turn_deadline: reader.millis("TURN_DEADLINE_MS", 100..=600_000),
         sweep_every: reader.millis("INDEX_SWEEP_MS", 10..=3_600_000),
-        address_rate: read_address_rate(reader, addr),
-        trusted_proxies: reader.list("TRUSTED_PROXIES", "a network like 10.0.0.0/8"),
+        address_rate: read_address_rate(reader, is_local),
+        trusted_proxies,
+        is_local,
         slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
         heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=30_000),
         shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
@@ -286,8 +291,8 @@ fn read_origins(reader: &mut Reader) -> Vec<String> {
     origins
 }
 
-fn read_address_rate(reader: &mut Reader, addr: SocketAddr) -> Option<AddressRate> {
-    let unset = if addr.ip().is_loopback() { 0 } else { 50 };
+fn read_address_rate(reader: &mut Reader, is_local: bool) -> Option<AddressRate> {
+    let unset = if is_local { 0 } else { 50 };
     let per_second = reader.whole("ADDRESS_RATE_PER_SECOND", 0..=1_000_000).unwrap_or(unset);
     let burst = reader.whole("ADDRESS_BURST", 1..=1_000_000).unwrap_or(1);
     Some(AddressRate {

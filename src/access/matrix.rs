@@ -193,6 +193,12 @@ impl Operation {
         Self::ReadMetrics,
     ];
 
+    /// Whether it is given what a person says.
+    #[must_use]
+    pub const fn takes_words(self) -> bool {
+        matches!(self, Self::Input | Self::SessionInput)
+    }
+
     #[must_use]
     pub fn watch(self) -> Watch {
         let row = self.row();

@@ -1,6 +1,5 @@
 //! Who may call, and how long credentials stand.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -22,7 +21,7 @@ pub enum Auth {
 #[derive(Debug)]
 pub struct AccessConfig {
     pub auth: Auth,
-    /// Whether `ATTUNE_AUTH=open` was written out, as any bind but loopback demands.
+    /// Whether `ATTUNE_AUTH` was written out. Where it was not, API keys in the store make it required too.
     pub is_written_out: bool,
     /// An admin's key that is stored nowhere, to begin with.
     pub bootstrap_key: Option<RawCredential>,
@@ -41,13 +40,15 @@ pub struct Lifetimes {
     pub login_idle: Duration,
 }
 
-pub(super) fn read(reader: &mut Reader, addr: SocketAddr) -> AccessConfig {
+/// `is_local`: nobody but this machine reaches the address, and no proxy is named that lets others through.
+pub(super) fn read(reader: &mut Reader, is_local: bool) -> AccessConfig {
     let chosen = reader.choice("ATTUNE_AUTH", &[("open", Auth::Open), ("required", Auth::Required)]);
-    let unset = if addr.ip().is_loopback() { Auth::Open } else { Auth::Required };
+    let bootstrap_key = bootstrap_key(reader);
+    let unset = if is_local && bootstrap_key.is_none() { Auth::Open } else { Auth::Required };
     AccessConfig {
         auth: chosen.unwrap_or(unset),
         is_written_out: chosen.is_some(),
-        bootstrap_key: bootstrap_key(reader),
+        bootstrap_key,
         lifetimes: Lifetimes {
             token: reader.duration("TOKEN_TTL", MINUTE..=YEAR).unwrap_or(DAY * 30),
             token_idle: reader.duration("TOKEN_IDLE", MINUTE..=YEAR).unwrap_or(DAY * 7),

@@ -42,6 +42,8 @@ pub enum Outcome {
     Asked,
     /// A change that was asked for was not made.
     Failed,
+    /// Whether a change that was asked for was made nobody knows: the answer to it was lost.
+    Unknown,
     /// Read.
     Done,
     /// Not let through.

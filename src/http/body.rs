@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Payload};
@@ -10,14 +12,49 @@ use futures_util::StreamExt as _;
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::credentials::still_stands;
 use super::problem::{Code, FieldError, Problem};
 
 /// Bounds of a body in bytes: routes that take a person's words read more, so that danger is seen in all of it.
 pub const INPUT_MAX_BYTES: usize = 256 * 1024;
 pub const OTHER_MAX_BYTES: usize = 64 * 1024;
 
+/// A credential is looked at before the body. Where that takes longer than this to arrive, it is looked at again: what was
+/// revoked meanwhile must not do what the body asks for.
+const LATE: Duration = Duration::from_millis(50);
+
 /// Reads a JSON body whole.
 pub async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    max_bytes: usize,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
+    let began = Instant::now();
+    let body = whole(request, payload, max_bytes, patience).await?;
+    if began.elapsed() > LATE {
+        still_stands(request).await?;
+    }
+    Ok(body)
+}
+
+/// The same for what a person says. Where the store does not tell whether the credential stands, the words are read first.
+pub async fn read_words(
+    request: &HttpRequest,
+    payload: Payload,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
+    let began = Instant::now();
+    let body = whole(request, payload, INPUT_MAX_BYTES, patience).await?;
+    if began.elapsed() > LATE {
+        still_stands(request)
+            .await
+            .or_else(|problem| if problem.is_of_store() { Ok(()) } else { Err(problem) })?;
+    }
+    Ok(body)
+}
+
+async fn whole(
     request: &HttpRequest,
     payload: Payload,
     max_bytes: usize,

@@ -14,6 +14,7 @@ use super::login::{given_or_made, hashed};
 use super::problem::{Code, Problem};
 use super::query::Query;
 use super::state::State;
+use super::watch::{self, Object};
 use super::wire::clinicians::{
     AddClinicianBody, AddedClinicianBody, ClinicianBody, CliniciansBody, RemovedBody, ResetBody,
     password_fault,
@@ -38,6 +39,11 @@ pub async fn add(
     let hash = hashed(&state, password.clone()).await?;
     let clinician = Clinician { org, name, role, password: hash, made_at: state.turns.clock.now() };
     let about = ClinicianBody::of(&clinician);
+    let on = Object {
+        id: Some(clinician.name.as_str().to_owned()),
+        role: Some(clinician.role.as_str().to_owned()),
+    };
+    watch::ahead_of(&state, &request, &clinician.org, on).await?;
     if !state.store().add_clinician(clinician).await? {
         return Err(Problem::new(Code::NameTaken, "somebody of that name is there already"));
     }
@@ -80,6 +86,7 @@ pub async fn reset(
     }
     let (password, is_made) = given_or_made(&state, asked.password);
     let hash = hashed(&state, password.clone()).await?;
+    watch::ahead_of(&state, &request, &org, Object::default()).await?;
     if !state.store().set_password(&org, &name, hash).await? {
         return Err(Problem::not_found());
     }
@@ -102,6 +109,7 @@ pub async fn remove(
     path: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let org = org_of(caller, Query::of(&request).text("organisation"))?;
+    watch::ahead_of(&state, &request, &org, Object::default()).await?;
     if state.store().remove_clinician(&org, &name_in_path(path)?).await? {
         return Ok(HttpResponse::Ok().json(RemovedBody { removed: true }));
     }

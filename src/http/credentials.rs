@@ -2,8 +2,9 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use crate::access::{Caller, CredentialHash, Kind, RawCredential, Role, Who, is_same};
@@ -25,6 +26,8 @@ pub struct Authenticated {
     pub caller: Caller,
     /// `None` on an open server without a credential.
     pub by: Option<PresentedBy>,
+    /// False where a browser may have sent it without the page: by a cookie alone, for what changes something.
+    pub is_meant: bool,
 }
 
 /// The credential by which a caller was let in, for the operations that put another in its place or end it.
@@ -39,13 +42,15 @@ pub struct PresentedBy {
 }
 
 /// Who presents the credential of a request. An open server takes those who present none.
-pub async fn authenticate(state: &State, request: &ServiceRequest) -> Result<Authenticated, Problem> {
+pub async fn authenticate(state: &State, request: &HttpRequest) -> Result<Authenticated, Problem> {
     if let Some(raw) = in_headers(request.headers())? {
         return let_in(state, &raw).await;
     }
     match login_of(state, request).await? {
         Some(authenticated) => Ok(authenticated),
-        None if state.auth == Auth::Open => Ok(Authenticated { caller: Caller::open(), by: None }),
+        None if state.auth == Auth::Open => {
+            Ok(Authenticated { caller: Caller::open(), by: None, is_meant: true })
+        }
         None => Err(unauthorized("a credential is needed")),
     }
 }
@@ -59,27 +64,53 @@ async fn let_in(state: &State, raw: &RawCredential) -> Result<Authenticated, Pro
             id: None,
             clinician: None,
         };
-        return Ok(Authenticated { caller, by: Some(by) });
+        return Ok(Authenticated { caller, by: Some(by), is_meant: true });
     }
     let credential = state.store().present(raw.hash()).await?;
     // A login is a cookie, and nothing else: no script has it.
     let fits = |credential: &Credential| credential.kind == raw.kind() && raw.kind() != Kind::Login;
-    authenticated(credential.filter(fits).ok_or_else(refused)?, raw.hash())
+    let credential = credential.filter(fits).ok_or_else(refused)?;
+    if !state.acquainted.contains_key(&raw.hash()) {
+        state.acquainted.insert(raw.hash(), credential.clone());
+    }
+    authenticated(credential, raw.hash())
+}
+
+/// Whether the credential by which a request was let in still stands. A ticket was used up by it.
+pub async fn still_stands(request: &HttpRequest) -> Result<(), Problem> {
+    let by = request.extensions().get::<PresentedBy>().cloned();
+    let (Some(by), Some(state)) = (by, request.app_data::<Data<State>>()) else { return Ok(()) };
+    if by.id.is_none() || by.kind == Kind::Ticket {
+        return Ok(());
+    }
+    state.store().present(by.hash).await?.map(drop).ok_or_else(refused)
+}
+
+/// The session token by which a request was let in.
+pub fn token_of(request: &HttpRequest) -> Option<CredentialHash> {
+    let extensions = request.extensions();
+    extensions.get::<PresentedBy>().filter(|by| by.kind == Kind::Session).map(|by| by.hash)
+}
+
+/// Who presents a credential that was good here lately, where the store does not tell whether it still is.
+pub fn acquainted(state: &State, request: &HttpRequest) -> Option<Caller> {
+    if let Some(raw) = in_headers(request.headers()).ok()? {
+        let known = || caller_of(state.acquainted.get(&raw.hash())?).ok();
+        return state.bootstrap_caller(&raw).or_else(known);
+    }
+    (state.auth == Auth::Open).then(Caller::open)
 }
 
 /// Who is logged in by a cookie. One that is good for nothing any more is none.
-async fn login_of(state: &State, request: &ServiceRequest) -> Result<Option<Authenticated>, Problem> {
+async fn login_of(state: &State, request: &HttpRequest) -> Result<Option<Authenticated>, Problem> {
     let cookie = request.cookie(COOKIE);
     let raw = cookie.and_then(|cookie| RawCredential::parse(cookie.value()));
     let Some(raw) = raw.filter(|raw| raw.kind() == Kind::Login) else { return Ok(None) };
     let Some(login) = state.store().present(raw.hash()).await? else { return Ok(None) };
-    if !request.method().is_safe() {
-        let given = request.headers().get(CSRF).map(HeaderValue::as_bytes).unwrap_or_default();
-        if !is_same(given, state.turns.secret.csrf(&raw.hash()).as_bytes()) {
-            return Err(Problem::new(Code::Forbidden, "X-CSRF-Token has to be that of the login"));
-        }
-    }
-    authenticated(login, raw.hash()).map(Some)
+    let given = request.headers().get(CSRF).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_meant =
+        request.method().is_safe() || is_same(given, state.turns.secret.csrf(&raw.hash()).as_bytes());
+    Ok(Some(Authenticated { is_meant, ..authenticated(login, raw.hash())? }))
 }
 
 /// The one credential that the headers present.
@@ -108,7 +139,7 @@ fn authenticated(credential: Credential, hash: CredentialHash) -> Result<Authent
         id: Some(credential.id.clone()),
         clinician: credential.clinician.clone(),
     };
-    Ok(Authenticated { caller: caller_of(credential)?, by: Some(by) })
+    Ok(Authenticated { caller: caller_of(credential)?, by: Some(by), is_meant: true })
 }
 
 fn caller_of(credential: Credential) -> Result<Caller, Problem> {

@@ -3,19 +3,23 @@
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _, web};
 
-use crate::access::{Access, Caller, Grant, Operation, Reach};
+use crate::access::{Access, Caller, Grant, Operation, Reach, Role, Watch};
 use crate::domain::id::{SessionId, SessionKey};
 
-use super::credentials::{Authenticated, authenticate, unauthorized};
+use super::credentials::{Authenticated, acquainted, authenticate, unauthorized};
 use super::problem::{Code, Problem};
 use super::state::State;
 use super::watch::{self, Watched};
+
+/// How long one who may be in danger waits for the store to say who they are.
+const WORDS_WAIT: Duration = Duration::from_millis(150);
 
 /// Lets a request through to its handler where its caller may do this.
 pub async fn authorize(
@@ -49,6 +53,38 @@ async fn admit(
     if operation.row().access == Access::Anyone {
         return Ok(None);
     }
+    let Authenticated { caller, by, .. } = if operation.takes_words() {
+        match tokio::time::timeout(WORDS_WAIT, granted(state, operation, request.request())).await {
+            Ok(Err(problem)) if !problem.is_of_store() => return Err(problem),
+            Ok(Ok(granted)) => granted,
+            // Whoever it is, what they say is read before it is refused.
+            Ok(Err(_)) | Err(_) => {
+                let known = acquainted(state, request.request());
+                request.extensions_mut().insert(Speaker::Unsure(known));
+                return Ok(None);
+            }
+        }
+    } else {
+        granted(state, operation, request.request()).await?
+    };
+    let watched = Watched::of(state, &caller, operation, request.request());
+    if let Some(watched) = &watched {
+        watched.ahead(state).await?;
+    }
+    let mut told = request.extensions_mut();
+    watched.clone().map(|watched| told.insert(watched));
+    told.insert(Speaker::Known(caller.clone()));
+    told.insert(caller);
+    by.map(|by| told.insert(by));
+    Ok(watched)
+}
+
+/// Who asks, where the table grants it.
+async fn granted(
+    state: &State,
+    operation: Operation,
+    request: &HttpRequest,
+) -> Result<Authenticated, Problem> {
     let authenticated = match authenticate(state, request).await {
         Err(problem) if problem.code == Code::Unauthorized => {
             // Whoever guesses is slowed down, on the routes too that read their text before they count.
@@ -57,19 +93,73 @@ async fn admit(
         }
         authenticated => authenticated?,
     };
-    let Authenticated { caller, by } = authenticated;
-    if caller.grant(operation) == Grant::No {
-        watch::refused(state, &caller, operation, request).await;
+    let is_granted = authenticated.caller.grant(operation) != Grant::No;
+    // What is written down is kept for good: one person must not fill it.
+    if authenticated.caller.role() == Some(Role::Client)
+        && (!is_granted || operation.watch() == Watch::Change)
+    {
+        state.clients.check(&authenticated.caller)?;
+    }
+    if !authenticated.is_meant {
+        watch::refused(state, &authenticated.caller, operation, request).await;
+        return Err(Problem::new(Code::Forbidden, "X-CSRF-Token has to be that of the login"));
+    }
+    if !is_granted {
+        watch::refused(state, &authenticated.caller, operation, request).await;
         return Err(Problem::new(Code::Forbidden, "the credential is not for this"));
     }
-    let watched = Watched::of(&caller, operation, request);
-    if let Some(watched) = &watched {
-        watched.ahead(state).await?;
+    Ok(authenticated)
+}
+
+/// Who speaks, on the routes that take words.
+#[derive(Clone)]
+pub enum Speaker {
+    Known(Caller),
+    /// The store did not say in time. Whom this server knows from lately, where it knows them.
+    Unsure(Option<Caller>),
+}
+
+impl FromRequest for Speaker {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let speaker = request.extensions().get::<Self>().cloned();
+        ready(speaker.ok_or_else(|| unauthorized("a credential is needed")))
     }
-    let mut told = request.extensions_mut();
-    told.insert(caller);
-    by.map(|by| told.insert(by));
-    Ok(watched)
+}
+
+/// Where a speaker's words go.
+pub enum Place {
+    /// A session that is the caller's own.
+    Own(Caller, SessionKey),
+    /// The store that knows is away, and it is answered all the same.
+    Unknown,
+}
+
+impl Speaker {
+    /// Finds the session. One who is in danger does not wait for a store that does not answer.
+    ///
+    /// # Errors
+    /// The problem that refuses the words.
+    pub async fn place(
+        self,
+        state: &State,
+        (operation, request): (Operation, &HttpRequest),
+        id: SessionId,
+        is_in_danger: bool,
+    ) -> Result<Place, Problem> {
+        let caller = match self {
+            Self::Known(caller) | Self::Unsure(Some(caller)) if is_in_danger => caller,
+            Self::Unsure(None) if is_in_danger => return Ok(Place::Unknown),
+            Self::Known(caller) => caller,
+            Self::Unsure(_) => granted(state, operation, request).await?.caller,
+        };
+        match reach(state, &caller, id).await {
+            Err(problem) if is_in_danger && problem.is_of_store() => Ok(Place::Unknown),
+            key => Ok(Place::Own(caller, key?)),
+        }
+    }
 }
 
 impl FromRequest for Caller {

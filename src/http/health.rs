@@ -6,8 +6,11 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
+use crate::access::Caller;
+use crate::domain::id::OrgId;
 use crate::store::{AlertQuery, StoreError};
 
+use super::problem::{Code, Problem};
 use super::state::State;
 use super::wire::{HealthBody, ModelsBody, ProbeBody};
 
@@ -75,7 +78,10 @@ pub async fn health(state: Data<State>) -> HttpResponse {
     get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))
 )]
-pub async fn metrics(state: Data<State>) -> HttpResponse {
+pub async fn metrics(state: Data<State>, caller: Caller) -> Result<HttpResponse, Problem> {
+    if caller.org != OrgId::default() {
+        return Err(Problem::new(Code::Forbidden, "these are the figures of all organisations"));
+    }
     let metrics = &state.turns.metrics;
     metrics.store_is_up(is_well(&state).await);
     if let Some(open) = open_alerts(&state).await {
@@ -85,9 +91,9 @@ pub async fn metrics(state: Data<State>) -> HttpResponse {
     if let Some(author) = &state.turns.author {
         author.measure();
     }
-    HttpResponse::Ok()
+    Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(metrics.render())
+        .body(metrics.render()))
 }
 
 /// Of all organisations. `None` where the store does not tell in time: the figure stays what it was.

@@ -1,16 +1,17 @@
 //! The two input routes. The text is read for danger before anything can refuse it.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
-use actix_web::web::{Data, Payload};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::IntoParams;
 
-use crate::access::Caller;
-use crate::domain::id::{SessionId, SessionKey};
+use crate::access::{Caller, Operation};
+use crate::domain::id::{OrgId, SessionId, SessionKey};
 use crate::turn::{self, Address, Answer, Reply};
 
-use super::body::{self, INPUT_MAX_BYTES};
-use super::guard::{Reached, reach};
+use super::body;
+use super::credentials::token_of;
+use super::guard::{Place, Speaker};
 use super::problem::{Body, Problem, write_quota};
 use super::query::Query;
 use super::session::idempotency_key;
@@ -52,16 +53,15 @@ struct InputQuery {
 )]
 pub async fn input(
     state: Data<State>,
-    caller: Caller,
+    speaker: Speaker,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let bytes = body::read(&request, payload, INPUT_MAX_BYTES, state.patience).await?;
+    let bytes = body::read_words(&request, payload, state.patience).await?;
     let input: InputBody = body::decode(&bytes)?;
     let session = SessionId::parse(input.session_id)
         .map_err(|error| Problem::invalid("session_id", error.to_string()))?;
-    let key = reach(&state, &caller, session).await?;
-    answer(&state, &request, (&caller, key), "input", input.user_input.0, &bytes).await
+    answer(&state, (Operation::Input, &request), (speaker, session), input.user_input.0, &bytes).await
 }
 
 /// Say something in the session of the path.
@@ -72,38 +72,57 @@ pub async fn input(
 )]
 pub async fn session_input(
     state: Data<State>,
-    caller: Caller,
+    speaker: Speaker,
     request: HttpRequest,
-    Reached(key): Reached,
+    id: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let bytes = body::read(&request, payload, INPUT_MAX_BYTES, state.patience).await?;
+    let session = SessionId::parse(id.into_inner()).map_err(|_malformed| Problem::not_found())?;
+    let bytes = body::read_words(&request, payload, state.patience).await?;
     let input: SessionInputBody = body::decode(&bytes)?;
-    if input.session_id.is_some_and(|id| id != key.id.as_str()) {
+    if input.session_id.is_some_and(|id| id != session.as_str()) {
         return Err(Problem::invalid("session_id", "is not the one in the path"));
     }
-    answer(&state, &request, (&caller, key), "session_input", input.user_input.0, &bytes).await
+    answer(&state, (Operation::SessionInput, &request), (speaker, session), input.user_input.0, &bytes).await
 }
 
 async fn answer(
     state: &State,
-    request: &HttpRequest,
-    (caller, session): (&Caller, SessionKey),
-    route: &'static str,
+    (operation, request): (Operation, &HttpRequest),
+    (speaker, session): (Speaker, SessionId),
     text: String,
     body: &[u8],
 ) -> Result<HttpResponse, Problem> {
     let screened = turn::screen(&state.turns.knowledge.safety, text);
-    let (key, leaving) = if screened.shows_danger() {
+    let is_in_danger = screened.shows_danger();
+    let place = speaker.place(state, (operation, request), session.clone(), is_in_danger).await?;
+    let (key, leaving) = if is_in_danger {
         // A malformed key must not stand in the way of an answer.
         (idempotency_key(request).unwrap_or_default(), Leaving::Commit)
     } else {
         state.addresses.check(request.peer_addr(), request.headers())?;
         (idempotency_key(request)?, Leaving::of(request)?)
     };
-    let address = Address { caller, session, route, idempotency_key: key.as_deref(), body };
-    let admitted = turn::admit(screened, &address, &state.turns.secret)?;
-    let started = state.turns.start(admitted);
+    let started = match place {
+        Place::Own(caller, session) => {
+            let route = operation.name();
+            let address = Address {
+                caller: &caller,
+                session,
+                route: &route,
+                idempotency_key: key.as_deref(),
+                body,
+                by: token_of(request),
+            };
+            state.turns.start(turn::admit(screened, &address, &state.turns.secret)?)
+        }
+        Place::Unknown => {
+            let session = SessionKey::new(OrgId::default(), session);
+            let (caller, by) = (&Caller::open(), None);
+            let address = Address { caller, session, route: "", idempotency_key: None, body, by };
+            state.turns.answer_unknown(&turn::admit(screened, &address, &state.turns.secret)?)
+        }
+    };
     let cancels = (leaving == Leaving::Cancel).then(|| started.line.stop_on_leave());
     if sse::is_wanted(request) {
         return sse::respond(state, request, started, cancels).await;

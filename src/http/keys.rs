@@ -11,6 +11,7 @@ use super::body::{self, OTHER_MAX_BYTES};
 use super::problem::Problem;
 use super::query::Query;
 use super::state::State;
+use super::watch::{self, Object};
 use super::wire::credentials::{CallerBody, CreateKeyBody, KeyBody, KeysBody, NewKeyBody, RevokedBody};
 
 /// Make an API key.
@@ -32,6 +33,8 @@ pub async fn create(
     let key = key.map_err(|fault| Problem::invalid_fields(vec![fault]))?;
     let raw = RawCredential::make(Kind::Key, entropy);
     let made = NewKeyBody::of(&raw, &key);
+    let on = Object { id: Some(key.id.clone()), role: Some(key.role.as_str().to_owned()) };
+    watch::ahead_of(&state, &request, &key.org, on).await?;
     state.store().issue(raw.hash(), key).await?;
     Ok(HttpResponse::Ok().json(made))
 }
@@ -70,6 +73,7 @@ pub async fn revoke(
     path: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let org = org_of(caller, Query::of(&request).text("organisation"))?;
+    watch::ahead_of(&state, &request, &org, Object::default()).await?;
     match state.store().revoke(Holder::Keys(org), Some(path.into_inner())).await? {
         0 => Err(Problem::not_found()),
         revoked => Ok(HttpResponse::Ok().json(RevokedBody { revoked })),

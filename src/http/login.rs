@@ -6,6 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use crate::access::{Caller, Kind, Operation, PasswordHash, RawCredential, is_fit, make_password};
 use crate::domain::audit::{Entry, Outcome};
@@ -14,13 +15,16 @@ use crate::store::{Attempt, Clinician, Credential, Holder};
 
 use super::body::{self, OTHER_MAX_BYTES};
 use super::credentials::PresentedBy;
-use super::edge::id_of;
+use super::passwords::Room;
 use super::problem::{Code, Problem};
 use super::state::State;
 use super::wire::clinicians::{LoggedInBody, LoggedOutBody, LoginBody, PasswordBody, password_fault};
 
 /// The cookie's name.
 pub const COOKIE: &str = "attune_login";
+
+/// A wrong name and a wrong password take the same time, where looking at them takes no longer.
+const FAILURE_TAKES: Duration = Duration::from_millis(500);
 
 /// Log in.
 #[utoipa::path(
@@ -34,14 +38,19 @@ pub async fn login(
 ) -> Result<HttpResponse, Problem> {
     let bytes = body::read(&request, payload, OTHER_MAX_BYTES, state.patience).await?;
     let asked: LoginBody = body::decode(&bytes)?;
+    let began = Instant::now();
     let org = asked.organisation.map_or_else(|| Ok(OrgId::default()), OrgId::parse);
     let name = ClinicianName::parse(&asked.name);
     let clinician = match (org, name) {
-        (Ok(org), Ok(name)) => judge(&state, &org, &name, asked.password, &request).await?,
-        (_, _) => waste(&state, asked.password).await?,
+        (Ok(org), Ok(name)) => judge(&state, &org, &name, asked.password, Operation::LogIn).await?,
+        (_, _) => waste(state.passwords.room()?, asked.password).await?,
     };
     let wrong = || Problem::new(Code::LoginFailed, "name or password is wrong");
-    let clinician = clinician.ok_or_else(wrong)?;
+    let Some(clinician) = clinician else {
+        // What is written down of some names and not of others takes its time too.
+        tokio::time::sleep_until(began + FAILURE_TAKES).await;
+        return Err(wrong());
+    };
     state.store().admit(&clinician.org, &clinician.name).await?;
     let (raw, login) = made(&state, &clinician);
     let body = LoggedInBody::of(&login, state.turns.secret.csrf(&raw.hash()));
@@ -49,10 +58,10 @@ pub async fn login(
     let is_issued = state.store().issue(raw.hash(), login).await?;
     if !(is_issued && is_current(&state, &clinician).await?) {
         state.store().revoke(holder, Some(id)).await?;
-        tell_audit(&state, &clinician, Outcome::Refused, &request).await?;
+        tell_audit(&state, &clinician, Operation::LogIn, Outcome::Refused).await?;
         return Err(wrong());
     }
-    tell_audit(&state, &clinician, Outcome::Done, &request).await?;
+    tell_audit(&state, &clinician, Operation::LogIn, Outcome::Done).await?;
     Ok(HttpResponse::Ok().cookie(cookie(&state, raw.expose(), state.lifetimes.login)).json(body))
 }
 
@@ -62,15 +71,17 @@ async fn judge(
     org: &OrgId,
     name: &ClinicianName,
     password: SecretString,
-    request: &HttpRequest,
+    operation: Operation,
 ) -> Result<Option<Clinician>, Problem> {
+    // First, so that no try counts that is not judged.
+    let room = state.passwords.room()?;
     match state.store().attempt(org, name).await? {
-        Attempt::Unknown | Attempt::Locked => waste(state, password).await,
+        Attempt::Unknown | Attempt::Locked => waste(room, password).await,
         Attempt::Open(clinician) => {
             let hash = clinician.password.clone();
-            let is_right = state.passwords.work(move || hash.verify(&password)).await?;
+            let is_right = room.work(move || hash.verify(&password)).await?;
             if !is_right {
-                tell_audit(state, &clinician, Outcome::Refused, request).await?;
+                tell_audit(state, &clinician, operation, Outcome::Refused).await?;
             }
             Ok(is_right.then_some(*clinician))
         }
@@ -81,16 +92,16 @@ async fn judge(
 async fn tell_audit(
     state: &State,
     clinician: &Clinician,
+    operation: Operation,
     outcome: Outcome,
-    request: &HttpRequest,
 ) -> Result<(), Problem> {
     let entry = Entry {
         at_us: state.turns.clock.now().micros(),
-        action: Operation::LogIn.name(),
+        action: operation.name(),
         outcome: Some(outcome),
         role: Some(clinician.role.as_str().to_owned()),
         name: Some(clinician.name.as_str().to_owned()),
-        request: Some(id_of(request)),
+        request: Some(state.turns.entropy.hex_id()),
         ..Entry::default()
     };
     Ok(state.store().enter(&clinician.org, entry).await?)
@@ -104,8 +115,8 @@ async fn is_current(state: &State, judged: &Clinician) -> Result<bool, Problem> 
 }
 
 /// Takes the time of a password that is looked at, and lets nobody in.
-async fn waste(state: &State, password: SecretString) -> Result<Option<Clinician>, Problem> {
-    state.passwords.work(move || PasswordHash::decoy().verify(&password)).await?;
+async fn waste(room: Room, password: SecretString) -> Result<Option<Clinician>, Problem> {
+    room.work(move || PasswordHash::decoy().verify(&password)).await?;
     Ok(None)
 }
 
@@ -130,7 +141,7 @@ fn made(state: &State, clinician: &Clinician) -> (RawCredential, Credential) {
 fn cookie<'c>(state: &State, value: &'c str, stands: Duration) -> Cookie<'c> {
     let seconds = time::Duration::seconds(i64::try_from(stands.as_secs()).unwrap_or(i64::MAX));
     let cookie = Cookie::build(COOKIE, value).path("/").http_only(true).same_site(SameSite::Strict);
-    cookie.secure(!state.is_loopback).max_age(seconds).finish()
+    cookie.secure(!state.is_local).max_age(seconds).finish()
 }
 
 /// Log out: the cookie is good for nothing any more.
@@ -165,7 +176,7 @@ pub async fn change_password(
     if !is_fit(&asked.new_password) {
         return Err(Problem::invalid_fields(vec![password_fault("new_password")]));
     }
-    let known = judge(&state, &caller.org, &name, asked.password, &request).await?;
+    let known = judge(&state, &caller.org, &name, asked.password, Operation::ChangePassword).await?;
     let known = known.ok_or_else(|| Problem::new(Code::LoginFailed, "the password is wrong"))?;
     let hash = hashed(&state, asked.new_password).await?;
     state.store().set_password(&known.org, &known.name, hash).await?;
@@ -174,7 +185,7 @@ pub async fn change_password(
 
 pub async fn hashed(state: &State, password: SecretString) -> Result<PasswordHash, Problem> {
     let entropy = std::sync::Arc::clone(&state.turns.entropy);
-    state.passwords.work(move || PasswordHash::of(&password, &entropy)).await
+    state.passwords.room()?.work(move || PasswordHash::of(&password, &entropy)).await
 }
 
 /// One of ours, where none is given.

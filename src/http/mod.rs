@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod body;
 mod care;
+mod clients;
 mod clinicians;
 mod consent;
 mod credentials;

@@ -16,6 +16,8 @@ use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::turn::Refused;
 
+use super::credentials::unauthorized;
+
 /// What went wrong, by its code. One row of the table in `docs/problems.md` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -337,6 +339,13 @@ impl ResponseError for Problem {
     }
 }
 
+impl Problem {
+    /// Whether the store did not do its work, so that nothing is known.
+    pub fn is_of_store(&self) -> bool {
+        matches!(self.code, Code::StoreUnavailable | Code::ShuttingDown)
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
@@ -373,6 +382,7 @@ impl From<Refused> for Problem {
             Refused::KeyReused => Self::new(Code::IdempotencyKeyReused, detail),
             Refused::Deadline => Self::new(Code::Deadline, detail).retry_after(Duration::from_secs(1)),
             Refused::Stopped => Self::new(Code::Stopped, detail),
+            Refused::Revoked => unauthorized(&detail),
             Refused::ConsentRequired => Self::new(Code::ConsentRequired, detail),
             Refused::Unavailable(_) => Self::new(Code::UnavailableHere, detail),
             Refused::Store(error) => error.into(),

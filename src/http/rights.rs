@@ -9,12 +9,12 @@ use crate::rights::{self, Purge, retention};
 use crate::turn::Storage;
 
 use super::body::{self, OTHER_MAX_BYTES};
-use super::edge::id_of;
 use super::guard::Reached;
 use super::keys::org_of;
 use super::lists::A_CURSOR;
 use super::problem::Problem;
 use super::state::State;
+use super::watch::{self, Object};
 use super::wire::cursor::decode_cursor;
 use super::wire::rights::{ExportBody, PurgeBody, PurgedBody, RetentionBody};
 
@@ -51,10 +51,11 @@ pub async fn purge(
         action: Operation::Erase.name(),
         role: caller.role().map(|role| role.as_str().to_owned()),
         name: Some(caller.name.clone()),
-        request: Some(id_of(&request)),
+        request: Some(state.turns.entropy.hex_id()),
         ..Entry::default()
     };
     let org = org_of(caller, asked.organisation.as_deref())?;
+    watch::ahead_of(&state, &request, &org, Object::default()).await?;
     let purge = Purge { org, before, is_trial: asked.dry_run, after, by };
     let purged = rights::purge(state.store(), clock, &purge).await?;
     Ok(HttpResponse::Ok().json(PurgedBody::of(purged, asked.dry_run)))

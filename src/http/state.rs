@@ -4,19 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use moka::sync::Cache;
+
 use crate::access::{Caller, CredentialHash, RawCredential};
 use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
-use crate::store::{Limits, Store};
+use crate::store::{Credential, Limits, Store};
 use crate::turn::Turns;
 
 use super::address::AddressLimit;
+use super::clients::ClientLimit;
 use super::passwords::Passwords;
+
+/// How many, and for how long, are remembered to have been let in.
+const ACQUAINTED_MAX: u64 = 10_000;
+const ACQUAINTED_FOR: Duration = Duration::from_hours(1);
 
 pub struct State {
     pub turns: Arc<Turns>,
     pub addresses: AddressLimit,
+    pub clients: ClientLimit,
     /// How long a body may take to arrive.
     pub patience: Duration,
     /// How long a stream is silent before it says that it is still there.
@@ -25,10 +33,12 @@ pub struct State {
     pub auth: Auth,
     bootstrap: Option<CredentialHash>,
     pub lifetimes: Lifetimes,
+    /// Who was let in here lately, for input in danger while the store is away. Nothing else goes by it.
+    pub acquainted: Cache<CredentialHash, Credential>,
     pub limits: Limits,
     pub passwords: Passwords,
-    /// Listens where nobody but this machine reaches it.
-    pub is_loopback: bool,
+    /// Nobody but this machine reaches it, by a proxy neither.
+    pub is_local: bool,
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
     pub started: Timestamp,
@@ -36,18 +46,20 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(turns: Arc<Turns>, config: &Config) -> Self {
+    pub fn new(turns: Arc<Turns>, config: &Config, auth: Auth) -> Self {
         let started = turns.clock.now();
         Self {
             turns,
             addresses: AddressLimit::new(config.address_rate, config.trusted_proxies.clone()),
+            clients: ClientLimit::default(),
             patience: config.slow_sender,
             heartbeat: config.heartbeat,
             cors_origins: config.cors_origins.clone(),
-            auth: config.access.auth,
+            auth,
             passwords: Passwords::default(),
-            is_loopback: config.addr.ip().is_loopback(),
+            is_local: config.is_local,
             lifetimes: config.access.lifetimes.clone(),
+            acquainted: Cache::builder().max_capacity(ACQUAINTED_MAX).time_to_live(ACQUAINTED_FOR).build(),
             limits: config.limits.clone(),
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),

@@ -1,5 +1,7 @@
 //! What lets a client into its own session: tokens that an app's server mints, and tickets for one use.
 
+use std::collections::BTreeSet;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
@@ -58,21 +60,26 @@ pub async fn refresh(
     Err(refused())
 }
 
-/// Revoke all tokens and tickets of the session, and of the first of its line, whose tokens reach it too: nobody who holds
-/// one is let in any more.
+/// Revoke all tokens and tickets of the session and of its whole line, any of which may reach it: nobody who holds one is let
+/// in any more.
 #[utoipa::path(
     delete, path = "/api/v1/session/{id}/tokens", tag = "credentials", params(("id" = String, Path)),
     responses((status = 200, description = "How many were revoked", body = RevokedBody))
 )]
 pub async fn revoke(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
-    let snapshot = state.store().read(&key).await?;
-    let first = snapshot.as_ref().and_then(|snapshot| snapshot.session.successor_of.clone());
-    let mut revoked = state.store().revoke(Holder::Session(key.clone()), None).await?;
-    if let Some(first) = first {
-        revoked += state.store().revoke(Holder::Session(key.with_id(first)), None).await?;
+    let named = state.store().read(&key).await?.map(|snapshot| snapshot.session);
+    let mut line: BTreeSet<SessionKey> = state.store().line(&key).await?.into_iter().collect();
+    let is_there = !line.is_empty();
+    // Tokens may outlive their session: those of the first of the line too, and of the named one.
+    let first = named.and_then(|session| session.successor_of.clone());
+    line.extend(first.map(|first| key.with_id(first)));
+    line.insert(key);
+    let mut revoked = 0;
+    for key in line {
+        revoked += state.store().revoke(Holder::Session(key), None).await?;
     }
-    // Tokens may outlive their session; where there is neither, there is nothing here.
-    if revoked == 0 && snapshot.is_none() {
+    // Where there is neither, there is nothing here.
+    if revoked == 0 && !is_there {
         return Err(Problem::not_found());
     }
     Ok(HttpResponse::Ok().json(RevokedBody { revoked }))

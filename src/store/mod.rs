@@ -115,6 +115,9 @@ pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'stati
     /// The session as it counts now, aligned with its client's memory. Does not change its expiry.
     async fn read(&self, session: &SessionKey) -> Result<Option<Snapshot>, StoreError>;
 
+    /// What stands of a session's line, the oldest first; of a long one the first and the newest hundred.
+    async fn line(&self, session: &SessionKey) -> Result<Vec<SessionKey>, StoreError>;
+
     /// Exchanges newest first, with turn numbers below `before`, `limit` at most. `None`: no such session.
     async fn history(
         &self,

@@ -111,7 +111,7 @@ pub enum Created {
     Created(Arc<Session>),
     Replay(StoredReply),
     KeyReused,
-    /// The id is taken.
+    /// The id is taken, or a successor of an earlier session of it still stands.
     Exists,
 }
 

@@ -1,6 +1,7 @@
 //! **commit**: one call that writes the turn whole, or tells what has changed meanwhile.
 
 use crate::domain::exchange::{Exchange, Responder};
+use crate::domain::id::SessionKey;
 use crate::domain::safety::Negative;
 use crate::store::{Commit, Committed, Counter, StoreError};
 
@@ -60,6 +61,9 @@ pub(super) async fn commit(
     match write(turns, &commit).await? {
         Committed::Committed { .. } => {
             working.hold.settle();
+            if commit.exchange.turn == 1 {
+                undo_where_erased(turns, admitted, &commit.key).await?;
+            }
             turns.metrics.turn(commit.exchange.responder, &commit.exchange.navigation_decision);
             if let Some(level) = rose {
                 turns.level_rose(&commit.key, level);
@@ -80,6 +84,17 @@ pub(super) async fn commit(
             Ok(Outcome::Again)
         }
     }
+}
+
+/// Erasing revokes the tokens of a session before it removes it. Words that were on their way by one of them must not bring
+/// it back.
+async fn undo_where_erased(turns: &Turns, admitted: &Admitted, key: &SessionKey) -> Result<(), Refused> {
+    let Some(by) = admitted.by else { return Ok(()) };
+    if turns.store.present(by).await?.is_some() {
+        return Ok(());
+    }
+    turns.store.delete(key).await?;
+    Err(Refused::Revoked)
 }
 
 async fn write(turns: &Turns, commit: &Commit) -> Result<Committed, StoreError> {

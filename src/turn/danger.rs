@@ -55,6 +55,11 @@ async fn uncommitted(turns: &Turns, admitted: &Admitted, deadline: Instant) -> A
     answer
 }
 
+/// Nobody counts it: it may be a stranger's.
+pub(super) fn unknown(turns: &Turns, admitted: &Admitted) -> Answer {
+    stateless(turns, admitted).0
+}
+
 fn stateless(turns: &Turns, admitted: &Admitted) -> (Answer, Reply) {
     let reply = compose::stateless(turns, admitted);
     turns.metrics.crisis_reply_unstored();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::{Caller, Secret};
+use crate::access::{Caller, CredentialHash, Secret};
 use crate::domain::id::SessionKey;
 use crate::domain::safety::{Level, Safety, Screening};
 use crate::store::{Idempotency, Lane};
@@ -37,10 +37,12 @@ pub struct Address<'a> {
     pub caller: &'a Caller,
     /// One that the caller may reach.
     pub session: SessionKey,
-    pub route: &'static str,
+    pub route: &'a str,
     pub idempotency_key: Option<&'a str>,
     /// The raw body: a repeat has to have the same.
     pub body: &'a [u8],
+    /// A token by which the caller speaks. A session that comes to be by its words is its own only while it stands.
+    pub by: Option<CredentialHash>,
 }
 
 /// A turn that may be begun.
@@ -53,6 +55,7 @@ pub struct Admitted {
     pub(super) screening: Arc<Screening>,
     pub(super) idempotency: Option<Idempotency>,
     pub(super) spoken: Spoken,
+    pub(super) by: Option<CredentialHash>,
 }
 
 /// Checks the bounds. Danger is never refused for its length: it is cut.
@@ -76,6 +79,7 @@ pub fn admit(screened: Screened, address: &Address<'_>, secret: &Secret) -> Resu
         screening: Arc::new(screened.screening),
         idempotency,
         spoken: Spoken::default(),
+        by: address.by,
     })
 }
 

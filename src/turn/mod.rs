@@ -126,6 +126,8 @@ pub enum Refused {
     Deadline,
     #[error("the turn was stopped before anything was said")]
     Stopped,
+    #[error("the credential was revoked meanwhile")]
+    Revoked,
     #[error("nobody has consented in this session, or to another text, or it was withdrawn")]
     ConsentRequired,
     /// Why nobody is talked with where this session is.
@@ -150,6 +152,13 @@ impl Turns {
         let line = Line::default();
         let running = self.tasks.spawn(in_time(Arc::clone(self), admitted.clone(), line.clone()));
         Started { line, answer: Arc::clone(self).wait(admitted, running).boxed() }
+    }
+
+    /// The crisis dialogue for somebody of whom nothing is known, not even whether they may speak in the session that they
+    /// name: the store that knows is away. Nothing is begun, stored or raised.
+    pub fn answer_unknown(self: &Arc<Self>, admitted: &Admitted) -> Started {
+        let answer = danger::unknown(self, admitted);
+        Started { line: Line::default(), answer: std::future::ready(Ok(answer)).boxed() }
     }
 
     /// In danger the answer comes in time even when the store does not.
@@ -242,6 +251,7 @@ impl Turns {
             | Refused::KeyReused
             | Refused::Deadline
             | Refused::Stopped
+            | Refused::Revoked
             | Refused::ConsentRequired
             | Refused::Unavailable(_)
             | Refused::Store(_)

@@ -268,6 +268,10 @@ impl Store for Faulty {
         self.inner.read(session).await
     }
 
+    async fn line(&self, session: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        self.inner.line(session).await
+    }
+
     async fn history(
         &self,
         session: &SessionKey,

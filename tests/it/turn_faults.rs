@@ -75,7 +75,7 @@ impl Scene {
         let caller = Caller::open();
         let session = SessionKey::new(caller.org.clone(), SessionId::parse("s").expect("an id"));
         let body = text.as_bytes();
-        let address = Address { caller: &caller, session, route: "input", idempotency_key, body };
+        let address = Address { caller: &caller, session, route: "input", idempotency_key, body, by: None };
         let admitted = turn::admit(screened, &address, &self.turns.secret)?;
         self.turns.start(admitted).answer.await
     }

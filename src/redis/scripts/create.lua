@@ -29,6 +29,12 @@ end
 if state[2] or redis.call('EXISTS', KEYS[1]) == 1 then
   return { 'exists' }
 end
+-- Nor while a successor of an earlier session of this id stands: it would be taken for this one's.
+local own = string.sub(KEYS[1], 1, #KEYS[1] - #STATE)
+local newest = redis.call('GET', own .. NEWEST)
+if newest and redis.call('EXISTS', own .. '.' .. newest .. STATE) == 1 then
+  return { 'exists' }
+end
 local former = ARGV[17] ~= '-' and former_client(ARGV[6] .. 'clients', ARGV[17], ARGV[4])
 if former and former ~= ARGV[16] then
   return { 'client', former }
@@ -45,7 +51,7 @@ write(KEYS[1], KEYS[3], ARGV[6], {}, to, 20, fields)
 -- What another program's removal has left of an earlier session of this id is not this one's.
 redis.call('DEL', KEYS[2], KEYS[9], KEYS[10], KEYS[11])
 -- Whoever held a token for that one may be somebody else.
-revoke_all(string.sub(KEYS[1], 1, #KEYS[1] - #STATE) .. CREDENTIALS, ARGV[18])
+revoke_all(own .. CREDENTIALS, ARGV[18])
 redis.call('HSET', KEYS[2], unpack(ARGV, fields + 1))
 redis.call('ZADD', KEYS[5], string.format('%.0f', now_ms + ARGV[10]), ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[4])

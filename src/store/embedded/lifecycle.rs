@@ -34,7 +34,8 @@ impl Writer {
         {
             return Ok(created);
         }
-        if is_taken {
+        // Nor while a successor of an earlier session of this id stands: it would be taken for this one's.
+        if is_taken || self.newest(&key)?.is_some() {
             return Ok(Created::Exists);
         }
         let mut session = request.session;

@@ -68,7 +68,7 @@ impl Writer {
     }
 
     /// The number of the line's newest session, where it stands.
-    fn newest(&mut self, root: &SessionKey) -> Result<Option<u32>, StoreError> {
+    pub fn newest(&mut self, root: &SessionKey) -> Result<Option<u32>, StoreError> {
         let Some(newest) = generation_at(&self.tables, root)? else { return Ok(None) };
         Ok(self.live(&root.with_id(root.id.successor(newest)))?.map(|_| newest))
     }

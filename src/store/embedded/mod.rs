@@ -209,6 +209,12 @@ impl Store for EmbeddedStore {
         self.read_off_thread(move |view| view.read(&key, now)).await
     }
 
+    async fn line(&self, session: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        let key = session.clone();
+        let line = self.channel()?.ask(move |writer| writer.line(&key)).await?;
+        Ok(line.into_iter().map(|(key, _)| key).collect())
+    }
+
     async fn history(
         &self,
         session: &SessionKey,

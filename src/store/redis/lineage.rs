@@ -57,6 +57,17 @@ impl Inner {
         Ok(keys)
     }
 
+    /// The same without what has vanished.
+    pub(super) async fn standing_line(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        let mut standing = Vec::new();
+        for key in self.line(key).await? {
+            if self.in_line(&key).await?.0 != InLine::Absent {
+                standing.push(key);
+            }
+        }
+        Ok(standing)
+    }
+
     /// The number of the line's newest session, where it stands. One that points nowhere is taken away.
     async fn newest(&self, root: &SessionKey) -> Result<Option<u32>, StoreError> {
         let pointer = self.keys.session(root, keys::NEWEST);

@@ -281,6 +281,10 @@ impl Store for RedisStore {
         self.0.snapshot(session).await
     }
 
+    async fn line(&self, session: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        self.0.standing_line(session).await
+    }
+
     async fn history(
         &self,
         session: &SessionKey,
