@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
 use crate::domain::consent::ConsentRule;
-use crate::domain::safety::{DutyHours, Mode};
+use crate::domain::safety::{DutyHours, Mode, Resources};
 use crate::store::Limits;
 
 pub use access::{AccessConfig, Auth, Lifetimes};
@@ -217,7 +217,15 @@ fn warnings(config: &Config, reader: &Reader) -> Vec<Warning> {
         what: "DUTY_HOURS is set, and with ATTUNE_MODE=self_help there is no team that reads; people in danger are told of one all the same".to_owned(),
         mend: "unset DUTY_HOURS, or set ATTUNE_MODE=supervised",
     });
-    unknown_names(&reader.variables).into_iter().chain(unread).collect()
+    let knows = |country: &String| Resources::embedded().is_ok_and(|resources| resources.knows(country));
+    let country = config.country.as_ref().filter(|country| !knows(country));
+    let without_lines = country.map(|country| Warning {
+        what: format!(
+            "no crisis lines are known for ATTUNE_COUNTRY={country}; people see the international finder"
+        ),
+        mend: "unset it, or set a country that prompts/safety/resources.toml has lines for",
+    });
+    unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).collect()
 }
 
 /// The password alone names no Redis: a file `.env` that is shared with other programs may hold it.

@@ -17,7 +17,11 @@ pub(super) fn bootstrap() -> Result<ExitCode, Failure> {
 }
 
 pub(super) async fn run(config: &Config, command: Keys) -> Result<ExitCode, Failure> {
-    let source = Source::make(config).await?;
+    // Only what makes something makes a store for it.
+    let source = match command {
+        Keys::Create { .. } => Source::make(config).await?,
+        Keys::List { .. } | Keys::Revoke { .. } | Keys::Bootstrap => Source::find(config).await?,
+    };
     let outcome = match command {
         Keys::Create { label, role, days, org } => {
             let asked = json!({ "label": label, "role": role, "expires_in_days": days, "organisation": org });

@@ -33,14 +33,28 @@ pub(super) async fn run(config: &Config, asked: Setup) -> Result<ExitCode, Failu
         )));
     }
     let answers = ask_all(asked, &mut std::io::stdin().lock())?;
-    let source = Source::make(config).await?;
-    let made = make(&source, &answers).await;
-    source.close().await?;
-    let made = made?;
-    // Last, so that what failed can be done again.
+    // First, so that nothing is made that cannot be told of; taken back where nothing was made, so that it can be done again.
     write(&lines(&answers))?;
-    tell(&answers, &made)?;
+    let made = make_in(config, &answers).await;
+    if made.is_err() {
+        let _gone = std::fs::remove_file(FILE);
+    }
+    let (made, place) = made?;
+    tell(&answers, &made, &place)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was made, and where.
+async fn make_in(config: &Config, answers: &Answers) -> Result<(Made, String), Failure> {
+    let source = Source::make(config).await?;
+    let made = make(&source, answers).await;
+    let place = match &source {
+        Source::Server { url, .. } => format!("in the store of the server at {url}"),
+        Source::Store(_) if config.redis.is_some() => "in Redis".to_owned(),
+        Source::Store(_) => format!("in {}", config.data.display()),
+    };
+    source.close().await?;
+    Ok((made?, place))
 }
 
 fn ask_all(asked: Setup, terminal: &mut impl BufRead) -> Result<Answers, Failure> {
@@ -103,14 +117,14 @@ struct Made {
 }
 
 async fn make(source: &Source, answers: &Answers) -> Result<Made, Failure> {
-    let clinician = match &answers.clinician {
-        Some(name) => Some(source.add_clinician(&json!({ "name": name })).await?),
-        None => None,
-    };
     Ok(Made {
-        clinician,
         admin: source.create_key(&json!({ "label": "setup: admin", "role": "admin" })).await?,
         app: source.create_key(&json!({ "label": "setup: first app", "role": "app" })).await?,
+        // Last: a name is taken only once.
+        clinician: match &answers.clinician {
+            Some(name) => Some(source.add_clinician(&json!({ "name": name })).await?),
+            None => None,
+        },
     })
 }
 
@@ -124,19 +138,24 @@ fn lines(answers: &Answers) -> String {
 
 /// For its owner alone: secrets may come to stand in it.
 fn write(lines: &str) -> Result<(), Failure> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(FILE)?;
-    file.write_all(lines.as_bytes())?;
-    Ok(file.sync_all()?)
+    let unwritable = |error: std::io::Error| Failure::Said(format!("{FILE} cannot be written here: {error}"));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(FILE).map_err(unwritable)?;
+    file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
 }
 
-fn tell(answers: &Answers, made: &Made) -> Result<(), Failure> {
+fn tell(answers: &Answers, made: &Made, place: &str) -> Result<(), Failure> {
     let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
-    say(format_args!("{FILE} is written. These are shown this once:"))?;
+    say(format_args!("{FILE} is written. These stand {place}, and are shown this once:"))?;
     say(format_args!("  API key for your app's server   {}", text(&made.app, "key")))?;
     say(format_args!("  API key for administration      {}", text(&made.admin, "key")))?;
     if let Some(clinician) = &made.clinician {
         let (name, password) = (text(clinician, "name"), text(clinician, "password"));
         say(format_args!("  password of {name:<20}{password}"))?;
+    }
+    let country = BTreeMap::from([("ATTUNE_COUNTRY".to_owned(), answers.country.clone())]);
+    for warning in Config::from_variables(country).map(|config| config.warnings).unwrap_or_default() {
+        say(format_args!("Mind: {}", warning.what))?;
     }
     if answers.mode == "self_help" {
         say(

@@ -9,8 +9,9 @@ use crate::access::Caller;
 
 use super::problem::{Code, Problem};
 
+/// One a second, and so many at once.
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN;
-const BURST: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 /// How many are remembered before those at rest are dropped.
 const CLIENTS_MAX: usize = 50_000;
 

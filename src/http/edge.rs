@@ -43,7 +43,7 @@ pub async fn edge(
     let seen = Seen {
         id: request_id(&request, &state),
         method: request.method().clone(),
-        is_input: is_input(request.path()),
+        is_input: is_input(request.match_info().as_str()),
         arrived: state.turns.clock.now(),
     };
     request.extensions_mut().insert(RequestId(seen.id.clone()));
@@ -88,14 +88,19 @@ fn admit(request: &ServiceRequest) -> Result<(), Problem> {
         return Err(Problem::new(Code::HeadersTooLarge, format!("at most {HEADERS_MAX_BYTES} bytes")));
     }
     let Some(state) = request.app_data::<web::Data<State>>() else { return Ok(()) };
-    if is_input(request.path()) || is_probe(request.path()) {
+    let is_words = request.method() == Method::POST && is_input(request.match_info().as_str());
+    if is_words || is_probe(request.path()) {
         return Ok(());
     }
     state.addresses.check(request.peer_addr(), request.headers())
 }
 
+/// Whether a path, as the routes are found by it, takes words.
 fn is_input(path: &str) -> bool {
-    path.trim_end_matches('/').ends_with("/input")
+    let path = path.trim_end_matches('/');
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let of_session = || path.strip_prefix("/session/")?.strip_suffix("/input");
+    path == "/input" || of_session().is_some_and(|id| !id.contains('/'))
 }
 
 /// A balancer asks these from one address, and must not be told to slow down.

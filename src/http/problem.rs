@@ -1,5 +1,7 @@
 //! Every refusal on the wire: RFC 9457 bodies, and the only place where status codes stand.
 
+mod sources;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -11,12 +13,7 @@ use utoipa::ToSchema;
 
 use crate::domain::quota::Quota;
 use crate::domain::safety::Resource;
-use crate::domain::session::Refusal;
 use crate::domain::time::Timestamp;
-use crate::store::StoreError;
-use crate::turn::Refused;
-
-use super::credentials::unauthorized;
 
 /// What went wrong, by its code. One row of the table in `docs/problems.md` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -337,65 +334,6 @@ impl ResponseError for Problem {
         response.extensions_mut().insert(self.clone());
         response
     }
-}
-
-impl Problem {
-    /// Whether the store did not do its work, so that nothing is known.
-    pub fn is_of_store(&self) -> bool {
-        matches!(self.code, Code::StoreUnavailable | Code::ShuttingDown)
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Away(_) | StoreError::Stopped(_) => {
-                Self::new(Code::StoreUnavailable, "the store does not answer")
-                    .retry_after(Duration::from_secs(1))
-            }
-            StoreError::Closed => Self::new(Code::ShuttingDown, "try another server, or this one again")
-                .retry_after(Duration::from_secs(1)),
-            StoreError::Corrupt(_) => Self::new(Code::Internal, "stored data cannot be read"),
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(Code::Lifecycle, refusal.to_string())
-    }
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        let detail = refused.to_string();
-        match refused {
-            Refused::TextTooLong => {
-                let errors = vec![FieldError { field: "user_input".to_owned(), message: detail.clone() }];
-                Self { errors, ..Self::new(Code::TextTooLong, detail) }
-            }
-            Refused::Limited(quota) => {
-                with_quota(Self::new(Code::RateLimited, detail).retry_after(quota.reset), quota)
-            }
-            Refused::Busy { retry_after } => Self::new(Code::Busy, detail).retry_after(retry_after),
-            Refused::QueueFull { retry_after } => Self::new(Code::QueueFull, detail).retry_after(retry_after),
-            Refused::KeyReused => Self::new(Code::IdempotencyKeyReused, detail),
-            Refused::Deadline => Self::new(Code::Deadline, detail).retry_after(Duration::from_secs(1)),
-            Refused::Stopped => Self::new(Code::Stopped, detail),
-            Refused::Revoked => unauthorized(&detail),
-            Refused::ConsentRequired => Self::new(Code::ConsentRequired, detail),
-            Refused::Unavailable(_) => Self::new(Code::UnavailableHere, detail),
-            Refused::Store(error) => error.into(),
-            Refused::Failed => Self::new(Code::Internal, "the turn failed; nothing of it is stored"),
-        }
-    }
-}
-
-fn with_quota(mut problem: Problem, quota: Quota) -> Problem {
-    let mut headers = HeaderMap::new();
-    write_quota(&mut headers, quota);
-    problem.headers.extend(headers);
-    problem
 }
 
 /// `RateLimit-Limit`, `-Remaining` and `-Reset` (seconds), where there is a limit.

@@ -19,7 +19,7 @@ use super::wire::cursor::decode_cursor;
 use super::wire::rights::{ExportBody, PurgeBody, PurgedBody, RetentionBody};
 
 /// Everything that is kept of a session: its turns with what was decided in each, its state, consent, disclosure, notes,
-/// alerts, and who looked into it.
+/// and who looked into it.
 #[utoipa::path(
     get, path = "/api/v1/session/{id}/export", tag = "rights", params(("id" = String, Path)),
     responses((status = 200, description = "All of it", body = ExportBody))
@@ -67,5 +67,5 @@ pub async fn purge(
     responses((status = 200, description = "The kinds", body = RetentionBody))
 )]
 pub async fn retention(state: Data<State>) -> HttpResponse {
-    HttpResponse::Ok().json(RetentionBody::of(retention::RULES, &state.limits))
+    HttpResponse::Ok().json(RetentionBody::of(retention::RULES, &state.kept))
 }

@@ -10,7 +10,7 @@ use crate::domain::consent::Consent;
 use crate::domain::disclosure::Audience;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::{Event, Meta, MetaValue, Opening, Session};
-use crate::store::{Counter, Create, Created, StoredReply, Transition, Transitioned};
+use crate::store::{Counter, Create, Created, Receipt, StoredReply, Transition, Transitioned};
 use crate::turn::{Storage, on_the_wire};
 
 use super::body::{self, OTHER_MAX_BYTES};
@@ -320,14 +320,34 @@ async fn change(
     delete, path = "/api/v1/session/{id}", tag = "sessions", params(("id" = String, Path)),
     responses((status = 200, description = "Removed", body = DeletedBody))
 )]
-pub async fn delete(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
-    // A turn at work would bring the session back, or bring it about.
-    let _ended = state.turns.live.stop(&key).await;
-    let receipt = state.store().delete(&key).await?.ok_or_else(Problem::not_found)?;
-    let _lost = state.store().count(&key.org, vec![Counter::Erased]).await;
+pub async fn delete(
+    state: Data<State>,
+    caller: Caller,
+    Reached(key): Reached,
+) -> Result<HttpResponse, Problem> {
+    let mut line = state.store().line(&key).await?;
+    line.retain(|other| *other != key);
+    let mut receipt = erase(&state, &key).await?.ok_or_else(Problem::not_found)?;
+    // To the person it is one conversation, and the token that opens all of it has just ended.
+    if matches!(caller.who, Who::Client(_)) {
+        for other in line.drain(..) {
+            receipt = erase(&state, &other).await?.map_or(receipt.clone(), |other| receipt.and(&other));
+        }
+    }
     Ok(HttpResponse::Ok().json(DeletedBody {
         message: format!("Session {} deleted", key.id),
         timestamp: state.turns.clock.now(),
         receipt,
+        line: line.into_iter().map(|other| other.id.to_string()).collect(),
     }))
+}
+
+async fn erase(state: &State, key: &SessionKey) -> Result<Option<Receipt>, Problem> {
+    // A turn at work would bring the session back, or bring it about.
+    let _ended = state.turns.live.stop(key).await;
+    let receipt = state.store().delete(key).await?;
+    if receipt.is_some() {
+        let _lost = state.store().count(&key.org, vec![Counter::Erased]).await;
+    }
+    Ok(receipt)
 }

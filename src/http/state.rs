@@ -10,7 +10,8 @@ use crate::access::{Caller, CredentialHash, RawCredential};
 use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
-use crate::store::{Credential, Limits, Store};
+use crate::rights::retention::Times;
+use crate::store::{Credential, Store};
 use crate::turn::Turns;
 
 use super::address::AddressLimit;
@@ -35,7 +36,8 @@ pub struct State {
     pub lifetimes: Lifetimes,
     /// Who was let in here lately, for input in danger while the store is away. Nothing else goes by it.
     pub acquainted: Cache<CredentialHash, Credential>,
-    pub limits: Limits,
+    /// How long what is kept is kept.
+    pub kept: Times,
     pub passwords: Passwords,
     /// Nobody but this machine reaches it, by a proxy neither.
     pub is_local: bool,
@@ -60,7 +62,7 @@ impl State {
             is_local: config.is_local,
             lifetimes: config.access.lifetimes.clone(),
             acquainted: Cache::builder().max_capacity(ACQUAINTED_MAX).time_to_live(ACQUAINTED_FOR).build(),
-            limits: config.limits.clone(),
+            kept: Times { limits: config.limits.clone(), token: config.access.lifetimes.token },
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
             started,

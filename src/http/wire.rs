@@ -225,7 +225,10 @@ pub struct DeletedBody {
     pub message: String,
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
+    /// Where a person erases, of all of its line together.
     pub receipt: Receipt,
+    /// Sessions of its line that still stand.
+    pub line: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

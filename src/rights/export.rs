@@ -3,7 +3,7 @@
 use crate::audit;
 use crate::domain::audit::Sealed;
 use crate::domain::exchange::Exchange;
-use crate::domain::id::SessionKey;
+use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::note::Note;
 use crate::store::{Snapshot, Store, StoreError};
 
@@ -21,6 +21,8 @@ pub struct Holdings {
     pub notes: Vec<Note>,
     /// Who looked into it or changed it, oldest first, as far as that is sealed.
     pub accesses: Vec<Sealed>,
+    /// What else stands of its line, the oldest first.
+    pub line: Vec<SessionId>,
 }
 
 /// `None`: no such session.
@@ -29,7 +31,8 @@ pub async fn gather(store: &dyn Store, key: &SessionKey) -> Result<Option<Holdin
     let Some((turns, trimmed)) = turns(store, key).await? else { return Ok(None) };
     let notes = store.notes(key).await?.unwrap_or_default();
     let accesses = audit::of_session(store, key).await?;
-    Ok(Some(Holdings { snapshot, turns, trimmed, notes, accesses }))
+    let line = store.line(key).await?.into_iter().map(|other| other.id).filter(|id| *id != key.id).collect();
+    Ok(Some(Holdings { snapshot, turns, trimmed, notes, accesses, line }))
 }
 
 /// All turns that are kept, oldest first, and whether older ones have been dropped.

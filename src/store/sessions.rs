@@ -202,6 +202,21 @@ pub struct Receipt {
     pub verified: bool,
 }
 
+impl Receipt {
+    /// Of both together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            exchanges: self.exchanges + other.exchanges,
+            stored_replies: self.stored_replies + other.stored_replies,
+            notes: self.notes + other.notes,
+            credentials: self.credentials + other.credentials,
+            safety_memory_kept: self.safety_memory_kept || other.safety_memory_kept,
+            verified: self.verified && other.verified,
+        }
+    }
+}
+
 /// A protocol's source, under the hash that its sessions name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtocolVersion {

@@ -174,7 +174,10 @@ async fn deleting_leaves_no_word_in_the_files_that_are_read() {
     let server = Server::start().await;
     server.input_with_key("s", "a marker sentence", "k").await.ok();
     let receipt = server.delete("/session/s").await.ok()["receipt"].clone();
-    assert_eq!(receipt, json!({"exchanges": 1, "stored_replies": 1, "verified": true}));
+    let removed = json!({
+        "exchanges": 1, "stored_replies": 1, "notes": 0, "credentials": 0, "safety_memory_kept": false, "verified": true
+    });
+    assert_eq!(receipt, removed);
     let again = server.input_with_key("s", "a marker sentence", "k").await.ok();
     assert_eq!((&again["turn"], &again["replayed"]), (&json!(1), &json!(false)));
 }

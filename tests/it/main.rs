@@ -13,6 +13,7 @@
 
 mod access;
 mod alerts;
+mod attacks;
 mod audit;
 mod bad_input;
 mod care;

@@ -66,8 +66,7 @@ impl Safety {
     /// The data inside of the binary; every fault in it is reported.
     pub fn embedded() -> Result<Self, Vec<Fault>> {
         let texts = include_str!("../../../prompts/safety/crisis.en.toml");
-        let resources = include_str!("../../../prompts/safety/resources.toml");
-        match (Rules::embedded(), CrisisTexts::parse(texts), Resources::parse(resources)) {
+        match (Rules::embedded(), CrisisTexts::parse(texts), Resources::embedded()) {
             (Ok(rules), Ok(texts), Ok(resources)) => Ok(Self { rules, texts, resources }),
             (rules, texts, resources) => {
                 Err([rules.err(), texts.err(), resources.err()].into_iter().flatten().flatten().collect())

@@ -56,6 +56,11 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// The lines inside of the binary; every fault in them is reported.
+    pub fn embedded() -> Result<Self, Vec<Fault>> {
+        Self::parse(include_str!("../../../prompts/safety/resources.toml"))
+    }
+
     /// Reads the lines; every fault in them is reported.
     pub fn parse(source: &str) -> Result<Self, Vec<Fault>> {
         let source: Source = read_toml(FILE, source)?;
@@ -102,8 +107,20 @@ impl Resources {
     }
 
     fn entry(&self, country: Option<&str>) -> &Country {
-        country.and_then(|code| self.countries.get(&code.trim().to_ascii_uppercase())).unwrap_or(&self.finder)
+        country.and_then(|code| self.countries.get(&code_of(code))).unwrap_or(&self.finder)
     }
+
+    /// Whether a country has lines of its own.
+    #[must_use]
+    pub fn knows(&self, country: &str) -> bool {
+        self.countries.contains_key(&code_of(country))
+    }
+}
+
+/// In capitals; what many call the country whose code is GB.
+fn code_of(country: &str) -> String {
+    let code = country.trim().to_ascii_uppercase();
+    if code == "UK" { "GB".to_owned() } else { code }
 }
 
 /// Checks an entry, writes its code into its lines, and puts the finder's behind them.

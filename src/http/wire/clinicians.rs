@@ -108,7 +108,7 @@ pub struct ResetBody {
     pub organisation: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = AddedClinician)]
 pub struct AddedClinicianBody {
     /// Where it was made: shown this once.

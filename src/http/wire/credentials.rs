@@ -15,7 +15,7 @@ use crate::store::Credential;
 const LABEL_MAX_CHARS: usize = 80;
 const DAYS_MAX: u16 = 3_650;
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Token)]
 pub struct TokenBody {
     /// Goes into `Authorization: Bearer`.
@@ -37,7 +37,7 @@ impl TokenBody {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Ticket)]
 pub struct TicketBody {
     pub ticket: String,
@@ -99,7 +99,7 @@ impl CreateKeyBody {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = NewKey)]
 pub struct NewKeyBody {
     /// Shown this once.

@@ -13,9 +13,8 @@ use crate::domain::consent::Consent;
 use crate::domain::exchange::Exchange;
 use crate::domain::time::Timestamp;
 use crate::http::problem::FieldError;
-use crate::rights::retention::Rule;
+use crate::rights::retention::{Rule, Times};
 use crate::rights::{Erased, Holdings, Purged};
-use crate::store::Limits;
 use crate::turn::{Knowledge, Storage};
 
 /// Another one where a member changes its meaning or goes.
@@ -32,6 +31,8 @@ pub struct ExportBody {
     /// As the app named the person, where it did.
     pub client_id: Option<String>,
     pub session: SessionBody,
+    /// What else stands of the same conversation: an export each.
+    pub line: Vec<String>,
     /// What was said and decided, oldest first.
     pub turns: Vec<Exchange>,
     /// Whether older turns have been dropped.
@@ -64,6 +65,7 @@ impl ExportBody {
             exported_at: at,
             client_id: session.client_id.clone(),
             session: SessionBody::of(&held.snapshot, knowledge, storage),
+            line: held.line.iter().map(ToString::to_string).collect(),
             turns: held.turns,
             turns_trimmed: held.trimmed,
             consent: session.consent.clone(),
@@ -143,7 +145,7 @@ pub struct RetentionBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RetentionRow {
     pub kind: &'static str,
-    /// Null: for good.
+    /// Null: no time ends it.
     pub seconds: Option<u64>,
     /// From when on they count, and what else ends it or holds it.
     pub meaning: &'static str,
@@ -152,10 +154,10 @@ pub struct RetentionRow {
 }
 
 impl RetentionBody {
-    pub fn of(rules: &[Rule], limits: &Limits) -> Self {
+    pub fn of(rules: &[Rule], times: &Times) -> Self {
         let row = |rule: &Rule| RetentionRow {
             kind: rule.kind,
-            seconds: (rule.kept)(limits).map(|kept| kept.as_secs()),
+            seconds: (rule.kept)(times).map(|kept| kept.as_secs()),
             meaning: rule.meaning,
             variable: rule.variable,
         };

@@ -3,7 +3,7 @@
 -- KEYS  1 credential, 2 credentials of its holder, 3 organisations, 4 the credential in whose place it comes, where it does
 -- ARGV  1 id, 2 hash, 3 what it stands for, as JSON, 4 kind, 5 ms of idle time or -, 6 ms that it stands at most or -,
 --       7 when it was made, in ms since 1970, 8 most credentials of the holder or 0, 9 prefix of credentials,
---       10 organisation, 11 key of what it is for, a session or a clinician, or -
+--       10 organisation, 11 key of what it is for, a session or a clinician, or -, 12 the kind that is good for one use
 -- reply 1, or 0 where the other one does not stand, or without one what it is for is not there: then nothing was done
 --
 -- A credential expires with its idle time, at the latest at its end. The holder's set ends with the last of them.
@@ -39,22 +39,28 @@ if until_ms then
   redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', until_ms))
 end
 
--- Those that have ended make room first, then the oldest.
-local most = tonumber(ARGV[8])
-if most > 0 and redis.call('ZCARD', KEYS[2]) >= most then
-  local entries = redis.call('ZRANGE', KEYS[2], 0, -1)
-  local left = #entries
-  for _, other in ipairs(entries) do
-    if redis.call('EXISTS', ARGV[9] .. string.match(other, '%S+$')) == 0 then
+-- Those that have ended make room first, then the oldest ticket, then the oldest.
+local function make_room(most)
+  local tickets, rest = {}, {}
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    local kind = redis.call('HGET', ARGV[9] .. string.match(other, '%S+$'), 'kind')
+    if not kind then
       redis.call('ZREM', KEYS[2], other)
-      left = left - 1
+    elseif kind == ARGV[12] then
+      tickets[#tickets + 1] = other
+    else
+      rest[#rest + 1] = other
     end
   end
-  -- A place before the first would be counted from the end.
-  for _, other in ipairs(left >= most and redis.call('ZRANGE', KEYS[2], 0, left - most) or {}) do
+  for at = 1, #tickets + #rest - most + 1 do
+    local other = tickets[at] or rest[at - #tickets]
     redis.call('DEL', ARGV[9] .. string.match(other, '%S+$'))
     redis.call('ZREM', KEYS[2], other)
   end
+end
+
+if tonumber(ARGV[8]) > 0 and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[8]) then
+  make_room(tonumber(ARGV[8]))
 end
 redis.call('ZADD', KEYS[2], ARGV[7], entry)
 if ends and redis.call('ZCARD', KEYS[2]) == 1 then

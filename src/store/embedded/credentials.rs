@@ -196,7 +196,10 @@ impl Draft<'_> {
         }
         let standing: Vec<_> = self.held(holder)?.into_iter().filter(|(_, kept)| kept.stands(now)).collect();
         let surplus = (standing.len() + 1).saturating_sub(CREDENTIALS_MAX);
-        for (key, kept) in standing.into_iter().take(surplus) {
+        // Unused tickets first: whoever asks for many must not put out the token that asks.
+        let (tickets, rest): (Vec<_>, Vec<_>) =
+            standing.into_iter().partition(|(_, kept)| kept.credential.kind == Kind::Ticket);
+        for (key, kept) in tickets.into_iter().chain(rest).take(surplus) {
             self.end_entry(key, &kept.credential);
         }
         Ok(())

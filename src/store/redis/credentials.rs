@@ -56,7 +56,8 @@ impl Inner {
             .arg(most)
             .arg(self.keys.credentials_prefix())
             .arg(credential.org.as_str())
-            .arg(self.stands_on(&holder).unwrap_or_else(|| "-".to_owned()));
+            .arg(self.stands_on(&holder).unwrap_or_else(|| "-".to_owned()))
+            .arg(Kind::Ticket.as_str());
         Ok(value::number(&self.run(&self.scripts.issue, call).await?)? == 1)
     }
 }

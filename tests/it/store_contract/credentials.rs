@@ -245,3 +245,15 @@ pub async fn whoever_held_a_token_is_not_let_into_a_later_session_of_the_id<A: A
     Desk::of(&adapter).create("s", None).await;
     assert_eq!(present(&adapter, 1).await, None);
 }
+
+pub async fn unused_tickets_make_room_before_any_token<A: Adapter>() {
+    let adapter = open::<A>().await;
+    issue(&adapter, 0, token(&adapter, 0)).await;
+    for n in 1..=2 * u8::try_from(CREDENTIALS_MAX).expect("few") {
+        adapter.wind(Duration::from_secs(1)).await;
+        let ticket = Credential { kind: Kind::Ticket, idle: None, ..token(&adapter, n) };
+        issue(&adapter, n, ticket).await;
+    }
+    assert!(present(&adapter, 0).await.is_some(), "whoever asked for them is put out");
+    assert_eq!(ids(&adapter, of_session()).await.len(), CREDENTIALS_MAX);
+}

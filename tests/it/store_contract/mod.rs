@@ -168,6 +168,7 @@ macro_rules! behaviours {
                 for_what_is_not_there_nothing_is_issued,
                 those_that_have_ended_make_room_and_none_that_stands,
                 an_id_like_no_other_revokes_nothing,
+                unused_tickets_make_room_before_any_token,
                 whoever_held_a_token_is_not_let_into_a_later_session_of_the_id,
             }
             clinicians {
