@@ -48,7 +48,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "ATTUNE_AUTH",
         "",
-        "`open`: whoever reaches the server may do everything. `required`: nobody without a credential. Unset: open on a loopback address, else required.",
+        "`open`: whoever reaches the server may do everything. `required`: nobody without a credential. Unset: open on a loopback address where there is no API key, no bootstrap key and no trusted proxy, else required.",
     ),
     variable(
         "ATTUNE_BOOTSTRAP_KEY",
