@@ -73,7 +73,7 @@ async fn cost(
         let is_shut_first = entropy.u64() & 1 == 0;
         for is_shut in [is_shut_first, !is_shut_first] {
             let (desk, times) = if is_shut { (shut, &mut with) } else { (open, &mut without) };
-            let took = desk.turn(credential, session).await;
+            let took = desk.turn(is_shut.then_some(credential), session).await;
             if n >= WARM_UP {
                 times.push(took);
             }
@@ -151,10 +151,10 @@ impl Desk {
         began.elapsed()
     }
 
-    async fn turn(&self, credential: &str, session: &str) -> Duration {
+    async fn turn(&self, credential: Option<&str>, session: &str) -> Duration {
         let body = json!({ "session_id": session, "user_input": "I want to feel calmer" });
-        let request =
-            self.client.post(format!("{}/api/v1/input", self.base)).bearer_auth(credential).json(&body);
+        let request = self.client.post(format!("{}/api/v1/input", self.base)).json(&body);
+        let request = credential.into_iter().fold(request, |request, key| request.bearer_auth(key));
         let began = Instant::now();
         let answer = request.send().await.expect("it answers");
         assert_eq!(answer.status(), 200);

@@ -155,9 +155,14 @@ impl Speaker {
             Self::Known(caller) => caller,
             Self::Unsure(_) => granted(state, operation, request).await?.caller,
         };
-        match reach(state, &caller, id).await {
-            Err(problem) if is_in_danger && problem.is_of_store() => Ok(Place::Unknown),
-            key => Ok(Place::Own(caller, key?)),
+        if !is_in_danger {
+            let key = reach(state, &caller, id).await?;
+            return Ok(Place::Own(caller, key));
+        }
+        match tokio::time::timeout(WORDS_WAIT, reach(state, &caller, id)).await {
+            Ok(Err(problem)) if !problem.is_of_store() => Err(problem),
+            Ok(Ok(key)) => Ok(Place::Own(caller, key)),
+            Ok(Err(_)) | Err(_) => Ok(Place::Unknown),
         }
     }
 }
