@@ -154,7 +154,7 @@ impl Desk {
     async fn turn(&self, credential: Option<&str>, session: &str) -> Duration {
         let body = json!({ "session_id": session, "user_input": "I want to feel calmer" });
         let request = self.client.post(format!("{}/api/v1/input", self.base)).json(&body);
-        let request = credential.into_iter().fold(request, |request, key| request.bearer_auth(key));
+        let request = credential.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         let began = Instant::now();
         let answer = request.send().await.expect("it answers");
         assert_eq!(answer.status(), 200);
