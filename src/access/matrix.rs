@@ -193,6 +193,17 @@ impl Operation {
         Self::ReadMetrics,
     ];
 
+    /// The roles that may, as they are told to one who may not.
+    #[must_use]
+    pub fn roles(self) -> String {
+        let may = |role: &Role| match self.row().access {
+            Access::Anyone => true,
+            Access::Roles(grants) => grants.of(*role) != Grant::No,
+        };
+        let names: Vec<&str> = Role::ALL.iter().filter(|role| may(role)).map(|role| role.as_str()).collect();
+        names.join(", ")
+    }
+
     /// Whether it is given what a person says.
     #[must_use]
     pub const fn takes_words(self) -> bool {

@@ -106,7 +106,9 @@ async fn granted(
     }
     if !is_granted {
         watch::refused(state, &authenticated.caller, operation, request).await;
-        return Err(Problem::new(Code::Forbidden, "the credential is not for this"));
+        let detail =
+            format!("the credential is not for this; one of these roles is needed: {}", operation.roles());
+        return Err(Problem::new(Code::Forbidden, detail));
     }
     Ok(authenticated)
 }
