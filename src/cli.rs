@@ -10,6 +10,7 @@ mod clinicians;
 mod corpus;
 mod doctor;
 mod keys;
+mod login;
 mod model;
 mod offline;
 mod protocol;
@@ -25,7 +26,7 @@ use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 
 use crate::config::{Config, ConfigError};
@@ -143,15 +144,23 @@ fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// A client of a running server, with the credential for it. What somebody writes goes there and nowhere else: no proxy,
-/// no redirect.
+/// A client of a running server, with the credential for it.
 fn to_server(builder: reqwest::ClientBuilder, config: &Config) -> reqwest::ClientBuilder {
-    let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none());
     let key = config.api_key.as_ref().map(ExposeSecret::expose_secret);
     let key = key.and_then(|key| HeaderValue::from_str(&format!("Bearer {key}")).ok());
     let headers = key.map(|mut key| {
         key.set_sensitive(true);
         (AUTHORIZATION, key)
     });
-    trusting(builder.default_headers(headers.into_iter().collect()), std::slice::from_ref(&config.url))
+    with_headers(builder, config, headers.into_iter().collect())
+}
+
+/// What somebody writes goes to the server and nowhere else: no proxy, no redirect.
+fn with_headers(
+    builder: reqwest::ClientBuilder,
+    config: &Config,
+    headers: HeaderMap,
+) -> reqwest::ClientBuilder {
+    let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none());
+    trusting(builder.default_headers(headers), std::slice::from_ref(&config.url))
 }

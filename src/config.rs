@@ -21,7 +21,7 @@ use crate::domain::consent::ConsentRule;
 use crate::domain::safety::{DutyHours, Mode, Resources};
 use crate::store::Limits;
 
-pub use access::{AccessConfig, Auth, Lifetimes};
+pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
@@ -51,6 +51,8 @@ pub struct Config {
     pub secret: Option<Arc<SecretBytes>>,
     /// What the command line presents to a server.
     pub api_key: Option<SecretString>,
+    /// As whom the command line logs in, in the place of that key.
+    pub login: Option<LoginName>,
     pub key_file: PathBuf,
     pub url: String,
     /// Whether whoever sits at the terminal wants no escape codes: `NO_COLOR`, or a `TERM` that knows none.
@@ -177,6 +179,7 @@ fn read(reader: &mut Reader) -> Config {
         access: access::read(reader, is_local),
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
         api_key: reader.value_or_file("ATTUNE_API_KEY"),
+        login: access::read_login(reader),
         key_file: reader.text("ATTUNE_KEY_FILE").map_or_else(|| data.join("attune.key"), PathBuf::from),
         url: reader.text("ATTUNE_URL").unwrap_or_else(|| format!("http://{addr}")),
         plain: is_plain(reader),

@@ -29,7 +29,7 @@ impl Source {
     async fn alerts(&self, state: Option<&str>, level: Option<&str>, limit: usize) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.alerts(state, level, limit).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let filters = [("state", state), ("level", level)];
                 let url = page_url(&format!("{url}/api/v1/alerts"), limit, &filters)?;
                 answer(client.get(url)).await?.ok_or_else(unknown_path)
@@ -45,7 +45,7 @@ impl Source {
     ) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.acknowledge(id, by, note).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let url = url_of(url, &["alerts", id, "acknowledge"], None)?;
                 answer(client.post(url).json(&json!({ "by": by, "note": note }))).await
             }

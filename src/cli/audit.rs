@@ -33,7 +33,7 @@ impl Source {
     async fn audit(&self, from: u64, limit: usize, org: Option<&str>) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.audit(from, limit, org).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let mut url = url_of(url, &["audit"], org)?;
                 url.query_pairs_mut()
                     .append_pair("from", &from.to_string())
@@ -46,7 +46,7 @@ impl Source {
     async fn verify_audit(&self, noted: Option<&str>, org: Option<&str>) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.verify_audit(noted, org).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let mut url = url_of(url, &["audit", "verify"], org)?;
                 if let Some(noted) = noted {
                     url.query_pairs_mut().append_pair("noted", noted);

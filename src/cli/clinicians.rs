@@ -36,7 +36,7 @@ impl Source {
     pub(super) async fn add_clinician(&self, asked: &Value) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.add_clinician(asked).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let request = client.post(url_of(url, &["clinicians"], None)?).json(asked);
                 answer(request).await?.ok_or_else(unknown_path)
             }
@@ -46,7 +46,7 @@ impl Source {
     async fn clinicians(&self, org: Option<&str>) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.clinicians(org).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 answer(client.get(url_of(url, &["clinicians"], org)?)).await?.ok_or_else(unknown_path)
             }
         }
@@ -55,7 +55,7 @@ impl Source {
     async fn reset_clinician(&self, name: &str, org: Option<&str>) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.reset_clinician(name, org).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let url = url_of(url, &["clinicians", name, "reset"], None)?;
                 answer(client.post(url).json(&json!({ "organisation": org }))).await
             }
@@ -65,7 +65,7 @@ impl Source {
     async fn remove_clinician(&self, name: &str, org: Option<&str>) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.remove_clinician(name, org).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 answer(client.delete(url_of(url, &["clinicians", name], org)?)).await
             }
         }

@@ -41,7 +41,7 @@ impl Source {
     pub(super) async fn create_key(&self, asked: &Value) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.create_key(asked).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let request = client.post(url_of(url, &["keys"], None)?).json(asked);
                 answer(request).await?.ok_or_else(unknown_path)
             }
@@ -51,7 +51,7 @@ impl Source {
     async fn keys(&self, org: Option<&str>) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.keys(org).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 answer(client.get(url_of(url, &["keys"], org)?)).await?.ok_or_else(unknown_path)
             }
         }
@@ -60,7 +60,7 @@ impl Source {
     async fn revoke_key(&self, id: &str, org: Option<&str>) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.revoke_key(id, org).await,
-            Self::Server { client, url } => answer(client.delete(url_of(url, &["keys", id], org)?)).await,
+            Self::Server { client, url, .. } => answer(client.delete(url_of(url, &["keys", id], org)?)).await,
         }
     }
 }

@@ -35,7 +35,7 @@ impl Source {
     async fn export(&self, id: &str) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.export(id).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 answer(client.get(url_of(url, &["session", id, "export"], None)?)).await
             }
         }
@@ -44,7 +44,9 @@ impl Source {
     async fn erase(&self, id: &str) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.erase(id).await,
-            Self::Server { client, url } => answer(client.delete(url_of(url, &["session", id], None)?)).await,
+            Self::Server { client, url, .. } => {
+                answer(client.delete(url_of(url, &["session", id], None)?)).await
+            }
         }
     }
 
@@ -67,7 +69,7 @@ impl Source {
         });
         match self {
             Self::Store(offline) => offline.purge(asked).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let request = client.post(url_of(url, &["purge"], None)?).json(&asked);
                 answer(request).await?.ok_or_else(unknown_path)
             }

@@ -26,7 +26,7 @@ impl Source {
     async fn list(&self, status: Option<&str>, level: Option<&str>, limit: usize) -> Result<Value, Failure> {
         match self {
             Self::Store(offline) => offline.list(status, level, limit).await,
-            Self::Server { client, url } => {
+            Self::Server { client, url, .. } => {
                 let filters = [("status", status), ("safety_level", level)];
                 let url = page_url(&format!("{url}/api/v1/sessions"), limit, &filters)?;
                 answer(client.get(url)).await?.ok_or_else(unknown_path)
@@ -37,7 +37,9 @@ impl Source {
     async fn show(&self, id: &str) -> Result<Option<Value>, Failure> {
         match self {
             Self::Store(offline) => offline.show(id).await,
-            Self::Server { client, url } => answer(client.get(format!("{url}/api/v1/session/{id}"))).await,
+            Self::Server { client, url, .. } => {
+                answer(client.get(format!("{url}/api/v1/session/{id}"))).await
+            }
         }
     }
 }

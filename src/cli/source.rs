@@ -7,12 +7,17 @@ use serde_json::Value;
 use crate::config::Config;
 
 use super::offline::Offline;
-use super::{Failure, to_server};
+use super::{Failure, login, to_server};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) enum Source {
-    Server { client: reqwest::Client, url: String },
+    Server {
+        client: reqwest::Client,
+        url: String,
+        /// Whether somebody logged in for this command, who is to be logged out behind it.
+        is_logged_in: bool,
+    },
     Store(Box<Offline>),
 }
 
@@ -30,11 +35,16 @@ impl Source {
         config: &Config,
         open: impl AsyncFnOnce(&Config) -> Result<Offline, Failure>,
     ) -> Result<Self, Failure> {
-        let client = to_server(reqwest::Client::builder().timeout(PATIENCE), config);
-        let client = client.build().map_err(Failure::of)?;
+        let client = to_server(patient(), config).build().map_err(Failure::of)?;
         let url = config.url.trim_end_matches('/').to_owned();
         match client.get(format!("{url}/livez")).send().await {
-            Ok(_answers) => Ok(Self::Server { client, url }),
+            Ok(_answers) => match &config.login {
+                Some(who) => {
+                    let client = login::log_in(config, who, &url).await?;
+                    Ok(Self::Server { client, url, is_logged_in: true })
+                }
+                None => Ok(Self::Server { client, url, is_logged_in: false }),
+            },
             Err(error) if error.is_connect() => Ok(Self::Store(Box::new(open(config).await?))),
             Err(error) => Err(Failure::of(error)),
         }
@@ -43,9 +53,17 @@ impl Source {
     pub async fn close(self) -> Result<(), Failure> {
         match self {
             Self::Store(offline) => offline.close().await,
-            Self::Server { .. } => Ok(()),
+            Self::Server { client, url, is_logged_in: true } => {
+                answer(client.post(url_of(&url, &["logout"], None)?)).await.map(drop)
+            }
+            Self::Server { is_logged_in: false, .. } => Ok(()),
         }
     }
+}
+
+/// A client that gives up in time.
+pub(super) fn patient() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().timeout(PATIENCE)
 }
 
 /// The address of a path, each of whose parts is one, whatever somebody typed.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::Reader;
 use crate::access::{Kind, RawCredential};
+use crate::domain::id::{ClinicianName, OrgId};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -59,6 +60,32 @@ pub(super) fn read(reader: &mut Reader, is_local: bool) -> AccessConfig {
             login_idle: reader.duration("LOGIN_IDLE", MINUTE..=DAY).unwrap_or(MINUTE * 15),
         },
     }
+}
+
+/// A clinician's name, as the command line logs in by it.
+#[derive(Debug)]
+pub struct LoginName {
+    /// `None`: the default one.
+    pub organisation: Option<String>,
+    pub name: String,
+    /// `None`: it is asked for.
+    pub password: Option<SecretString>,
+}
+
+/// `NAME` or `ORGANISATION:NAME`.
+pub(super) fn read_login(reader: &mut Reader) -> Option<LoginName> {
+    let password = reader.value_or_file("ATTUNE_PASSWORD");
+    let text = reader.text("ATTUNE_LOGIN")?;
+    let (organisation, name) = match text.split_once(':') {
+        Some((organisation, name)) => (Some(organisation.to_owned()), name.to_owned()),
+        None => (None, text),
+    };
+    if organisation.as_ref().is_some_and(|org| OrgId::parse(org.clone()).is_err())
+        || ClinicianName::parse(&name).is_err()
+    {
+        reader.fault("ATTUNE_LOGIN", "a clinician's name, or ORGANISATION:NAME");
+    }
+    Some(LoginName { organisation, name, password })
 }
 
 fn bootstrap_key(reader: &mut Reader) -> Option<RawCredential> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::clinic::{self, Login, PASSWORD, as_admin, log_in};
+use crate::clinic::{self, Clinic, Login, PASSWORD, as_admin, log_in};
+use crate::process;
 use crate::server::{Answer, Server};
 
 async fn shut() -> Server {
@@ -217,4 +218,29 @@ async fn an_acknowledged_alert_names_the_clinician_who_is_logged_in() {
     let seen = server.request(Method::POST, &path).header("cookie", &cookie).header("x-csrf-token", &csrf);
     let seen = server.send(seen.json(&json!({ "by": "somebody else" }))).await.ok();
     assert_eq!(seen["alert"]["acknowledged_by"], "ana");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_logs_in_for_one_command_and_out_again() {
+    let clinic = Clinic::open(&[]).await;
+    clinic.say("s", "I am going to kill myself tonight").await;
+    let home = process::directory();
+    let url = clinic.server.url("");
+    let run = |password: &str, arguments: &[&str]| {
+        let variables =
+            [("ATTUNE_URL", url.as_str()), ("ATTUNE_LOGIN", "ana"), ("ATTUNE_PASSWORD", password)];
+        let output = process::run(home.path(), &variables, arguments);
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let (is_done, told) = run(PASSWORD, &["alerts", "list"]);
+    assert!(is_done && told.contains("crisis"), "{told}");
+    let (is_done, told) = run("wrong wrong wrong", &["alerts", "list"]);
+    assert!(!is_done && told.contains("not let in") && !told.contains("wrong wrong"), "{told}");
+    let (is_done, told) = run(PASSWORD, &["keys", "list"]);
+    assert!(!is_done && told.contains("admin"), "a clinician makes no keys: {told}");
+    let records = clinic.records().await;
+    let of = |action: &str| records.iter().filter(|record| record["action"] == action).count();
+    // The clinic's own, and one for each command that was let in.
+    assert_eq!((of("log_in"), of("log_out")), (4, 2));
 }
