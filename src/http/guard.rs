@@ -18,8 +18,11 @@ use super::problem::{Code, Problem};
 use super::state::State;
 use super::watch::{self, Watched};
 
-/// How long one who may be in danger waits for the store to say who they are.
+/// How long the store may take to say who speaks, before what they say is read.
 const WORDS_WAIT: Duration = Duration::from_millis(150);
+
+/// How long one who is in danger waits for it, where this server has not met them.
+const DANGER_WAIT: Duration = Duration::from_millis(500);
 
 /// Lets a request through to its handler where its caller may do this.
 pub async fn authorize(
@@ -152,9 +155,16 @@ impl Speaker {
         is_in_danger: bool,
     ) -> Result<Place, Problem> {
         let caller = match self {
-            Self::Known(caller) | Self::Unsure(Some(caller)) if is_in_danger => caller,
-            Self::Unsure(None) if is_in_danger => return Ok(Place::Unknown),
             Self::Known(caller) => caller,
+            Self::Unsure(Some(caller)) if is_in_danger => caller,
+            Self::Unsure(None) if is_in_danger => {
+                // A store that is slow and no more: whose danger it is, is worth a moment.
+                match tokio::time::timeout(DANGER_WAIT, granted(state, operation, request)).await {
+                    Ok(Err(problem)) if !problem.is_of_store() => return Err(problem),
+                    Ok(Ok(granted)) => granted.caller,
+                    Ok(Err(_)) | Err(_) => return Ok(Place::Unknown),
+                }
+            }
             Self::Unsure(_) => granted(state, operation, request).await?.caller,
         };
         if !is_in_danger {

@@ -29,6 +29,7 @@ mod crisis;
 mod danger;
 mod disclosure;
 mod events;
+mod examples;
 #[allow(dead_code, unused_imports, reason = "people who start it by hand use more than the tests")]
 #[path = "../../examples/fake-model/fake/mod.rs"]
 mod fake;
