@@ -325,20 +325,25 @@ pub async fn delete(
     caller: Caller,
     Reached(key): Reached,
 ) -> Result<HttpResponse, Problem> {
-    let mut line = state.store().line(&key).await?;
-    line.retain(|other| *other != key);
-    let mut receipt = erase(&state, &key).await?.ok_or_else(Problem::not_found)?;
-    // To the person it is one conversation, and the token that opens all of it has just ended.
-    if matches!(caller.who, Who::Client(_)) {
-        for other in line.drain(..) {
-            receipt = erase(&state, &other).await?.map_or(receipt.clone(), |other| receipt.and(&other));
+    let line = state.store().line(&key).await?;
+    // To the person it is one conversation. The first goes last: its token opens all of it, should this be cut off.
+    let (going, left) = if matches!(caller.who, Who::Client(_)) && line.contains(&key) {
+        (line.into_iter().rev().collect(), Vec::new())
+    } else {
+        (vec![key.clone()], line.into_iter().filter(|other| *other != key).collect())
+    };
+    let mut erased: Option<Receipt> = None;
+    for going in &going {
+        if let Some(receipt) = erase(&state, going).await? {
+            erased = Some(erased.map_or(receipt.clone(), |others| others.and(&receipt)));
         }
     }
+    let receipt = erased.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Ok().json(DeletedBody {
         message: format!("Session {} deleted", key.id),
         timestamp: state.turns.clock.now(),
         receipt,
-        line: line.into_iter().map(|other| other.id.to_string()).collect(),
+        line: left.iter().map(|other: &SessionKey| other.id.to_string()).collect(),
     }))
 }
 
