@@ -76,8 +76,11 @@ async fn admit(
     }
     let mut told = request.extensions_mut();
     watched.clone().map(|watched| told.insert(watched));
-    told.insert(Speaker::Known(caller.clone()));
-    told.insert(caller);
+    if operation.takes_words() {
+        told.insert(Speaker::Known(caller));
+    } else {
+        told.insert(caller);
+    }
     by.map(|by| told.insert(by));
     Ok(watched)
 }

@@ -175,7 +175,6 @@ impl Draft<'_> {
         self.change.batch.remove(table, tables::held(&credential.holder(), &credential.id));
     }
 
-    /// All that stand of a holder, by their keys.
     /// All of a holder, the oldest first, those too that have ended and are not swept yet.
     fn held(&self, holder: &Holder) -> Result<Vec<(Vec<u8>, Kept)>, StoreError> {
         let table = &self.tables().credentials;
