@@ -73,6 +73,8 @@ fn options() -> OpenOptions {
         alert_ttl: day * 30,
         memory_ttl: day * 30,
         daily_ttl: day * 30,
+        events_ttl: day,
+        events_max: 100_000,
     };
     OpenOptions {
         limits,

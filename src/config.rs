@@ -336,6 +336,8 @@ fn read_limits(reader: &mut Reader) -> Limits {
         alert_ttl: reader.duration("ALERT_TTL", HOUR..=KEPT_MAX).unwrap_or(30 * DAY),
         memory_ttl: reader.duration("SAFETY_MEMORY_TTL", HOUR..=KEPT_MAX).unwrap_or(30 * DAY),
         daily_ttl: reader.duration("DAILY_COUNTERS_TTL", DAY..=KEPT_MAX).unwrap_or(30 * DAY),
+        events_ttl: reader.duration("EVENTS_TTL", MINUTE..=YEAR).unwrap_or(DAY),
+        events_max: reader.whole("EVENTS_MAX", 1_000..=10_000_000).unwrap_or(100_000),
     }
 }
 

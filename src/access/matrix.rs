@@ -129,6 +129,7 @@ operations! {
     ReadSession: "GET" "/session/{id}" => roles(OWN, OWN, OWN, NO);
     ReadStatus: "GET" "/session/{id}/status" => roles(OWN, OWN, OWN, NO);
     ReadHistory: "GET" "/session/{id}/history" => roles(OWN, OWN, OWN, NO);
+    FollowSession: "GET" "/session/{id}/events" => roles(OWN, OWN, OWN, NO);
     Extend: "POST" "/session/{id}/extend" => roles(NO, OWN, OWN, NO);
     Pause: "POST" "/session/{id}/pause" => roles(OWN, OWN, OWN, NO);
     Resume: "POST" "/session/{id}/resume" => roles(OWN, OWN, OWN, NO);
@@ -147,6 +148,7 @@ operations! {
     RefreshToken: "POST" "/session/{id}/tokens/refresh" => roles(OWN, NO, NO, NO);
     MintTicket: "POST" "/session/{id}/ticket" => roles(OWN, OWN, NO, NO);
     ListSessions: "GET" "/sessions" => roles(NO, OWN, OWN, NO);
+    FollowEvents: "GET" "/events" => roles(NO, OWN, OWN, NO);
     ListAlerts: "GET" "/alerts" => roles(NO, NO, OWN, NO);
     OwnAlert: "POST" "/alerts/{id}/own" => roles(NO, NO, OWN, NO);
     AcknowledgeAlert: "POST" "/alerts/{id}/acknowledge" => roles(NO, NO, OWN, NO);

@@ -217,6 +217,12 @@ pub const VARIABLES: &[Variable] = &[
         "How long it is kept of a client, after the level was cleared, that there was one. Before, nothing ends it.",
     ),
     variable("DAILY_COUNTERS_TTL", "30d", "How long the counters of a day are kept, from 1 d to ten years."),
+    variable(
+        "EVENTS_TTL",
+        "24h",
+        "How long it is kept what happened, for subscribers that were away. It names sessions, and holds no words.",
+    ),
+    variable("EVENTS_MAX", "100000", "Events that are kept at most; the oldest go first."),
     variable("TURN_DEADLINE_MS", "30000", "The longest a turn may take in all."),
     variable("INDEX_SWEEP_MS", "5000", "How often expired sessions are swept out."),
     variable(

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod consent;
 pub mod digest;
 pub mod disclosure;
+pub mod event;
 pub mod exchange;
 pub mod fault;
 pub mod fnv;

@@ -79,11 +79,18 @@ async fn let_in(state: &State, raw: &RawCredential) -> Result<Authenticated, Pro
 /// Whether the credential by which a request was let in still stands. A ticket was used up by it.
 pub async fn still_stands(request: &HttpRequest) -> Result<(), Problem> {
     let by = request.extensions().get::<PresentedBy>().cloned();
-    let (Some(by), Some(state)) = (by, request.app_data::<Data<State>>()) else { return Ok(()) };
-    if by.id.is_none() || by.kind == Kind::Ticket {
-        return Ok(());
+    match request.app_data::<Data<State>>() {
+        Some(state) => still_counts(state, by.as_ref()).await,
+        None => Ok(()),
     }
-    state.store().present(by.hash).await?.map(drop).ok_or_else(refused)
+}
+
+/// The same of one that was kept.
+pub async fn still_counts(state: &State, by: Option<&PresentedBy>) -> Result<(), Problem> {
+    match by.filter(|by| by.id.is_some() && by.kind != Kind::Ticket) {
+        Some(by) => state.store().present(by.hash).await?.map(drop).ok_or_else(refused),
+        None => Ok(()),
+    }
 }
 
 /// The session token by which a request was let in.

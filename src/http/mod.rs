@@ -11,6 +11,7 @@ mod consent;
 mod credentials;
 mod docs;
 mod edge;
+mod events;
 mod guard;
 mod health;
 mod input;

@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 use crate::access::{self, Access};
 
 use super::{
-    alerts, audit, care, clinicians, consent, health, input, keys, lists, login, problem, rights, session,
-    statement, tokens, turns,
+    alerts, audit, care, clinicians, consent, events, health, input, keys, lists, login, problem, rights,
+    session, statement, tokens, turns,
 };
 
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use super::{
     paths(
         input::input, input::session_input, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
-        rights::export, rights::purge, rights::retention,
+        events::of_session, events::of_all, rights::export, rights::purge, rights::retention,
         care::clear, care::add_note, care::notes, care::own,
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller, audit::show, audit::verify,
         clinicians::add, clinicians::list, clinicians::reset, clinicians::remove, login::login, login::logout, login::change_password,

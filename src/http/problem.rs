@@ -43,6 +43,7 @@ pub enum Code {
     QueueFull,
     AddressLimited,
     LoginsFull,
+    ConnectionsFull,
     HeadersTooLarge,
     UnavailableHere,
     SlowSender,
@@ -65,7 +66,7 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidJson,
         Self::Unauthorized,
         Self::LoginFailed,
@@ -92,6 +93,7 @@ impl Code {
         Self::QueueFull,
         Self::AddressLimited,
         Self::LoginsFull,
+        Self::ConnectionsFull,
         Self::HeadersTooLarge,
         Self::UnavailableHere,
         Self::Internal,
@@ -204,6 +206,9 @@ impl Code {
                 row("address_limited", 429, "Too many requests from this address", true, AGAIN)
             }
             Self::LoginsFull => row("logins_full", 429, "Too many logins at once", true, AGAIN),
+            Self::ConnectionsFull => {
+                row("connections_full", 429, "Too many connections are open", true, AGAIN)
+            }
             Self::HeadersTooLarge => row("headers_too_large", 431, "The headers are too large", false, OURS),
             Self::UnavailableHere => row(
                 "unavailable_here",

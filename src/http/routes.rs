@@ -8,7 +8,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, audit, care, clinicians, consent, docs, guard, health, input, keys, lists, login, rights,
+    alerts, audit, care, clinicians, consent, docs, events, guard, health, input, keys, lists, login, rights,
     session, statement, tokens, turns,
 };
 use crate::access::Operation as Op;
@@ -43,6 +43,7 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/complete", vec![post(Op::Complete, session::complete)]);
     at("/{id}/clear", vec![post(Op::Clear, care::clear)]);
     at("/{id}/export", vec![get(Op::Export, rights::export)]);
+    at("/{id}/events", vec![get(Op::FollowSession, events::of_session)]);
     at("/{id}/notes", vec![get(Op::ReadNotes, care::notes), post(Op::AddNote, care::add_note)]);
     at("/{id}/report", vec![post(Op::Report, alerts::report)]);
     at(
@@ -62,6 +63,7 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
 fn operations(config: &mut ServiceConfig, base: &str) {
     let mut at = |path: &str, routes| at(config, &format!("{base}{path}"), routes);
     at("/sessions", vec![get(Op::ListSessions, lists::sessions)]);
+    at("/events", vec![get(Op::FollowEvents, events::of_all)]);
     at("/alerts", vec![get(Op::ListAlerts, alerts::list)]);
     at("/alerts/{id}/acknowledge", vec![post(Op::AcknowledgeAlert, alerts::acknowledge)]);
     at("/alerts/{id}/own", vec![post(Op::OwnAlert, care::own)]);

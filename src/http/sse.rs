@@ -20,7 +20,7 @@ use super::problem::{Problem, write_quota};
 use super::state::State;
 
 pub const EVENT_STREAM: &str = "text/event-stream";
-const LAST_EVENT_ID: &str = "last-event-id";
+pub const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Whether the caller wants events.
 pub fn is_wanted(request: &HttpRequest) -> bool {

@@ -1,10 +1,11 @@
 //! What every handler is handed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::access::{Caller, CredentialHash, RawCredential};
 use crate::config::{Auth, Config, Lifetimes};
@@ -20,6 +21,8 @@ use super::passwords::Passwords;
 
 /// How many, and for how long, are remembered to have been let in.
 const ACQUAINTED_MAX: u64 = 10_000;
+/// Streams of events that one server holds open.
+const STREAMS_MAX: usize = 1_000;
 const ACQUAINTED_FOR: Duration = Duration::from_hours(1);
 
 pub struct State {
@@ -44,7 +47,9 @@ pub struct State {
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
     pub started: Timestamp,
-    draining: AtomicBool,
+    /// Places for streams of events.
+    pub streams: Arc<Semaphore>,
+    draining: CancellationToken,
 }
 
 impl State {
@@ -66,7 +71,8 @@ impl State {
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
             started,
-            draining: AtomicBool::new(false),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            draining: CancellationToken::new(),
         }
     }
 
@@ -87,10 +93,15 @@ impl State {
 
     /// From now on connections are closed after their answer, and `/readyz` says so.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.draining.cancel();
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
+        self.draining.is_cancelled()
+    }
+
+    /// Waits until the server begins to stop: what would go on for ever ends with it.
+    pub async fn draining(&self) {
+        self.draining.cancelled().await;
     }
 }

@@ -275,6 +275,23 @@ impl Keys {
         }
     }
 
+    /// What happened, for subscribers: one log for all organisations.
+    #[must_use]
+    pub fn events(&self) -> String {
+        format!("{}events", self.prefix)
+    }
+
+    /// The log of events as scripts name it, and its bound; and how the organisation is found in a prefix of indices.
+    #[must_use]
+    pub fn lua_log(&self, events_max: u32) -> String {
+        format!(
+            "local PREFIX, INDICES_OF, DEFAULT_ORG = '{}', 'sessions:', '{}'\nlocal EVENTS, EVENTS_MAX = '{}', {events_max}\n",
+            self.prefix,
+            OrgId::default().as_str(),
+            self.events(),
+        )
+    }
+
     /// Matches every key of every organisation, for a look over all.
     #[must_use]
     pub fn everything(&self) -> String {

@@ -9,6 +9,7 @@ pub mod keys;
 mod link;
 mod script;
 mod survey;
+pub mod tail;
 mod wake;
 
 pub use cached::{cache, cached};

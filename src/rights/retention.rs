@@ -63,6 +63,12 @@ pub const RULES: &[Rule] = &[
         kept: |times| Some(times.limits.alert_ttl),
     },
     Rule {
+        kind: "events",
+        variable: Some("EVENTS_TTL"),
+        meaning: "from when it happened, and of `EVENTS_MAX` the latest; ids of sessions, statuses, levels and numbers of turns, no words; an erasure leaves them",
+        kept: |times| Some(times.limits.events_ttl),
+    },
+    Rule {
         kind: "safety_memory",
         variable: Some("SAFETY_MEMORY_TTL"),
         meaning: "from when the level was cleared; before, nothing ends it; rule ids under a keyed hash, no words",

@@ -31,6 +31,9 @@ pub struct Limits {
     /// level was cleared, and where it can be cleared no more, after it was acknowledged. See
     /// [`Alert::dealt_with_at`](crate::domain::alert::Alert::dealt_with_at).
     pub alert_ttl: Duration,
+    /// How long an event stands in the log, and how many do.
+    pub events_ttl: Duration,
+    pub events_max: u32,
     /// How long a safety memory stands after clearing.
     pub memory_ttl: Duration,
     pub daily_ttl: Duration,

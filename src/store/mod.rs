@@ -12,6 +12,7 @@
 //! - **A ratchet**: a level rises at any time without a lease. It falls only by [`Event::Clear`](crate::domain::session::Event::Clear) and by
 //!   [`Store::lower`]. No read shows a session that goes on at level high or crisis: every read and the gate align the
 //!   session with its client's memory.
+//! - **One event for each change** of a session that subscribers are told of, written in the same change; see [`Events`].
 //! - **One alert for each rise** of a client's level to high or crisis, written in the change that raises it,
 //!   whichever call that is, and closed in the one that clears it.
 //! - **Own time**: expiry, windows and leases are judged by the store's clock.
@@ -29,6 +30,7 @@ mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
+mod events;
 mod ledger;
 mod limits;
 pub mod redis;
@@ -52,6 +54,7 @@ pub use care::{Care, Noted};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
+pub use events::Events;
 pub use ledger::Ledger;
 pub use limits::Limits;
 pub use sessions::{
@@ -64,7 +67,7 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'static {
+pub trait Store: Care + Clinicians + Credentials + Events + Ledger + Send + Sync + 'static {
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

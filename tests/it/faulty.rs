@@ -8,18 +8,19 @@ use attune::access::{CredentialHash, PasswordHash};
 use attune::domain::alert::{Alert, AlertId};
 use attune::domain::audit::{Entry, Head, Sealed};
 use attune::domain::consent::ConsentChange;
+use attune::domain::event::{EventId, SessionEvent};
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::domain::note::Note;
 use attune::domain::time::Timestamp;
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Claim, Clinician,
     Clinicians, Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials,
-    DailyCounters, Gate, HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Noted,
-    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    DailyCounters, Events, Gate, HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered,
+    Noted, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +155,21 @@ impl Clinicians for Faulty {
 
     async fn admit(&self, org: &OrgId, name: &ClinicianName) -> Result<(), StoreError> {
         self.inner.admit(org, name).await
+    }
+}
+
+#[async_trait]
+impl Events for Faulty {
+    async fn events(&self, after: EventId, most: usize) -> Result<Vec<Arc<SessionEvent>>, StoreError> {
+        self.inner.events(after, most).await
+    }
+
+    async fn newest_event(&self) -> Result<EventId, StoreError> {
+        self.inner.newest_event().await
+    }
+
+    fn heard_events(&self) -> watch::Receiver<EventId> {
+        self.inner.heard_events()
     }
 }
 

@@ -36,6 +36,7 @@ mod fake;
 mod fake_faults;
 mod fake_model;
 mod faulty;
+mod following;
 mod injections;
 mod lifecycle;
 mod logins;

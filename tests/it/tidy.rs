@@ -53,10 +53,22 @@ fn layer(path: &str) -> &str {
     path.split(['/', '.']).next().unwrap_or(path)
 }
 
-const HTTP_MAY_USE: &[&str] =
-    &["domain", "clock", "config", "store", "access", "audit", "rights", "llm", "turn", "telemetry", "http"];
+const HTTP_MAY_USE: &[&str] = &[
+    "domain",
+    "clock",
+    "config",
+    "store",
+    "access",
+    "audit",
+    "events",
+    "rights",
+    "llm",
+    "turn",
+    "telemetry",
+    "http",
+];
 
-/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, rights, retrieval <- turn <- http <- app <- cli, main`.
+/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
@@ -65,6 +77,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "redis" => &["domain", "clock", "tasks", "redis"],
         "access" => &["domain", "clock", "config", "store", "access"],
         "audit" => &["domain", "access", "store", "audit"],
+        "events" => &["domain", "store", "events"],
         "rights" => &["domain", "clock", "store", "audit", "rights"],
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],

@@ -46,6 +46,8 @@ pub fn limits() -> Limits {
         alert_ttl: DAY * 30,
         memory_ttl: DAY * 30,
         daily_ttl: DAY * 30,
+        events_ttl: DAY,
+        events_max: 10_000,
     }
 }
 

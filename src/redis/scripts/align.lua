@@ -1,6 +1,6 @@
 -- Shared: lays a client's safety memory over its sessions, as far as other programs and the indices see it. What only
 -- Attune remembers follows when the session is read.
--- (after the names of keys.rs, levels.lua, outbox.lua and write.lua)
+-- (after the names of keys.rs, levels.lua, outbox.lua, events.lua and write.lua)
 --
 -- The keys of a client's sessions are put together here: one node holds all.
 
@@ -52,6 +52,7 @@ local function align(id, memory, at, now_ms)
   redis.call('HINCRBY', state, 'revision', 1)
   if was[2] and was[2] ~= status then
     enter(at.index, 'state', 'session', id, was[2], status)
+    tell_status(at.index, id, was[2], status)
   end
   local score = redis.call('ZSCORE', at.active, id) or 0
   for _, pair in ipairs({ { was[2], status }, { was[3], level } }) do

@@ -1,5 +1,5 @@
 -- commit: writes a turn whole and hands the lease on, or says what has changed. Safe to repeat under the same lease.
--- (after levels.lua, seat.lua, outbox.lua, write.lua and alert.lua)
+-- (after levels.lua, seat.lua, outbox.lua, events.lua, write.lua and alert.lua)
 --
 -- KEYS  1-5 as seat.lua
 --       6 state, 7 history, 8 meta, 9 idems, 10 pinned, 11 active_sessions, 12 sessions:expires, 13 sessions:idle,
@@ -56,6 +56,7 @@ local id = ARGV[12]
 if ARGV[29] ~= '-' then
   local before = redis.call('HGET', KEYS[15], 'level') or 'none'
   enter(ARGV[25], 'level', 'client', ARGV[31], before, ARGV[29])
+  tell_level(ARGV[25], 'safety_raised', id, before, ARGV[29])
   local known = redis.call('HGET', KEYS[15], 'why')
   local why = known and known ~= '' and known .. ' ' .. ARGV[30] or ARGV[30]
   redis.call('HSET', KEYS[15], 'level', ARGV[29], 'since', time[1] .. string.format('%06d', time[2]), 'why', why,
@@ -92,7 +93,13 @@ if ARGV[28] == '1' then
   redis.call('ZADD', KEYS[14], ARGV[13], id)
   redis.call('HSET', ARGV[25] .. 'clients', id, ARGV[31])
   redis.call('SADD', KEYS[16], ARGV[27])
+  if fields < #ARGV then
+    tell(ARGV[25], 'session_created', id, shown(to))
+  end
 end
+local turn = string.format(',"turn":%d%s', (tonumber(state[5]) or 0) + 1, shown(to))
+tell(ARGV[25], 'turn_completed', id, turn)
+tell(ARGV[25], 'reply_ready', id, turn)
 
 local keys = { KEYS[7], KEYS[8] }
 if ARGV[19] == '1' then

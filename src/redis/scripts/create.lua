@@ -1,5 +1,5 @@
 -- create: makes a session, once. Safe to repeat under the same name of the call.
--- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, write.lua and credited.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, events.lua, write.lua and credited.lua)
 --
 -- KEYS  1 state, 2 meta, 3 active_sessions, 4 sessions:expires, 5 sessions:idle, 6 the client's sessions,
 --       7 the client's safety memory, 8 organisations, 9 history, 10 pinned, 11 idems
@@ -57,6 +57,7 @@ redis.call('ZADD', KEYS[5], string.format('%.0f', now_ms + ARGV[10]), ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[5], ARGV[4])
 redis.call('HSET', ARGV[6] .. 'clients', ARGV[4], ARGV[16])
 redis.call('SADD', KEYS[8], ARGV[11])
+tell(ARGV[6], 'session_created', to.id, shown(to))
 local keys, at = { KEYS[1], KEYS[2] }, now_ms + math.min(ARGV[8], ARGV[9])
 local kept = tonumber(ARGV[14])
 if RANK[to.level] >= 2 then

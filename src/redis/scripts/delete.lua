@@ -1,6 +1,6 @@
 -- delete: removes everything of a session but its client's safety memory, or looks what there would be to remove.
 -- Safe to repeat; what a first call removed a second one does not count.
--- (after levels.lua, seat.lua, former.lua, unlist.lua, alert.lua and credited.lua;
+-- (after levels.lua, seat.lua, former.lua, unlist.lua, alert.lua, credited.lua, outbox.lua and events.lua;
 -- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1-5 as seat.lua
@@ -151,6 +151,7 @@ local function remove()
   end
   unlist(KEYS[11], ARGV[9], ARGV[10], ARGV[15], { SESSION_ID })
   unpoint()
+  tell(ARGV[9], 'session_deleted', SESSION_ID)
 end
 
 local function hand_on()

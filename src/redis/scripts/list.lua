@@ -1,5 +1,6 @@
 -- list: a page of an organisation's sessions, latest interaction first, with what each one's client is remembered for.
--- (after levels.lua, former.lua and unlist.lua; the names of the keys behind a session's prefix come from keys.rs)
+-- (after levels.lua, former.lua, unlist.lua, outbox.lua and events.lua;
+-- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1 active_sessions, 2 and 3 the sets of the status and of the level that are asked for, where they are
 -- ARGV  1 prefix of sessions, 2 prefix of the indices, 3 prefix of safety memories
@@ -182,6 +183,7 @@ while not is_done do
   at = at + STEP
   is_done = is_done or #entries < 2 * STEP
 end
+tell_ended(KEYS[1], INDEX, dead)
 unlist(KEYS[1], INDEX, ARGV[14], SAFETY, dead)
 reply[1], reply[2] = total()
 return reply

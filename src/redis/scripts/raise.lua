@@ -1,6 +1,6 @@
 -- raise: the client's level rises to at least this one, and its sessions pause at high and crisis. Safe to repeat.
--- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, write.lua, align.lua and
--- alert.lua)
+-- (after the names of keys.rs, levels.lua, former.lua, outbox.lua, events.lua, write.lua, align.lua
+-- and alert.lua)
 --
 -- KEYS  1 safety memory, 2 the client's sessions, 3 state of the session in which danger showed, 4 its newest successor,
 --       5 active_sessions, 6 sessions:expires, 7 sessions:idle, 8 sessions:forgettable, 9 organisations
@@ -51,6 +51,7 @@ end
 if not rose and RANK[ARGV[2]] > (RANK[memory.level] or 0) then
   is_aligned = false
   enter(ARGV[6], 'level', 'client', ARGV[1], memory.level, ARGV[2])
+  tell_level(ARGV[6], 'safety_raised', ARGV[7], memory.level, ARGV[2])
   memory.level, memory.epoch, rose = ARGV[2], memory.epoch + 1, true
   local why = known[5] and known[5] ~= '' and known[5] .. ' ' .. ARGV[3] or ARGV[3]
   redis.call('HSET', KEYS[1], 'level', memory.level, 'since', time[1] .. string.format('%06d', time[2]), 'why', why,

@@ -1,6 +1,6 @@
 -- rewrite: writes a session outside of its turns, where nobody wrote it since it was read. Safe to repeat under the
 -- same name of the call. Changes no expiry.
--- (after levels.lua, outbox.lua and write.lua)
+-- (after levels.lua, outbox.lua, events.lua and write.lua)
 --
 -- KEYS  1 state, 2 active_sessions
 -- ARGV  1 what names this call (32 hexadecimal digits), 2 status, 3 level, 4 id, 5 last interaction in seconds,
@@ -19,4 +19,7 @@ end
 local was = { status = state[1], level = state[2], revision = state[3], last_commit = state[6] }
 local to = { lease = ARGV[1], status = ARGV[2], level = ARGV[3], id = ARGV[4], score = ARGV[5] }
 write(KEYS[1], KEYS[2], ARGV[6], was, to, 10, #ARGV)
+if was.status == to.status then
+  tell(ARGV[6], 'session_updated', to.id, string.format(',"status":"%s"', to.status))
+end
 return 1

@@ -1,5 +1,5 @@
 -- sweep: clears an organisation's indices of what is gone, and tells which sessions are idle. Safe to repeat.
--- (after levels.lua, former.lua, unlist.lua and alert.lua;
+-- (after levels.lua, former.lua, unlist.lua, alert.lua, outbox.lua and events.lua;
 -- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1 active_sessions, 2 sessions:expires, 3 sessions:idle, 4 sessions:forgettable
@@ -7,7 +7,7 @@
 --       5 TTL ms where the hash has none, 6 ms of idle time or -, 7 ms that a cleared memory stands,
 --       8 any number: where the look at the oldest begins, 9 most entries of each kind,
 --       10 prefix of the alerts, 11 ms that a closed alert stands, 12 ms after which one that waits for its level to be
---       cleared is looked at again
+--       cleared is looked at again, 13 ms that an event stands
 -- reply how many sessions were taken out of the indices, 1 where there is more to do, then the ids of idle sessions
 --
 -- An idle session is told again a minute later, unless it is taken out of sessions:idle meanwhile.
@@ -32,6 +32,7 @@ local function set_due(set, member, at_ms)
 end
 
 local function remove(ids)
+  tell_ended(ACTIVE, INDEX, ids)
   unlist(ACTIVE, INDEX, CLIENTS, SAFETY, ids)
   for _, id in ipairs(ids) do
     forget_in_alerts(ALERT, SESSIONS .. id .. ALERTS)
@@ -214,6 +215,8 @@ local function sweep_alert(id)
   end
 end
 
+-- Where another program made something else of the log, whoever writes into it next puts it right.
+redis.pcall('XTRIM', EVENTS, 'MINID', string.format('%.0f', now_ms - ARGV[13]))
 sweep_ended()
 for _, id in ipairs(due(IDLE, MOST)) do
   -- One that another program spoilt must not keep the rest from being swept.

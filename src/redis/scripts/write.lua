@@ -1,5 +1,5 @@
 -- Shared: writes a session's hash, its places in the indices, and its expiry.
--- (after levels.lua and outbox.lua; the names of the keys behind a session's prefix come from keys.rs)
+-- (after levels.lua, outbox.lua and events.lua; the names of the keys behind a session's prefix come from keys.rs)
 --
 -- The sets by status and level are named by what they hold, so their keys are put together here: one node holds all.
 
@@ -19,6 +19,7 @@ local function write(state, active, index, was, to, from, upto)
   redis.call('ZADD', active, to.score, to.id)
   if was.status and was.status ~= to.status then
     enter(index, 'state', 'session', to.id, was.status, to.status)
+    tell_status(index, to.id, was.status, to.status)
     redis.call('ZREM', index .. was.status, to.id)
   end
   if was.level and was.level ~= to.level then

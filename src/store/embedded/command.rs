@@ -75,6 +75,8 @@ pub(super) struct State {
     /// Why nothing works any more.
     pub poison: parking_lot::Mutex<Option<StoreError>>,
     calls: AtomicU64,
+    /// What was told lately; only what is synced gets here.
+    pub recent_events: crate::store::events::Recent,
 }
 
 impl State {

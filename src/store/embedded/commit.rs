@@ -57,7 +57,7 @@ impl Writer {
         self.change(|draft| {
             let raised = commit.raised(memory, now);
             let client = &commit.session.client;
-            draft.remember((&commit.key.org, client), memory, &raised, Some(&commit.key), now)?;
+            draft.remember((&commit.key, client), memory, &raised, Some(&commit.key), now)?;
             let (session, why) = (&commit.key, commit.why.as_slice());
             draft.alert_of(&Rise { session, client, before: memory, after: &raised, why, random }, now)?;
             let mut record = record_of(&commit, stored, &raised, draft.limits(), now);
@@ -69,6 +69,12 @@ impl Writer {
             }
             draft.put_exchange(&commit)?;
             draft.put_reply(&commit, &record, now);
+            draft.tell_turn(
+                &commit.key,
+                commit.exchange.turn,
+                record.session.status,
+                record.session.level,
+            )?;
             Ok(())
         })?;
         self.count(&commit.key.org, commit.counters);

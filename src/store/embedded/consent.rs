@@ -33,6 +33,7 @@ impl Writer {
         }
         self.change(|draft| {
             for (key, old, new) in changed {
+                draft.change.tell_status(&key, None, new.session.status)?;
                 draft.put(&key, Some(&old), new)?;
             }
             Ok(())

@@ -3,6 +3,7 @@
 //! A record is written and removed only through here, so that no index can be forgotten.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fjall::OwnedWriteBatch as WriteBatch;
@@ -10,6 +11,7 @@ use fjall::OwnedWriteBatch as WriteBatch;
 use super::record::{Record, encode};
 use super::tables::{self, Due, Facet, Tables, away, key_of, level_number, status_number, value_of};
 use crate::domain::audit::Entry;
+use crate::domain::event::{EventKind, SessionEvent};
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::{Session, Status};
@@ -60,11 +62,13 @@ pub(super) struct Change<'a> {
     pub batch: WriteBatch,
     pub now: Timestamp,
     totals: BTreeMap<Cell, i64>,
+    /// What subscribers are told of it, once it is synced.
+    pub told: Vec<Arc<SessionEvent>>,
 }
 
 impl<'a> Change<'a> {
     pub fn new(tables: &'a Tables, limits: &'a Limits, now: Timestamp) -> Self {
-        Self { tables, limits, batch: tables.batch(), now, totals: BTreeMap::new() }
+        Self { tables, limits, batch: tables.batch(), now, totals: BTreeMap::new(), told: Vec::new() }
     }
 
     /// Writes a record in the place of `old`, and decides where its expiry entry lies.
@@ -92,7 +96,16 @@ impl<'a> Change<'a> {
         old: Option<&Record>,
         new: &Record,
     ) -> Result<(), StoreError> {
-        let Some(old) = old.filter(|old| old.session.status != new.session.status) else { return Ok(()) };
+        let Some(old) = old else {
+            let (status, level) = (new.session.status.as_str(), new.session.level.as_str());
+            let (status, level) = (Some(status.to_owned()), Some(level.to_owned()));
+            let created = SessionEvent::new(EventKind::SessionCreated, key);
+            return self.tell(SessionEvent { status, level, ..created });
+        };
+        if old.session.status == new.session.status {
+            return Ok(());
+        }
+        self.tell_status(key, Some(old.session.status), new.session.status)?;
         let (from, to) = (old.session.status.as_str(), new.session.status.as_str());
         let session = Some(key.id.to_string());
         self.enter(&key.org, &Entry { session, ..Entry::change("state", from, to, self.now) })
@@ -192,10 +205,11 @@ impl<'a> Change<'a> {
         *self.totals.entry(cell(key, old)).or_default() -= 1;
     }
 
-    /// Writes it all. Synced with the group.
-    pub fn commit(mut self) -> Result<(), StoreError> {
+    /// Writes it all. Synced with the group; then subscribers may be told what this answers.
+    pub fn commit(mut self) -> Result<Vec<Arc<SessionEvent>>, StoreError> {
         self.put_totals()?;
-        self.batch.commit().map_err(|error| away(&error))
+        self.batch.commit().map_err(|error| away(&error))?;
+        Ok(self.told)
     }
 
     fn put_totals(&mut self) -> Result<(), StoreError> {

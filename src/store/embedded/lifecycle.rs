@@ -10,7 +10,7 @@ use super::record::{CreateKey, Record, ReplyRecord, align, encode};
 use super::tables::{self, Due, key_of, value_of};
 use super::writer::Writer;
 use crate::domain::audit::Entry;
-use crate::domain::id::{ClientKey, OrgId, SessionKey};
+use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::{Lowering, SafetyMemory};
 use crate::domain::session::{Event, Session};
 use crate::domain::time::Timestamp;
@@ -99,7 +99,7 @@ impl Writer {
         let (before, after, why, random) = (&before, &after, raise.why.as_slice(), self.entropy.u128());
         let is_absent = live.is_none();
         self.change(|draft| {
-            draft.remember((&session.org, client), before, after, None, now)?;
+            draft.remember((&session, client), before, after, None, now)?;
             draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)?;
             if rose && is_absent {
                 // Mostly its first turn follows at once. Where it never comes, the sweep finds that there is none.
@@ -116,7 +116,7 @@ impl Writer {
         let Some((record, before)) = self.live(key)? else { return Ok(Lowered::Absent) };
         let mut after = before.clone();
         let lowering = after.lower(&lower.negative, lower.apart, lower.reason, now);
-        self.change(|draft| draft.remember((&key.org, &record.session.client), &before, &after, None, now))?;
+        self.change(|draft| draft.remember((key, &record.session.client), &before, &after, None, now))?;
         Ok(match lowering {
             Lowering::Noted => Lowered::Noted,
             Lowering::Refused => Lowered::Refused,
@@ -162,7 +162,7 @@ impl Writer {
     ) -> Result<Transitioned, StoreError> {
         let mut after = before.clone();
         after.clear(now);
-        self.change(|draft| draft.remember((&key.org, &record.session.client), before, &after, None, now))?;
+        self.change(|draft| draft.remember((key, &record.session.client), before, &after, None, now))?;
         let status = self.record(key)?.map(|record| record.session.status);
         Ok(status.map_or(Transitioned::Absent, Transitioned::Done))
     }
@@ -173,7 +173,10 @@ impl Writer {
         let mut extended = record.clone();
         extended.extend(ttl, &self.limits, now);
         let remaining = extended.remaining(&memory, now);
-        self.change(|draft| draft.put(key, Some(&record), extended))?;
+        self.change(|draft| {
+            draft.change.tell_status(key, None, extended.session.status)?;
+            draft.put(key, Some(&record), extended)
+        })?;
         Ok(Some(remaining))
     }
 }
@@ -187,10 +190,10 @@ impl Draft<'_> {
     }
 
     /// Writes a client's memory, and what follows from it for all of its sessions at once, so that no list shows one
-    /// at a level that is not its own. `except` is the session that its caller writes.
+    /// at a level that is not its own. `session` is the one in which it changed, `except` one that its caller writes.
     pub fn remember(
         &mut self,
-        (org, client): (&OrgId, &ClientKey),
+        (session, client): (&SessionKey, &ClientKey),
         before: &SafetyMemory,
         after: &SafetyMemory,
         except: Option<&SessionKey>,
@@ -201,7 +204,8 @@ impl Draft<'_> {
         }
         if before.level != after.level {
             let change = Entry::change("level", before.level.as_str(), after.level.as_str(), now);
-            self.enter(org, &Entry { client: Some(client.as_str().to_owned()), ..change })?;
+            self.change.tell_level(session, before.level, after.level)?;
+            self.enter(&session.org, &Entry { client: Some(client.as_str().to_owned()), ..change })?;
         }
         if before.level.pauses() && !after.level.pauses() {
             self.clear_alerts(client, now)?;
@@ -244,7 +248,7 @@ impl Draft<'_> {
         let Some(old) = self.record(key)? else { return Ok(()) };
         if old.is_dead(before, now) {
             // A hold that begins now must not bring it back.
-            return self.purge(key, &old, after);
+            return self.expire_for_good(key, &old, after);
         }
         let mut new = old.clone();
         if align(&mut new.session, after, now) {

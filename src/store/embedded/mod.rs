@@ -16,6 +16,7 @@ mod consent;
 mod counters;
 mod credentials;
 mod draft;
+mod events;
 mod former;
 mod gate;
 mod index;
@@ -77,6 +78,8 @@ impl EmbeddedStore {
         let (clock, limits) = (Arc::clone(&options.clock), options.limits.clone());
         let writer =
             open::writer(tables, Ground::of(directory), options, Arc::clone(&state), Arc::clone(&published));
+        let newest = writer.newest_event().map_err(|error| OpenError::Corrupt(error.to_string()))?;
+        state.recent_events.begin(newest);
         let thread = std::thread::Builder::new()
             .name("attune-store".to_owned())
             .spawn(move || open::work(writer, &commands))

@@ -8,9 +8,10 @@ use super::record::{CreateKey, Record, ReplyRecord};
 use super::tables::{self, Due, Tables, key_of, pair_of, value_of};
 use super::waiting::End;
 use super::writer::Writer;
+use crate::domain::event::{EventKind, SessionEvent};
 use crate::domain::id::SessionKey;
 use crate::domain::safety::{Level, SafetyMemory};
-use crate::domain::session::{Event, Party};
+use crate::domain::session::{Event, Party, Status};
 use crate::domain::time::Timestamp;
 use crate::store::{Claim, Holder, Receipt, StoreError, Swept};
 
@@ -28,6 +29,7 @@ impl Writer {
         let (now, holder) = (self.clock.now(), Holder::Session(key.clone()));
         let credentials = self.change(|draft| {
             draft.purge(key, &record, &memory)?;
+            draft.change.tell(SessionEvent::new(EventKind::SessionDeleted, key))?;
             draft.revoke(&holder, None, now)
         })?;
         let verified = self.is_gone(key, &record)?;
@@ -87,6 +89,7 @@ impl Writer {
             }
         }
         swept.has_more = found == SWEEP_MAX && left < found;
+        swept.has_more |= self.sweep_events(now)?;
         Ok(swept)
     }
 
@@ -122,7 +125,7 @@ impl Writer {
         let memory = self.memory_of(&record.session.client)?;
         if record.is_dead(&memory, now) {
             swept.removed += 1;
-            return self.change(|draft| draft.purge(key, &record, &memory));
+            return self.change(|draft| draft.expire_for_good(key, &record, &memory));
         }
         let is_held = record.is_held(&memory);
         let mut next = Record { session: record.aligned(&memory, now), ..record.clone() };
@@ -147,6 +150,19 @@ fn expire(record: &mut Record, now: Timestamp) -> bool {
 }
 
 impl Draft<'_> {
+    /// Removes a session that ran out. Where it had not been expired before, subscribers are told now.
+    pub fn expire_for_good(
+        &mut self,
+        key: &SessionKey,
+        record: &Record,
+        memory: &SafetyMemory,
+    ) -> Result<(), StoreError> {
+        if record.session.status != Status::Expired {
+            self.change.tell(SessionEvent::new(EventKind::SessionExpired, key))?;
+        }
+        self.purge(key, record, memory)
+    }
+
     /// Removes everything of a session but its client's safety memory, and in danger whose session it was.
     pub fn purge(
         &mut self,

@@ -43,6 +43,8 @@ fn room(rate_limit: u32) -> Room {
         alert_ttl: second,
         memory_ttl: second,
         daily_ttl: second,
+        events_ttl: second,
+        events_max: 1_000,
     };
     Room { seat: Seat::new(Vec::new()), limits, now: Timestamp::from_millis(0), last: 0 }
 }

@@ -5,13 +5,16 @@
 
 mod alerts;
 mod audit;
+mod events;
 mod holders;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, UserValue};
+use parking_lot::Mutex;
 
+use crate::domain::event::EventId;
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::safety::Level;
 use crate::domain::session::Status;
@@ -23,6 +26,7 @@ pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_se
 pub(super) use audit::{
     HEADS, OUTBOXES, chain_head, number_in, of_outbox, org_of_head, org_of_outbox, outbox, record,
 };
+pub(super) use events::{event, parse_event};
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };
@@ -64,8 +68,12 @@ pub(super) struct Tables {
     pub notes: Keyspace,
     /// What was done: outboxes, chains and their heads.
     pub audit: Keyspace,
+    /// What subscribers are told, in order.
+    pub events: Keyspace,
     /// The number of the next entry of an outbox. Atomic, because the tables are shared; the writer alone counts.
     pub next_entry: Arc<AtomicU64>,
+    /// The latest event that was told, once it is known. The writer alone counts here too.
+    pub last_event: Arc<Mutex<Option<EventId>>>,
 }
 
 impl Tables {
@@ -92,7 +100,9 @@ impl Tables {
             credentials: table("credentials")?,
             notes: table("notes")?,
             audit: table("audit")?,
+            events: table("events")?,
             next_entry: Arc::default(),
+            last_event: Arc::default(),
             db,
         })
     }

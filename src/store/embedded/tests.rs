@@ -36,6 +36,8 @@ fn limits() -> Limits {
         alert_ttl: MINUTE,
         memory_ttl: MINUTE,
         daily_ttl: MINUTE,
+        events_ttl: MINUTE,
+        events_max: 1_000,
     }
 }
 

@@ -18,6 +18,7 @@ use super::record::Record;
 use super::seat::Seat;
 use super::tables::{Tables, away, stopped};
 use crate::clock::{Clock, Entropy};
+use crate::domain::event::SessionEvent;
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
@@ -56,6 +57,8 @@ pub(super) struct Memory {
     /// In which order seats and records are looked over for dropping.
     shelf: VecDeque<SessionKey>,
     answers: Vec<Answer>,
+    /// Events of the group.
+    told: Vec<Arc<SessionEvent>>,
     is_written: bool,
     failed: Option<StoreError>,
     is_closing: bool,
@@ -164,6 +167,7 @@ impl Writer {
         if std::mem::take(&mut self.memory.is_written) {
             self.tables.db.persist(PersistMode::SyncData).map_err(|error| stopped(&away(&error)))?;
             self.published.publish(&self.tables);
+            self.state.recent_events.push(self.memory.told.drain(..));
         }
         Ok(())
     }
@@ -192,7 +196,8 @@ impl Writer {
         let outcome = make(&mut draft)?;
         let Draft { change, kept, .. } = draft;
         memory.is_written = true;
-        change.commit().inspect_err(|reason| memory.failed = Some(reason.clone()))?;
+        let told = change.commit().inspect_err(|reason| memory.failed = Some(reason.clone()))?;
+        memory.told.extend(told);
         for (key, record) in kept {
             memory.keep(key, record);
         }
@@ -232,7 +237,7 @@ impl Writer {
         if !record.is_dead(&memory, self.clock.now()) {
             return Ok(Some((record, memory)));
         }
-        self.change(|draft| draft.purge(key, &record, &memory))?;
+        self.change(|draft| draft.expire_for_good(key, &record, &memory))?;
         Ok(None)
     }
 

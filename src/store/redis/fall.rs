@@ -6,7 +6,7 @@ use redis::Cmd;
 use super::Inner;
 use super::lifecycle::{ALIGNED_AT_ONCE, ALIGNED_MAX};
 use super::value::{self, Parts, millis};
-use crate::domain::id::{ClientKey, OrgId, SessionKey};
+use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::Basis;
 use crate::redis::Script;
 use crate::store::{Lower, Lowered, StoreError, Transitioned};
@@ -25,7 +25,7 @@ impl Inner {
         let script = &self.scripts.clear;
         let mut next = Some(0);
         while let Some(from) = next.filter(|from| *from < ALIGNED_MAX) {
-            let mut call = self.fall_call(script, (&key.org, client), name, from);
+            let mut call = self.fall_call(script, (key, client), name, from);
             if let Some(seen) = seen {
                 call.arg(seen.level.as_str()).arg(seen.epoch).arg(seen.signs);
             }
@@ -51,7 +51,7 @@ impl Inner {
         let (id, basis) = (format!("{:016x}", lower.negative.id), lower.negative.basis);
         let mut next = Some(0);
         while let Some(from) = next.filter(|from| *from < ALIGNED_MAX) {
-            let mut call = self.fall_call(script, (&key.org, client), &id, from);
+            let mut call = self.fall_call(script, (key, client), &id, from);
             call.arg(basis.level.as_str())
                 .arg(basis.epoch)
                 .arg(basis.signs)
@@ -71,8 +71,14 @@ impl Inner {
     }
 
     /// What both scripts are given.
-    fn fall_call(&self, script: &Script, client: (&OrgId, &ClientKey), name: &str, from: u64) -> Cmd {
-        let (org, client) = client;
+    fn fall_call(
+        &self,
+        script: &Script,
+        (key, client): (&SessionKey, &ClientKey),
+        name: &str,
+        from: u64,
+    ) -> Cmd {
+        let org = &key.org;
         let names = [
             self.keys.safety(org, client),
             self.keys.client(org, client),
@@ -92,7 +98,8 @@ impl Inner {
             .arg(millis(self.limits.memory_ttl))
             .arg(self.keys.creates_prefix(org))
             .arg(self.keys.alerts_prefix(org))
-            .arg(millis(self.limits.alert_ttl));
+            .arg(millis(self.limits.alert_ttl))
+            .arg(key.id.as_str());
         call
     }
 }

@@ -322,7 +322,8 @@ impl Inner {
             .arg(millis(self.idle_of(ttl)))
             .arg(self.keys.session(key, keys::IDEM))
             .arg(self.keys.creates_prefix(org))
-            .arg(line.map_or_else(|| "-".to_owned(), |(_, number)| number.to_string()));
+            .arg(line.map_or_else(|| "-".to_owned(), |(_, number)| number.to_string()))
+            .arg(self.keys.index_prefix(org));
         match value::number(&self.run(&self.scripts.extend, call).await?)? {
             -1 => Ok(Some(Remaining::Held)),
             left => Ok(u64::try_from(left).ok().map(|left| Remaining::For(Duration::from_millis(left)))),

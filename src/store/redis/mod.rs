@@ -15,6 +15,7 @@ mod commit;
 mod consent;
 mod counters;
 mod credentials;
+mod events;
 mod exchanges;
 mod fall;
 mod gate;
@@ -94,6 +95,7 @@ struct Inner {
     scripts: Scripts,
     wakes: Wakes,
     nudges: broadcast::Sender<(SessionKey, Nudge)>,
+    recent_events: super::events::Recent,
     held: Held,
     counters: Counters,
     agreed: Vec<(String, String)>,
@@ -115,9 +117,10 @@ impl RedisStore {
     pub fn open(options: RedisOptions) -> Self {
         let inner = Arc::new(Inner {
             server: options.entropy.hex_id(),
-            scripts: Scripts::embedded(),
+            scripts: Scripts::with(&options.keys.lua_log(options.limits.events_max)),
             wakes: Wakes::default(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
+            recent_events: super::events::Recent::default(),
             held: Held::bounded(options.warm_bytes),
             counters: Counters::default(),
             agreed: options.agreed,
@@ -136,7 +139,8 @@ impl RedisStore {
         let (hearing, writing) = (Arc::clone(&inner), Arc::clone(&inner));
         drop(inner.tasks.spawn(async move { hearing.until_closed(hearing.hear()).await }));
         drop(inner.tasks.spawn(async move { writing.until_closed(writing.write_counters()).await }));
-        let guarding = Arc::clone(&inner);
+        let (guarding, following) = (Arc::clone(&inner), Arc::clone(&inner));
+        drop(inner.tasks.spawn(async move { following.until_closed(following.follow_events()).await }));
         drop(inner.tasks.spawn(async move { guarding.until_closed(guarding.guard()).await }));
         Self(inner)
     }

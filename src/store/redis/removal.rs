@@ -153,6 +153,7 @@ impl Inner {
 
     pub(super) async fn sweep(&self) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
+        self.recent_events.forget_before(self.clock.now().minus(self.limits.events_ttl));
         for org in self.orgs().await? {
             match self.sweep_org(&org, &mut swept).await {
                 // Who was expired is told now or never.
@@ -210,7 +211,8 @@ impl Inner {
             .arg(SWEEP_MAX)
             .arg(self.keys.alerts_prefix(org))
             .arg(millis(self.limits.alert_ttl))
-            .arg(millis(LOOK_AGAIN));
+            .arg(millis(LOOK_AGAIN))
+            .arg(millis(self.limits.events_ttl));
         call
     }
 

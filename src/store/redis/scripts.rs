@@ -43,46 +43,47 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    pub fn embedded() -> Self {
+    /// `log` names the log of events for the scripts, as [`Keys::lua_log`](crate::redis::Keys::lua_log) has it.
+    pub fn with(log: &str) -> Self {
         let (levels, seat, write, align) =
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
         let (unlist, outbox, credited) = (source!("unlist"), source!("outbox"), source!("credited"));
         let (facts, alert, former) = (source!("facts"), source!("alert"), source!("former"));
         let names = keys::lua_names();
+        // What the audit and subscribers are told in the step of a change.
+        let told = [log, outbox, source!("events")].join("\n");
+        let told = told.as_str();
         Self {
             gate: Script::of("gate", &[&names, levels, former, seat, facts, source!("gate")]),
             claim: Script::of("claim", &[&names, levels, former, seat, facts, source!("claim")]),
             withdraw: Script::of("withdraw", &[seat, source!("withdraw")]),
             abandon: Script::of("abandon", &[seat, source!("abandon")]),
             renew: Script::of("renew", &[source!("renew")]),
-            commit: Script::of("commit", &[levels, seat, outbox, write, alert, source!("commit")]),
-            create: Script::of(
-                "create",
-                &[&names, levels, former, outbox, write, credited, source!("create")],
-            ),
-            rewrite: Script::of("rewrite", &[levels, outbox, write, source!("rewrite")]),
+            commit: Script::of("commit", &[levels, seat, told, write, alert, source!("commit")]),
+            create: Script::of("create", &[&names, levels, former, told, write, credited, source!("create")]),
+            rewrite: Script::of("rewrite", &[levels, told, write, source!("rewrite")]),
             raise: Script::of(
                 "raise",
-                &[&names, levels, former, outbox, write, align, alert, source!("raise")],
+                &[&names, levels, former, told, write, align, alert, source!("raise")],
             ),
             clear: Script::of(
                 "clear",
-                &[&names, levels, former, outbox, write, align, alert, source!("clear")],
+                &[&names, levels, former, told, write, align, alert, source!("clear")],
             ),
             lower: Script::of(
                 "lower",
-                &[&names, levels, former, outbox, write, align, alert, source!("lower")],
+                &[&names, levels, former, told, write, align, alert, source!("lower")],
             ),
-            extend: Script::of("extend", &[levels, outbox, write, source!("extend")]),
+            extend: Script::of("extend", &[levels, told, write, source!("extend")]),
             read: Script::of("read", &[levels, source!("read")]),
-            list: Script::of("list", &[&names, levels, former, unlist, source!("list")]),
+            list: Script::of("list", &[&names, levels, former, unlist, told, source!("list")]),
             delete: Script::of(
                 "delete",
-                &[&names, levels, seat, former, unlist, alert, credited, source!("delete")],
+                &[&names, levels, seat, former, unlist, alert, credited, told, source!("delete")],
             ),
             count: Script::of("count", &[source!("count")]),
             unpoint: Script::of("unpoint", &[source!("unpoint")]),
-            sweep: Script::of("sweep", &[&names, levels, former, unlist, alert, source!("sweep")]),
+            sweep: Script::of("sweep", &[&names, levels, former, unlist, alert, told, source!("sweep")]),
             page: Script::of("page", &[source!("page")]),
             issue: Script::of("issue", &[source!("issue")]),
             present: Script::of("present", &[source!("present")]),
@@ -94,10 +95,10 @@ impl Scripts {
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[credited, source!("clinician")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
-            report: Script::of("report", &[&names, levels, outbox, write, align, alert, source!("report")]),
+            report: Script::of("report", &[&names, levels, told, write, align, alert, source!("report")]),
             acknowledge: Script::of(
                 "acknowledge",
-                &[&names, levels, outbox, write, align, alert, source!("acknowledge")],
+                &[&names, levels, told, write, align, alert, source!("acknowledge")],
             ),
         }
     }

@@ -6,6 +6,7 @@ pub(super) mod care;
 mod clinicians;
 mod consent;
 pub(super) mod credentials;
+mod events;
 mod expiry;
 mod former;
 mod gate;
@@ -130,6 +131,17 @@ macro_rules! behaviours {
                 a_turn_in_flight_overwrites_no_consent,
                 a_consent_changes_in_all_that_stands_of_a_line,
                 of_many_changes_at_once_each_is_whole,
+            }
+            events {
+                each_change_is_told_once_with_what_it_changed,
+                what_is_repeated_or_changes_nothing_is_not_told_again,
+                a_turn_that_raises_the_level_tells_so,
+                danger_in_a_session_that_is_not_there_yet_is_told,
+                an_end_is_told_once_however_it_comes,
+                an_idle_session_is_told_as_expired_once,
+                the_log_outlives_a_crash_and_goes_on_behind_its_end,
+                who_waits_for_an_event_hears_of_it,
+                the_log_is_bounded_in_time,
             }
             expiry {
                 a_session_ends_with_its_ttl,
