@@ -20,6 +20,7 @@ pub use words::Words;
 use crate::config::{Config, LogFormat};
 use crate::domain::alert::ReportReason;
 use crate::domain::exchange::Responder;
+use crate::domain::notice::Channel;
 use crate::domain::safety::Level;
 
 /// Sends logs to standard error. Does nothing when a subscriber is set already, as in tests.
@@ -75,6 +76,12 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoticeLabels {
+    channel: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     error: &'static str,
 }
@@ -92,6 +99,7 @@ pub struct Metrics {
     reports: Family<ReasonLabels, Counter>,
     alerts_acknowledged: Counter,
     alerts_open: Gauge,
+    notices: Family<NoticeLabels, Counter>,
     falls: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
@@ -113,6 +121,7 @@ impl Default for Metrics {
             reports: Family::default(),
             alerts_acknowledged: Counter::default(),
             alerts_open: Gauge::default(),
+            notices: Family::default(),
             falls: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
@@ -145,6 +154,11 @@ impl Metrics {
             self.alerts_acknowledged.clone(),
         );
         registry.register("alerts_open", "Alerts that nobody has dealt with", self.alerts_open.clone());
+        registry.register(
+            "notices",
+            "Tries to tell people of an alert, by channel and outcome",
+            self.notices.clone(),
+        );
         registry.register("safety_level_falls", "Levels that re-screens ended", self.falls.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
@@ -196,6 +210,11 @@ impl Metrics {
 
     pub fn alerts_open(&self, open: u64) {
         self.alerts_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    pub fn notice(&self, channel: Channel, arrived: bool) {
+        let outcome = if arrived { "delivered" } else { "failed" };
+        self.notices.get_or_create(&NoticeLabels { channel: channel.as_str(), outcome }).inc();
     }
 
     pub fn level_fell(&self, level: Level) {

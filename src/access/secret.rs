@@ -78,6 +78,11 @@ impl Secret {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
+    /// What webhooks are signed with where no key for them is configured.
+    pub(super) fn webhook_key(&self) -> [u8; 32] {
+        self.mac(&[b"webhook"])
+    }
+
     /// A link of the audit's chain, in hexadecimal.
     #[must_use]
     pub fn audit(&self, kind: &str, parts: &[&[u8]]) -> String {

@@ -29,8 +29,10 @@ mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
+mod errands;
 mod ledger;
 mod limits;
+mod notices;
 pub mod redis;
 mod sessions;
 mod turn;
@@ -52,8 +54,10 @@ pub use care::{Care, Noted};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
+pub use errands::Errands;
 pub use ledger::Ledger;
 pub use limits::Limits;
+pub use notices::{DueNotice, KeepNotice, KeptNotice, Notices};
 pub use sessions::{
     Consented, Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion,
     Raise, Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
@@ -64,7 +68,9 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'static {
+pub trait Store:
+    Care + Clinicians + Credentials + Errands + Ledger + Notices + Send + Sync + 'static
+{
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

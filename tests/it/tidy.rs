@@ -53,10 +53,22 @@ fn layer(path: &str) -> &str {
     path.split(['/', '.']).next().unwrap_or(path)
 }
 
-const HTTP_MAY_USE: &[&str] =
-    &["domain", "clock", "config", "store", "access", "audit", "rights", "llm", "turn", "telemetry", "http"];
+const HTTP_MAY_USE: &[&str] = &[
+    "domain",
+    "clock",
+    "config",
+    "store",
+    "access",
+    "audit",
+    "notify",
+    "rights",
+    "llm",
+    "turn",
+    "telemetry",
+    "http",
+];
 
-/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, rights, retrieval <- turn <- http <- app <- cli, main`.
+/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, notify, rights, retrieval <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
@@ -66,6 +78,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "access" => &["domain", "clock", "config", "store", "access"],
         "audit" => &["domain", "access", "store", "audit"],
         "rights" => &["domain", "clock", "store", "audit", "rights"],
+        "notify" => &["domain", "clock", "config", "tasks", "store", "access", "telemetry", "notify"],
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],
         "retrieval" => &["domain", "access", "redis", "llm", "retrieval"],
@@ -81,6 +94,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "notify",
             "llm",
             "retrieval",
             "turn",
@@ -96,6 +110,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "notify",
             "rights",
             "llm",
             "retrieval",
@@ -143,7 +158,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fjall", &["store/embedded"]),
     ("redis", &["redis", "store/redis"]),
     ("moka", &["store/redis", "retrieval", "turn", "http"]),
-    ("reqwest", &["llm", "cli"]),
+    ("reqwest", &["llm", "notify", "cli"]),
+    ("lettre", &["notify/mail"]),
     ("bm25", &["retrieval"]),
     ("clap", &["cli"]),
     ("prometheus_client", &["telemetry"]),

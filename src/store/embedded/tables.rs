@@ -19,7 +19,10 @@ use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::counters::Page;
 
-pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_sessions_alerts};
+pub(super) use alerts::{
+    alert, alert_behind, notices_until, of_alerts, of_clients_alerts, of_due_notices, of_notices,
+    of_sessions_alerts,
+};
 pub(super) use audit::{
     HEADS, OUTBOXES, chain_head, number_in, of_outbox, org_of_head, org_of_outbox, outbox, record,
 };
@@ -62,6 +65,8 @@ pub(super) struct Tables {
     pub credentials: Keyspace,
     /// What clinicians wrote down, by session.
     pub notes: Keyspace,
+    /// What whoever leads has written down for whoever comes next.
+    pub marks: Keyspace,
     /// What was done: outboxes, chains and their heads.
     pub audit: Keyspace,
     /// The number of the next entry of an outbox. Atomic, because the tables are shared; the writer alone counts.
@@ -91,6 +96,7 @@ impl Tables {
             protocols: table("protocols")?,
             credentials: table("credentials")?,
             notes: table("notes")?,
+            marks: table("marks")?,
             audit: table("audit")?,
             next_entry: Arc::default(),
             db,
