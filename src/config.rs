@@ -3,9 +3,11 @@
 //! Durations whose name does not end in `_MS` are seconds and take `ms`, `s`, `m`, `h` or `d` behind the number.
 
 mod access;
+mod alerts;
 mod model;
 mod reader;
 mod variables;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,8 +24,10 @@ use crate::domain::safety::{DutyHours, Mode, Resources};
 use crate::store::Limits;
 
 pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
+pub use alerts::{AlertConfig, MailConfig};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
+pub use webhooks::WebhookConfig;
 pub use reader::{decode_secret, parse_duration};
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
@@ -48,6 +52,10 @@ pub struct Config {
     pub model: Option<ModelConfig>,
     pub retrieval: RetrievalConfig,
     pub access: AccessConfig,
+    /// Who is told of open alerts.
+    pub alerts: AlertConfig,
+    /// Who is told of what happens.
+    pub webhooks: WebhookConfig,
     pub secret: Option<Arc<SecretBytes>>,
     /// What the command line presents to a server.
     pub api_key: Option<SecretString>,
@@ -177,6 +185,8 @@ fn read(reader: &mut Reader) -> Config {
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
         access: access::read(reader, is_local),
+        alerts: alerts::read(reader),
+        webhooks: webhooks::read(reader),
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
         api_key: reader.value_or_file("ATTUNE_API_KEY"),
         login: access::read_login(reader),
@@ -228,7 +238,11 @@ fn warnings(config: &Config, reader: &Reader) -> Vec<Warning> {
         ),
         mend: "unset it, or set a country that prompts/safety/resources.toml has lines for",
     });
-    unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).collect()
+    // On a machine that nobody else reaches, and that was not said to be a clinic's, nobody is in danger.
+    let has_team = config.mode == Mode::Supervised
+        && (!config.is_local || reader.variables.contains_key("ATTUNE_MODE"));
+    let untold = alerts::warnings(&config.alerts, has_team);
+    unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).chain(untold).collect()
 }
 
 /// The password alone names no Redis: a file `.env` that is shared with other programs may hold it.

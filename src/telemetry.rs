@@ -20,6 +20,7 @@ pub use words::Words;
 use crate::config::{Config, LogFormat};
 use crate::domain::alert::ReportReason;
 use crate::domain::exchange::Responder;
+use crate::domain::notice::Channel;
 use crate::domain::safety::Level;
 
 /// Sends logs to standard error. Does nothing when a subscriber is set already, as in tests.
@@ -75,6 +76,17 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoticeLabels {
+    channel: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     error: &'static str,
 }
@@ -92,6 +104,8 @@ pub struct Metrics {
     reports: Family<ReasonLabels, Counter>,
     alerts_acknowledged: Counter,
     alerts_open: Gauge,
+    notices: Family<NoticeLabels, Counter>,
+    webhooks: Family<OutcomeLabels, Counter>,
     falls: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
@@ -113,6 +127,8 @@ impl Default for Metrics {
             reports: Family::default(),
             alerts_acknowledged: Counter::default(),
             alerts_open: Gauge::default(),
+            notices: Family::default(),
+            webhooks: Family::default(),
             falls: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
@@ -145,6 +161,12 @@ impl Metrics {
             self.alerts_acknowledged.clone(),
         );
         registry.register("alerts_open", "Alerts that nobody has dealt with", self.alerts_open.clone());
+        registry.register(
+            "notices",
+            "Tries to tell people of an alert, by channel and outcome",
+            self.notices.clone(),
+        );
+        registry.register("webhooks", "Tries to tell a receiver of an event, by outcome", self.webhooks.clone());
         registry.register("safety_level_falls", "Levels that re-screens ended", self.falls.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
@@ -196,6 +218,15 @@ impl Metrics {
 
     pub fn alerts_open(&self, open: u64) {
         self.alerts_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    pub fn webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub fn notice(&self, channel: Channel, arrived: bool) {
+        let outcome = if arrived { "delivered" } else { "failed" };
+        self.notices.get_or_create(&NoticeLabels { channel: channel.as_str(), outcome }).inc();
     }
 
     pub fn level_fell(&self, level: Level) {

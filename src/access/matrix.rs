@@ -152,6 +152,7 @@ operations! {
     ListAlerts: "GET" "/alerts" => roles(NO, NO, OWN, NO);
     OwnAlert: "POST" "/alerts/{id}/own" => roles(NO, NO, OWN, NO);
     AcknowledgeAlert: "POST" "/alerts/{id}/acknowledge" => roles(NO, NO, OWN, NO);
+    TestAlerts: "POST" "/alerts/test" => roles(NO, NO, NO, OWN);
     ReadDailyCounters: "GET" "/analytics/daily" => roles(NO, NO, OWN, OWN);
     ReadYearlyCounters: "GET" "/analytics/yearly" => roles(NO, NO, OWN, OWN);
     CreateKey: "POST" "/keys" => roles(NO, NO, NO, OWN);

@@ -78,6 +78,17 @@ impl Secret {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
+    /// Names a receiver of webhooks without its address.
+    #[must_use]
+    pub fn receiver(&self, url: &str) -> String {
+        self.mac(&[b"receiver", url.as_bytes()])[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What webhooks are signed with where no key for them is configured.
+    pub(super) fn webhook_key(&self) -> [u8; 32] {
+        self.mac(&[b"webhook"])
+    }
+
     /// A link of the audit's chain, in hexadecimal.
     #[must_use]
     pub fn audit(&self, kind: &str, parts: &[&[u8]]) -> String {

@@ -181,6 +181,43 @@ pub const VARIABLES: &[Variable] = &[
         "When somebody of the team is on duty, like `Mon-Fri 09:00-17:00 Europe/Berlin`; several are separated by `;`. The crisis dialogue says so then, and at no other time. Unset: nobody is. With `self_help` it warns: there is no team.",
     ),
     variable(
+        "ALERT_WEBHOOK_URL",
+        "",
+        "Where each open alert is told of by a signed POST, at once and again until somebody has seen it. It follows no redirect and uses no proxy.",
+    ),
+    variable(
+        "ALERT_WEBHOOK_URL_2",
+        "",
+        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`.",
+    ),
+    variable(
+        "ALERT_WEBHOOK_SECRET",
+        "",
+        "What webhooks are signed with: `whsec_` and 24 to 64 bytes in base64. Unset: made of the deployment's secret; `attune alerts secret` tells it.",
+    ),
+    variable(
+        "ALERT_SMTP_URL",
+        "",
+        "The mail server through which open alerts are told of: `smtps://user:password@host`, or `smtp://` where the server takes STARTTLS. Without TLS only on this machine, or with `?tls=none` behind it.",
+    ),
+    variable("ALERT_MAIL_FROM", "", "The address that those mails come from."),
+    variable("ALERT_MAIL_TO", "", "The addresses that they go to, up to 10, comma-separated."),
+    variable(
+        "ALERT_MAIL_TO_2",
+        "",
+        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`.",
+    ),
+    variable(
+        "ALERT_REPEAT",
+        "10m",
+        "From one notice of an open alert that arrived to the next, from 1 s to 1 d.",
+    ),
+    variable(
+        "ALERT_ESCALATE_AFTER",
+        "30m",
+        "How old an open alert is before the second addresses are told too, from 1 s to 1 d.",
+    ),
+    variable(
         "ATTUNE_CORS_ORIGINS",
         "",
         "Origins, comma-separated, whose pages may call the server from a browser.",
@@ -223,6 +260,12 @@ pub const VARIABLES: &[Variable] = &[
         "How long it is kept what happened, for subscribers that were away. It names sessions, and holds no words.",
     ),
     variable("EVENTS_MAX", "100000", "Events that are kept at most; the oldest go first."),
+    variable(
+        "WEBHOOK_URLS",
+        "",
+        "Who is told of what happens: up to 10 addresses, separated by commas, that each event is sent to, signed under `ALERT_WEBHOOK_SECRET`. Also as `WEBHOOK_URLS_FILE`.",
+    ),
+    variable("WEBHOOK_EVENTS", "", "Of these kinds alone, separated by commas. Unset: of all."),
     variable("TURN_DEADLINE_MS", "30000", "The longest a turn may take in all."),
     variable("INDEX_SWEEP_MS", "5000", "How often expired sessions are swept out."),
     variable(
@@ -258,6 +301,10 @@ const WITH_FILE: &[&str] = &[
     "REDIS_URL",
     "REDIS_PASSWORD",
     "OPENAI_API_KEY",
+    "ALERT_WEBHOOK_URL",
+    "ALERT_WEBHOOK_URL_2",
+    "ALERT_WEBHOOK_SECRET",
+    "ALERT_SMTP_URL",
 ];
 
 /// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.

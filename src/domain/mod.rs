@@ -14,6 +14,7 @@ pub mod id;
 pub mod labels;
 pub mod language;
 pub mod note;
+pub mod notice;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;

@@ -65,6 +65,7 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/sessions", vec![get(Op::ListSessions, lists::sessions)]);
     at("/events", vec![get(Op::FollowEvents, events::of_all)]);
     at("/alerts", vec![get(Op::ListAlerts, alerts::list)]);
+    at("/alerts/test", vec![post(Op::TestAlerts, alerts::test)]);
     at("/alerts/{id}/acknowledge", vec![post(Op::AcknowledgeAlert, alerts::acknowledge)]);
     at("/alerts/{id}/own", vec![post(Op::OwnAlert, care::own)]);
     at("/analytics/daily", vec![get(Op::ReadDailyCounters, lists::daily)]);

@@ -11,6 +11,7 @@ use crate::access::{Caller, CredentialHash, RawCredential};
 use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
+use crate::notify::Notifier;
 use crate::rights::retention::Times;
 use crate::store::{Credential, Store};
 use crate::turn::Turns;
@@ -27,6 +28,7 @@ const ACQUAINTED_FOR: Duration = Duration::from_hours(1);
 
 pub struct State {
     pub turns: Arc<Turns>,
+    pub notifier: Arc<Notifier>,
     pub addresses: AddressLimit,
     pub clients: ClientLimit,
     /// How long a body may take to arrive.
@@ -53,10 +55,11 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(turns: Arc<Turns>, config: &Config, auth: Auth) -> Self {
+    pub fn new(turns: Arc<Turns>, notifier: Arc<Notifier>, config: &Config, auth: Auth) -> Self {
         let started = turns.clock.now();
         Self {
             turns,
+            notifier,
             addresses: AddressLimit::new(config.address_rate, config.trusted_proxies.clone()),
             clients: ClientLimit::default(),
             patience: config.slow_sender,

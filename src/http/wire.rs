@@ -7,7 +7,6 @@ pub mod clinicians;
 pub mod consent;
 pub mod credentials;
 pub mod cursor;
-pub mod events;
 pub mod rights;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 
 mod audit;
 mod credentials;
+mod errands;
 
 use crate::domain::alert::{AlertId, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};

@@ -30,9 +30,11 @@ mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
+mod errands;
 mod events;
 mod ledger;
 mod limits;
+mod notices;
 pub mod redis;
 mod sessions;
 mod turn;
@@ -54,9 +56,11 @@ pub use care::{Care, Noted};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
+pub use errands::Errands;
 pub use events::Events;
 pub use ledger::Ledger;
 pub use limits::Limits;
+pub use notices::{DueNotice, KeepNotice, KeptNotice, Notices};
 pub use sessions::{
     Consented, Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion,
     Raise, Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
@@ -67,7 +71,9 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Care + Clinicians + Credentials + Events + Ledger + Send + Sync + 'static {
+pub trait Store:
+    Care + Clinicians + Credentials + Errands + Events + Ledger + Notices + Send + Sync + 'static
+{
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

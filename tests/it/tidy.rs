@@ -61,6 +61,7 @@ const HTTP_MAY_USE: &[&str] = &[
     "access",
     "audit",
     "events",
+    "notify",
     "rights",
     "llm",
     "turn",
@@ -68,7 +69,7 @@ const HTTP_MAY_USE: &[&str] = &[
     "http",
 ];
 
-/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- turn <- http <- app <- cli, main`.
+/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- notify <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
@@ -79,6 +80,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "audit" => &["domain", "access", "store", "audit"],
         "events" => &["domain", "store", "events"],
         "rights" => &["domain", "clock", "store", "audit", "rights"],
+        "notify" => &["domain", "clock", "config", "tasks", "store", "access", "events", "telemetry", "notify"],
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],
         "retrieval" => &["domain", "access", "redis", "llm", "retrieval"],
@@ -94,6 +96,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "notify",
             "llm",
             "retrieval",
             "turn",
@@ -109,6 +112,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "notify",
             "rights",
             "llm",
             "retrieval",
@@ -156,7 +160,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fjall", &["store/embedded"]),
     ("redis", &["redis", "store/redis"]),
     ("moka", &["store/redis", "retrieval", "turn", "http"]),
-    ("reqwest", &["llm", "cli"]),
+    ("reqwest", &["llm", "notify", "cli"]),
+    ("lettre", &["notify/mail"]),
     ("bm25", &["retrieval"]),
     ("clap", &["cli"]),
     ("prometheus_client", &["telemetry"]),

@@ -16,6 +16,7 @@ mod consent;
 mod counters;
 mod credentials;
 mod draft;
+mod errands;
 mod events;
 mod former;
 mod gate;
@@ -23,6 +24,7 @@ mod index;
 mod ledger;
 mod lifecycle;
 mod lineage;
+mod notices;
 mod open;
 mod reads;
 mod record;
@@ -43,6 +45,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::command::{Channel, ClaimReply, Command, State};
+use self::errands::Leads;
 use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
@@ -67,6 +70,7 @@ pub struct EmbeddedStore {
     clock: Arc<dyn Clock>,
     limits: Limits,
     writer: Mutex<Option<JoinHandle<()>>>,
+    leads: Leads,
 }
 
 impl EmbeddedStore {
@@ -85,7 +89,7 @@ impl EmbeddedStore {
             .spawn(move || open::work(writer, &commands))
             .map_err(|error| OpenError::Io(error.to_string()))?;
         let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        Ok(Self { channel, state, published, clock, limits, writer: Mutex::new(Some(thread)) })
+        Ok(Self { channel, state, published, clock, limits, writer: Mutex::new(Some(thread)), leads: Leads::default() })
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {

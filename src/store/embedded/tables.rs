@@ -22,7 +22,10 @@ use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::counters::Page;
 
-pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_sessions_alerts};
+pub(super) use alerts::{
+    alert, alert_behind, notices_until, of_alerts, of_clients_alerts, of_due_notices, of_notices,
+    of_sessions_alerts,
+};
 pub(super) use audit::{
     HEADS, OUTBOXES, chain_head, number_in, of_outbox, org_of_head, org_of_outbox, outbox, record,
 };
@@ -66,6 +69,8 @@ pub(super) struct Tables {
     pub credentials: Keyspace,
     /// What clinicians wrote down, by session.
     pub notes: Keyspace,
+    /// What whoever leads has written down for whoever comes next.
+    pub marks: Keyspace,
     /// What was done: outboxes, chains and their heads.
     pub audit: Keyspace,
     /// What subscribers are told, in order.
@@ -99,6 +104,7 @@ impl Tables {
             protocols: table("protocols")?,
             credentials: table("credentials")?,
             notes: table("notes")?,
+            marks: table("marks")?,
             audit: table("audit")?,
             events: table("events")?,
             next_entry: Arc::default(),

@@ -40,6 +40,9 @@ pub(super) struct Scripts {
     pub enter: Script,
     pub seal: Script,
     pub clinician: Script,
+    pub lead: Script,
+    pub notify: Script,
+    pub notices: Script,
 }
 
 impl Scripts {
@@ -94,6 +97,9 @@ impl Scripts {
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[credited, source!("clinician")]),
+            lead: Script::of("lead", &[source!("lead")]),
+            notify: Script::of("notify", &[alert, source!("notify")]),
+            notices: Script::of("notices", &[alert, source!("notices")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, told, write, align, alert, source!("report")]),
             acknowledge: Script::of(
