@@ -202,11 +202,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("ALERT_MAIL_FROM", "", "The address that those mails come from."),
     variable("ALERT_MAIL_TO", "", "The addresses that they go to, up to 10, comma-separated."),
-    variable(
-        "ALERT_MAIL_TO_2",
-        "",
-        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`.",
-    ),
+    variable("ALERT_MAIL_TO_2", "", "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`."),
     variable(
         "ALERT_REPEAT",
         "10m",

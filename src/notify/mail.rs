@@ -88,7 +88,8 @@ fn transport(server: &SecretString) -> Result<AsyncSmtpTransport<Tokio1Executor>
 }
 
 fn is_here(host: &str) -> bool {
-    host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// A URL writes some characters as `%40`; the server is told the characters.
@@ -137,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_servers_url_is_read_and_what_is_wrong_with_it_is_told_without_it() {
-        for sound in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25", "smtp://mail?tls=none"] {
+        for sound in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25", "smtp://mail?tls=none"]
+        {
             assert!(open(sound).is_ok(), "{sound}");
         }
         for bad in ["", "mail.example.com", "http://mail", "smtp://", "smtp://mail?tls=perhaps"] {
