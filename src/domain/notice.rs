@@ -177,7 +177,7 @@ mod tests {
     use crate::domain::safety::Level;
 
     const SCHEDULE: Schedule =
-        Schedule { repeat: Duration::from_secs(600), escalate_after: Duration::from_secs(1800) };
+        Schedule { repeat: Duration::from_mins(10), escalate_after: Duration::from_mins(30) };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)

@@ -97,19 +97,17 @@ fn decoded(text: &str) -> Result<String, MailFault> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
-        let code = behind.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
+        let coded = behind.get(..2).filter(|_| *first == b'%').and_then(byte_of);
+        bytes.push(coded.unwrap_or(*first));
+        rest = if coded.is_some() { &behind[2..] } else { behind };
     }
     String::from_utf8(bytes).map_err(|_| MailFault::Url)
+}
+
+/// Of two hexadecimal digits.
+fn byte_of(digits: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(digits[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(0)? << 4 | digit(1)?)
 }
 
 /// The error's own text may repeat what the server said.

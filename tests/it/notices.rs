@@ -284,6 +284,75 @@ async fn a_channel_that_hangs_keeps_no_other_waiting_and_no_new_alert_from_the_r
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_server_that_hangs_keeps_no_webhook_waiting() {
+    let (receiver, mails) = (Receiver::start().await, MailServer::start().await);
+    mails.answer(&vec![MailAnswer::Hang; 8]);
+    let mut variables = mail_variables(&mails).to_vec();
+    variables.push(("ALERT_WEBHOOK_URL", receiver.url()));
+    let server = Server::with(&pairs(&variables)).await;
+    for n in 0..8 {
+        server.input(&format!("s{n}"), INTENT).await.ok();
+    }
+    receiver.wait_for(8).await;
+    assert_eq!(mails.mails().len(), 4, "so many at once, and no more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alerts_from_before_there_were_notices_are_told_of_too() {
+    let receiver = Receiver::start().await;
+    let mut server = Server::start().await;
+    server.input("s", INTENT).await.ok();
+    let alert = id_of(&server, "s").await;
+    server.stop().await;
+    forget_notices(&server.store_directory());
+    let server = server.restart_with(&[("ALERT_WEBHOOK_URL", &receiver.url())]).await;
+    assert_eq!(receiver.wait_for(1).await[0].id(), format!("{alert}-1"));
+    until_notice(&server, "webhook", 1, "delivered").await;
+}
+
+/// As an earlier version left the files: no index, and no mark that there is one.
+fn forget_notices(store: &std::path::Path) {
+    use fjall::Readable as _;
+    let database = fjall::Database::builder(store).open().expect("it opens");
+    let table =
+        |name: &str| database.keyspace(name, fjall::KeyspaceCreateOptions::default).expect("it is there");
+    let (index, about) = (table("alert_index"), table("about"));
+    let keys: Vec<_> =
+        database.snapshot().prefix(&index, b"n").map(|entry| entry.key().expect("a key")).collect();
+    assert_eq!(keys.len(), 4, "one for each channel");
+    keys.into_iter().for_each(|key| index.remove(key).expect("removed"));
+    about.remove(b"notices").expect("removed");
+    database.persist(fjall::PersistMode::SyncAll).expect("synced");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_of_the_sets_in_redis_keeps_nobody_from_being_told() {
+    let (redis, receiver, second) =
+        (RedisServer::with_clock(start()), Receiver::start().await, Receiver::start().await);
+    let server = Server::with(&[("REDIS_URL", &redis.url())]).await;
+    server.input("s", INTENT).await.ok();
+    let alert = id_of(&server, "s").await;
+    redis.command(&["DEL", "trt:alerts:notices:webhook", "trt:alerts:notices:webhook_2"]);
+    redis.command(&["SET", "trt:alerts:notices:webhook_2", "spoilt"]);
+    redis.command(&[
+        "HSET",
+        &format!("trt:alerts:{alert}"),
+        "notice:webhook",
+        "spoilt",
+        "notice:webhook:stamp",
+        "x",
+    ]);
+    let (first_url, second_url) = (receiver.url(), second.url());
+    let hooks = [("ALERT_WEBHOOK_URL", first_url.as_str()), ("ALERT_WEBHOOK_URL_2", second_url.as_str())];
+    let server = server.restart_with(&hooks).await;
+    assert_eq!(receiver.wait_for(1).await[0].id(), format!("{alert}-1"));
+    until_notice(&server, "webhook_2", 0, "waiting").await;
+    redis.wind(ESCALATE);
+    server.clock.advance(ESCALATE);
+    assert_eq!(second.wait_for(1).await[0].id(), format!("{alert}-second-1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_is_refused_is_sent_again_as_the_same() {
     let mails = MailServer::start().await;
     mails.answer(&[MailAnswer::Refused(451), MailAnswer::Refused(554)]);

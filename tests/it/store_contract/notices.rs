@@ -21,6 +21,10 @@ async fn due<A: Adapter>(adapter: &A, channel: Channel) -> Vec<AlertId> {
     due.into_iter().map(|due| due.alert.id).collect()
 }
 
+fn one(id: &AlertId) -> &[AlertId] {
+    std::slice::from_ref(id)
+}
+
 async fn keep<A: Adapter>(adapter: &A, id: &AlertId, before: Option<&Notice>, notice: &Notice) -> KeptNotice {
     let keep = KeepNotice {
         org: OrgId::default(),
@@ -66,13 +70,13 @@ pub async fn a_notice_is_due_again_when_it_says_and_the_other_channels_keep_thei
     let first = sending(&adapter, None, 1, 1);
     assert_eq!(keep(&adapter, &id, None, &first).await, KeptNotice::Kept);
     assert_eq!(due(&adapter, Channel::Webhook).await, []);
-    assert_eq!(due(&adapter, Channel::Mail).await, [id.clone()]);
+    assert_eq!(due(&adapter, Channel::Mail).await, one(&id));
     let told = first.delivered(adapter.now(), REPEAT, format!("{:032x}", 2));
     assert_eq!(keep(&adapter, &id, Some(&first), &told).await, KeptNotice::Kept);
     adapter.wind(REPEAT - Duration::from_secs(1)).await;
     assert_eq!(due(&adapter, Channel::Webhook).await, []);
     adapter.wind(Duration::from_secs(1)).await;
-    assert_eq!(due(&adapter, Channel::Webhook).await, [id.clone()]);
+    assert_eq!(due(&adapter, Channel::Webhook).await, one(&id));
     assert_eq!(alert(&adapter, &id).await.notices, [(Channel::Webhook, told)].into());
 }
 
@@ -117,10 +121,10 @@ pub async fn notices_outlive_a_crash_and_are_forgotten_with_their_alert<A: Adapt
     keep(&adapter, &id, None, &first).await;
     adapter.reopen().await;
     assert_eq!(alert(&adapter, &id).await.notices[&Channel::Webhook], first);
-    assert_eq!(due(&adapter, Channel::Mail).await, [id.clone()]);
+    assert_eq!(due(&adapter, Channel::Mail).await, one(&id));
     let receipt = adapter.store().delete(&key("s")).await.expect("the store is there");
     assert!(receipt.is_some());
-    assert_eq!(due(&adapter, Channel::Mail).await, [id.clone()], "of a danger whose session went, too");
+    assert_eq!(due(&adapter, Channel::Mail).await, one(&id), "of a danger whose session went, too");
     acknowledge(&adapter, &id).await;
     adapter.wind(DAY * 31).await;
     for _ in 0..2 {
