@@ -239,8 +239,8 @@ fn warnings(config: &Config, reader: &Reader) -> Vec<Warning> {
         mend: "unset it, or set a country that prompts/safety/resources.toml has lines for",
     });
     // On a machine that nobody else reaches, and that was not said to be a clinic's, nobody is in danger.
-    let has_team = config.mode == Mode::Supervised
-        && (!config.is_local || reader.variables.contains_key("ATTUNE_MODE"));
+    let has_team =
+        config.mode == Mode::Supervised && (!config.is_local || reader.variables.contains_key("ATTUNE_MODE"));
     let untold = alerts::warnings(&config.alerts, has_team);
     unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).chain(untold).collect()
 }

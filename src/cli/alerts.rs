@@ -86,7 +86,9 @@ async fn print_secret(config: &Config) -> Result<ExitCode, Failure> {
 fn print_tested(tested: &Value) -> Result<ExitCode, Failure> {
     let channels = tested["channels"].as_array().map(Vec::as_slice).unwrap_or_default();
     if channels.is_empty() {
-        return Err(Failure::Said("nobody is told of alerts: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL".to_owned()));
+        return Err(Failure::Said(
+            "nobody is told of alerts: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL".to_owned(),
+        ));
     }
     let mut code = ExitCode::SUCCESS;
     for tested in channels {

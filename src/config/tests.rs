@@ -173,7 +173,10 @@ fn where_a_team_stands_behind_it_and_nobody_would_be_told_of_alerts_it_warns() {
     let (clinic, foreign) = (("ATTUNE_MODE", "supervised"), ("ATTUNE_ADDR", "0.0.0.0:8000"));
     for untold in [&[clinic][..], &[foreign], &[clinic, ("ALERT_REPEAT", "5m")]] {
         let config = read_from(untold).expect("only a warning");
-        assert!(matches!(told(&config)[..], [what] if what.starts_with("nobody is told of alerts")), "{config:?}");
+        assert!(
+            matches!(told(&config)[..], [what] if what.starts_with("nobody is told of alerts")),
+            "{config:?}"
+        );
     }
     let hook = ("ALERT_WEBHOOK_URL", "https://example.com/a");
     for sound in [&[][..], &[clinic, hook], &[foreign, ("ATTUNE_MODE", "self_help")]] {

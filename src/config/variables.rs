@@ -183,30 +183,26 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "ALERT_WEBHOOK_URL",
         "",
-        "Where each open alert is told of by a signed POST, at once and again until somebody has seen it. It follows no redirect and uses no proxy.",
+        "Where each open alert is told of by a signed POST, at once and again until somebody has seen it. No redirect is followed and no proxy used. Also as `ALERT_WEBHOOK_URL_FILE`.",
     ),
     variable(
         "ALERT_WEBHOOK_URL_2",
         "",
-        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`.",
+        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`. Also as `ALERT_WEBHOOK_URL_2_FILE`.",
     ),
     variable(
         "ALERT_WEBHOOK_SECRET",
         "",
-        "What webhooks are signed with: `whsec_` and 24 to 64 bytes in base64. Unset: made of the deployment's secret; `attune alerts secret` tells it.",
+        "What webhooks are signed with: `whsec_` and 24 to 64 bytes in base64. Also as `ALERT_WEBHOOK_SECRET_FILE`. Unset: made of the deployment's secret; `attune alerts secret` tells it.",
     ),
     variable(
         "ALERT_SMTP_URL",
         "",
-        "The mail server through which open alerts are told of: `smtps://user:password@host`, or `smtp://` where the server takes STARTTLS. Without TLS only on this machine, or with `?tls=none` behind it.",
+        "The mail server through which open alerts are told of: `smtps://user:password@host`, or `smtp://` where the server takes STARTTLS. Without TLS only on this machine, or with `?tls=none` behind it. Also as `ALERT_SMTP_URL_FILE`.",
     ),
     variable("ALERT_MAIL_FROM", "", "The address that those mails come from."),
     variable("ALERT_MAIL_TO", "", "The addresses that they go to, up to 10, comma-separated."),
-    variable(
-        "ALERT_MAIL_TO_2",
-        "",
-        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`.",
-    ),
+    variable("ALERT_MAIL_TO_2", "", "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`."),
     variable(
         "ALERT_REPEAT",
         "10m",

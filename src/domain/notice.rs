@@ -125,7 +125,8 @@ impl Schedule {
         let first = if channel.is_second() { alert.at.plus(self.escalate_after) } else { now };
         let last = alert.notices.get(&channel);
         let due = last.map_or(first, |last| last.next);
-        let send = |number, tries| if due > now { Step::NotBefore(due) } else { Step::Send { number, tries } };
+        let send =
+            |number, tries| if due > now { Step::NotBefore(due) } else { Step::Send { number, tries } };
         match last.map(|last| (last.delivery, last)) {
             None | Some((Delivery::Waiting, _)) => send(1, 1),
             Some((Delivery::Delivered, last)) => send(last.number.saturating_add(1), 1),
@@ -147,12 +148,7 @@ impl Notice {
 
     /// Somebody is about to send it.
     #[must_use]
-    pub fn sending(
-        last: Option<&Self>,
-        (number, tries): (u32, u32),
-        now: Timestamp,
-        stamp: String,
-    ) -> Self {
+    pub fn sending(last: Option<&Self>, (number, tries): (u32, u32), now: Timestamp, stamp: String) -> Self {
         let delivered_at = last.and_then(|last| last.delivered_at);
         let (next, delivery) = (now.plus(SENDING_MAX), Delivery::Sending);
         Self { number, tries, at: now, next, delivery, delivered_at, stamp }
@@ -181,7 +177,7 @@ mod tests {
     use crate::domain::safety::Level;
 
     const SCHEDULE: Schedule =
-        Schedule { repeat: Duration::from_secs(600), escalate_after: Duration::from_secs(1800) };
+        Schedule { repeat: Duration::from_mins(10), escalate_after: Duration::from_mins(30) };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)

@@ -112,11 +112,14 @@ impl Notifier {
         if self.outlets.is_empty() {
             return;
         }
+        let ending = async {
+            let _next = self.round().await;
+            self.tasks.finish(LAST_MOMENT).await;
+        };
         // What does not end well here goes on elsewhere.
-        let _next = tokio::time::timeout(LAST_MOMENT, self.round()).await;
-        let _all = self.tasks.finish(LAST_MOMENT).await;
+        let _in_time = tokio::time::timeout(LAST_MOMENT, ending).await;
         self.cut.cancel();
-        let _away = tokio::time::timeout(LAST_MOMENT, self.store.yield_lead(ROLE, &self.holder)).await;
+        let _away = tokio::time::timeout(LAST_MOMENT / 4, self.store.yield_lead(ROLE, &self.holder)).await;
     }
 
     /// Tells everybody that this is a test, and what came of it over each channel.

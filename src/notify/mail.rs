@@ -88,7 +88,8 @@ fn transport(server: &SecretString) -> Result<AsyncSmtpTransport<Tokio1Executor>
 }
 
 fn is_here(host: &str) -> bool {
-    host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// A URL writes some characters as `%40`; the server is told the characters.
@@ -96,19 +97,17 @@ fn decoded(text: &str) -> Result<String, MailFault> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
-        let code = behind.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
+        let coded = behind.get(..2).filter(|_| *first == b'%').and_then(byte_of);
+        bytes.push(coded.unwrap_or(*first));
+        rest = if coded.is_some() { &behind[2..] } else { behind };
     }
     String::from_utf8(bytes).map_err(|_| MailFault::Url)
+}
+
+/// Of two hexadecimal digits.
+fn byte_of(digits: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(digits[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(0)? << 4 | digit(1)?)
 }
 
 /// The error's own text may repeat what the server said.
@@ -137,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_servers_url_is_read_and_what_is_wrong_with_it_is_told_without_it() {
-        for sound in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25", "smtp://mail?tls=none"] {
+        for sound in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25", "smtp://mail?tls=none"]
+        {
             assert!(open(sound).is_ok(), "{sound}");
         }
         for bad in ["", "mail.example.com", "http://mail", "smtp://", "smtp://mail?tls=perhaps"] {

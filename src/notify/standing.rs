@@ -40,7 +40,11 @@ impl Notifier {
     }
 
     /// Counts what became of a try. A failure is logged when it begins and when it ends.
-    pub(super) async fn fared(&self, channel: Channel, outcome: Result<(), Missed>) -> Result<(), StoreError> {
+    pub(super) async fn fared(
+        &self,
+        channel: Channel,
+        outcome: Result<(), Missed>,
+    ) -> Result<(), StoreError> {
         self.metrics.notice(channel, outcome.is_ok());
         let mut failing = self.failing().await?;
         let name = channel.as_str();

@@ -11,13 +11,15 @@ use attune::domain::consent::ConsentChange;
 use attune::domain::event::{EventId, SessionEvent};
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::domain::note::Note;
+use attune::domain::notice::Channel;
 use attune::domain::time::Timestamp;
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Claim, Clinician,
     Clinicians, Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials,
-    DailyCounters, Events, Gate, HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered,
-    Noted, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    DailyCounters, DueNotice, Errands, Events, Gate, HistoryPage, Holder, KeepNotice, KeptNotice, Lease, Ledger,
+    ListPage, ListQuery, Lower, Lowered, Noted, Notices, Nudge, ProtocolVersion, Raise, Raised, Receipt,
+    Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
+    YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -203,6 +205,41 @@ impl Ledger for Faulty {
 
     async fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError> {
         self.inner.chain(org, from, most).await
+    }
+}
+
+#[async_trait]
+impl Errands for Faulty {
+    async fn lead(&self, role: &str, holder: &str, lasts: Duration) -> Result<bool, StoreError> {
+        self.inner.lead(role, holder, lasts).await
+    }
+
+    async fn yield_lead(&self, role: &str, holder: &str) -> Result<(), StoreError> {
+        self.inner.yield_lead(role, holder).await
+    }
+
+    async fn mark(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.inner.mark(name).await
+    }
+
+    async fn set_mark(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.inner.set_mark(name, value).await
+    }
+}
+
+#[async_trait]
+impl Notices for Faulty {
+    async fn due_notices(
+        &self,
+        channels: &[Channel],
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<DueNotice>, StoreError> {
+        self.inner.due_notices(channels, now, most).await
+    }
+
+    async fn keep_notice(&self, keep: KeepNotice) -> Result<KeptNotice, StoreError> {
+        self.inner.keep_notice(keep).await
     }
 }
 

@@ -166,6 +166,11 @@ impl Server {
         bytes
     }
 
+    /// Where its embedded store lies.
+    pub fn store_directory(&self) -> std::path::PathBuf {
+        self.data.path().join("store")
+    }
+
     /// Every key and value of its store, which it has to stop for.
     pub async fn tables(&mut self) -> String {
         use fjall::Readable as _;

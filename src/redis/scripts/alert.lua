@@ -1,8 +1,8 @@
 -- Shared: alerts as hashes, and the sets in which they are found: by state and level, by client, by session, and those
 -- that the sweep has to look at by when.
 --
--- All scores but those of `due` and of `notices:*` are 0: the ids of alerts are in the order of their times. `alerts` is what stands before
--- an alert's id, and before the names of the sets; they are put together here: one node holds all.
+-- All scores but those of `due` and of `notices:*` are 0: the ids of alerts are in the order of their times. `alerts` is
+-- what stands before an alert's id, and before the names of the sets; they are put together here: one node holds all.
 --
 -- What another program spoilt stands in the way of nothing: a set of another type goes, for its name is ours, and an
 -- alert that is none goes out of the sets.

@@ -201,7 +201,12 @@ impl Draft<'_> {
         bytes.map(|bytes| decode_alert(&bytes)).transpose()
     }
 
-    pub(super) fn put_alert(&mut self, org: &OrgId, old: Option<&Alert>, new: &Alert) -> Result<(), StoreError> {
+    pub(super) fn put_alert(
+        &mut self,
+        org: &OrgId,
+        old: Option<&Alert>,
+        new: &Alert,
+    ) -> Result<(), StoreError> {
         let key = tables::alert(org, new.id.as_str());
         let index = &self.change.tables.alert_index;
         let before: Vec<Vec<u8>> = old.into_iter().flat_map(|old| places(org, old)).collect();

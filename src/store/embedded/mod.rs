@@ -89,7 +89,15 @@ impl EmbeddedStore {
             .spawn(move || open::work(writer, &commands))
             .map_err(|error| OpenError::Io(error.to_string()))?;
         let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        Ok(Self { channel, state, published, clock, limits, writer: Mutex::new(Some(thread)), leads: Leads::default() })
+        Ok(Self {
+            channel,
+            state,
+            published,
+            clock,
+            limits,
+            writer: Mutex::new(Some(thread)),
+            leads: Leads::default(),
+        })
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {

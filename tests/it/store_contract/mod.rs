@@ -7,6 +7,7 @@ mod clinicians;
 mod consent;
 pub(super) mod credentials;
 mod events;
+mod errands;
 mod expiry;
 mod former;
 mod gate;
@@ -14,6 +15,7 @@ mod idle;
 pub(super) mod ledger;
 mod limits;
 mod lists;
+mod notices;
 mod safety;
 mod turns;
 
@@ -237,6 +239,20 @@ macro_rules! behaviours {
                 a_report_that_is_seen_in_danger_lets_nothing_go,
                 a_session_can_be_reported_in_every_status,
                 a_years_counters_outlive_those_of_its_days,
+            }
+            errands {
+                one_leads_in_a_role_and_the_next_when_it_ran_out,
+                a_lead_that_is_given_up_is_anothers_at_once,
+                of_many_who_ask_at_once_one_leads,
+                a_mark_is_what_was_last_written_and_outlives_a_crash,
+            }
+            notices {
+                every_alert_is_due_on_every_channel_as_soon_as_it_is_open,
+                a_notice_is_due_again_when_it_says_and_the_other_channels_keep_their_times,
+                of_two_who_send_the_same_notice_one_does,
+                nobody_begins_to_tell_of_what_was_seen_and_what_was_on_its_way_is_kept,
+                notices_outlive_a_crash_and_are_forgotten_with_their_alert,
+                those_of_which_nobody_was_told_come_first_however_many_wait,
             }
             alert_ends {
                 what_was_dealt_with_goes_in_its_time_and_an_open_alert_never,
