@@ -46,6 +46,9 @@ pub async fn of_session(
     request: HttpRequest,
     Reached(key): Reached,
 ) -> Result<HttpResponse, Problem> {
+    if state.store().read(&key).await?.is_none() {
+        return Err(Problem::not_found());
+    }
     respond(state, by, &request, Wanted { org: key.org, session: Some(key.id), kinds: Vec::new() }).await
 }
 

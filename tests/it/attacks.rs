@@ -65,7 +65,8 @@ async fn late(
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
     stream.write_all(&body.as_bytes()[..5]).await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // By now whoever asks was let in, and the body is late.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     meanwhile.await;
     stream.write_all(&body.as_bytes()[5..]).await.expect("sent");
     let mut answer = String::new();

@@ -43,7 +43,8 @@ const FIRST_TURN: [&str; 3] = ["session_created", "turn_completed", "reply_ready
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_follows_a_session_hears_of_it_and_of_no_other() {
     let server = Server::start().await;
-    let mut one = follow(&server, "/session/s/events").await;
+    server.create(&json!({ "session_id": "s" })).await.ok();
+    let mut one = follow(&server, "/session/s/events?after=0-0").await;
     let mut all = follow(&server, "/api/v1/events").await;
     let mut some_kinds = follow(&server, "/events?kinds=turn_completed,session_deleted").await;
     for session in ["t", "s", "t"] {

@@ -94,6 +94,10 @@ impl RedisServer {
                 "list" => self.command(&["LRANGE", &key, "0", "-1"]).texts(),
                 "zset" => self.command(&["ZRANGE", &key, "0", "-1"]).texts(),
                 "set" => self.command(&["SMEMBERS", &key]).texts(),
+                "stream" => {
+                    let entries = self.command(&["XRANGE", &key, "-", "+"]);
+                    entries.list().iter().flat_map(|entry| entry.list()[1].texts()).collect()
+                }
                 other => panic!("{key} is a {other}"),
             };
             dumped.extend([&key, "\n", &held.join("\n"), "\n"]);

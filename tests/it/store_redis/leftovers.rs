@@ -17,7 +17,7 @@ use super::field;
 pub fn left(server: &RedisServer) -> Vec<String> {
     let keys = server.command(&["KEYS", "*"]).texts();
     let is_shared = |key: &String| {
-        ["trt:orgs", "trt:protocols", "trt:fingerprint"].contains(&key.as_str())
+        ["trt:orgs", "trt:protocols", "trt:fingerprint", "trt:events"].contains(&key.as_str())
             || key.starts_with("trt:analytics:")
             || key.ends_with(":sessions:outbox")
     };
