@@ -27,10 +27,10 @@ pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
 pub use alerts::{AlertConfig, MailConfig};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
-pub use webhooks::WebhookConfig;
 pub use reader::{decode_secret, parse_duration};
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
+pub use webhooks::WebhookConfig;
 
 /// The keyed-hash secret.
 pub type SecretBytes = SecretBox<[u8; 32]>;

@@ -166,7 +166,11 @@ impl Metrics {
             "Tries to tell people of an alert, by channel and outcome",
             self.notices.clone(),
         );
-        registry.register("webhooks", "Tries to tell a receiver of an event, by outcome", self.webhooks.clone());
+        registry.register(
+            "webhooks",
+            "Tries to tell a receiver of an event, by outcome",
+            self.webhooks.clone(),
+        );
         registry.register("safety_level_falls", "Levels that re-screens ended", self.falls.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(

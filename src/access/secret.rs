@@ -81,7 +81,8 @@ impl Secret {
     /// Names a receiver of webhooks without its address.
     #[must_use]
     pub fn receiver(&self, url: &str) -> String {
-        self.mac(&[b"receiver", url.as_bytes()])[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let mac = first_16(&self.mac(&[b"receiver", url.as_bytes()]));
+        format!("{:032x}", u128::from_be_bytes(mac))
     }
 
     /// What webhooks are signed with where no key for them is configured.

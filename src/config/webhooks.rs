@@ -20,7 +20,8 @@ pub struct WebhookConfig {
 pub(super) fn read(reader: &mut Reader) -> WebhookConfig {
     let text = reader.value_or_file("WEBHOOK_URLS");
     let parts = text.iter().flat_map(|text| text.expose_secret().split([',', '\n']));
-    let urls: Vec<SecretString> = parts.map(str::trim).filter(|url| !url.is_empty()).map(Into::into).collect();
+    let urls: Vec<SecretString> =
+        parts.map(str::trim).filter(|url| !url.is_empty()).map(Into::into).collect();
     if urls.len() > RECEIVERS_MAX || !urls.iter().all(|url| is_web_address(url.expose_secret())) {
         reader.fault("WEBHOOK_URLS", "up to 10 URLs like https://example.com/attune, separated by commas");
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use tokio::time::Instant;
 
 use self::progress::Progress;
@@ -93,10 +94,8 @@ impl Receiver {
         let mut is_well = true;
         while !self.ground.tasks.is_closing() {
             let outcome = self.lead().await;
-            if let Err(error) = &outcome {
-                if is_well {
-                    tracing::warn!(receiver = self.name, %error, "a webhook waits for the store");
-                }
+            if let (Err(error), true) = (&outcome, is_well) {
+                tracing::warn!(receiver = self.name, %error, "a webhook waits for the store");
             }
             is_well = outcome.is_ok();
             self.rest(RENEW).await;
@@ -209,7 +208,7 @@ impl Receiver {
     /// False where the server stops first.
     async fn send(&self, event: &SessionEvent) -> bool {
         let (id, began) = (event.id.to_string(), Instant::now());
-        let body = serde_json::to_vec(&EventBody::from(event)).unwrap_or_default();
+        let body = body_of(event);
         let mut pause = PAUSE_FIRST;
         loop {
             if self.ground.tasks.is_closing() {
@@ -257,6 +256,13 @@ impl Receiver {
     fn now(&self) -> Timestamp {
         self.ground.clock.now()
     }
+}
+
+/// As Standard Webhooks have it: the kind, when, and the event as every subscriber is told it.
+fn body_of(event: &SessionEvent) -> Vec<u8> {
+    let data = EventBody::from(event);
+    let body = json!({ "type": event.kind, "timestamp": event.id.at(), "data": data });
+    body.to_string().into_bytes()
 }
 
 /// Each session's events in one lane, in order.

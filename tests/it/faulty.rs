@@ -16,10 +16,10 @@ use attune::domain::time::Timestamp;
 use attune::store::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Claim, Clinician,
     Clinicians, Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials,
-    DailyCounters, DueNotice, Errands, Events, Gate, HistoryPage, Holder, KeepNotice, KeptNotice, Lease, Ledger,
-    ListPage, ListQuery, Lower, Lowered, Noted, Notices, Nudge, ProtocolVersion, Raise, Raised, Receipt,
-    Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition, Transitioned,
-    YearlyCounters,
+    DailyCounters, DueNotice, Errands, Events, Gate, HistoryPage, Holder, KeepNotice, KeptNotice, Lease,
+    Ledger, ListPage, ListQuery, Lower, Lowered, Noted, Notices, Nudge, ProtocolVersion, Raise, Raised,
+    Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError, Swept, Ticket, Transition,
+    Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, watch};

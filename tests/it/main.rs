@@ -70,5 +70,6 @@ mod store_model;
 mod store_redis;
 mod tidy;
 mod turn_faults;
+mod webhooks;
 mod wire;
 mod world;

@@ -80,7 +80,9 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "audit" => &["domain", "access", "store", "audit"],
         "events" => &["domain", "store", "events"],
         "rights" => &["domain", "clock", "store", "audit", "rights"],
-        "notify" => &["domain", "clock", "config", "tasks", "store", "access", "events", "telemetry", "notify"],
+        "notify" => {
+            &["domain", "clock", "config", "tasks", "store", "access", "events", "telemetry", "notify"]
+        }
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],
         "retrieval" => &["domain", "access", "redis", "llm", "retrieval"],

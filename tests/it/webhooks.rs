@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::process::Process;
+use crate::process::{Process, directory};
 use crate::receivers::{Answer, Got, Receiver, until};
 use crate::redis_server::RedisServer;
 use crate::server::Server;
@@ -24,9 +24,7 @@ async fn logged(server: &Server) -> Vec<String> {
     let mut stream = newest.await.expect("an answer");
     let mut text = String::new();
     let mut ids = Vec::new();
-    while let Ok(Ok(Some(bytes))) =
-        tokio::time::timeout(Duration::from_millis(500), stream.chunk()).await
-    {
+    while let Ok(Ok(Some(bytes))) = tokio::time::timeout(Duration::from_millis(500), stream.chunk()).await {
         text.push_str(&String::from_utf8_lossy(&bytes));
     }
     ids.extend(text.lines().filter_map(|line| line.strip_prefix("id: ")).map(str::to_owned));
@@ -42,7 +40,7 @@ fn taken<'a>(got: &'a [Got], answers: &[Answer]) -> Vec<&'a Got> {
 fn by_session(got: &[&Got]) -> BTreeMap<String, Vec<String>> {
     let mut sessions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for got in got {
-        let session = got.json()["session_id"].to_string();
+        let session = got.json()["data"]["session_id"].to_string();
         sessions.entry(session).or_default().push(got.id());
     }
     sessions
@@ -71,13 +69,11 @@ async fn every_receiver_is_told_of_every_event_once_and_of_no_word() {
         assert_eq!(told, ids);
         for got in &got {
             let body = got.json();
-            assert_eq!(body["id"], json!(got.id()));
+            assert_eq!((&body["data"]["id"], &body["data"]["event"]), (&json!(got.id()), &body["type"]));
             assert!(got.header("webhook-signature").starts_with("v1,"));
             assert!(!String::from_utf8_lossy(&got.body).contains("quoll"), "a word is in a webhook");
         }
-        let deleted: Vec<&Value> = Vec::new();
-        assert!(deleted.is_empty());
-        assert!(got.iter().any(|got| got.json()["event"] == "session_deleted"));
+        assert!(got.iter().any(|got| got.json()["type"] == "session_deleted"));
     }
 }
 
@@ -89,7 +85,7 @@ async fn of_kinds_that_were_not_asked_for_nobody_is_told() {
     server.input("s", "I want to kill myself").await.ok();
     server.input("t", GOAL).await.ok();
     let got = receiver.wait_for(3).await;
-    let kinds: Vec<Value> = got.iter().map(|got| got.json()["event"].clone()).collect();
+    let kinds: Vec<Value> = got.iter().map(|got| got.json()["type"].clone()).collect();
     let count = |kind: &str| kinds.iter().filter(|told| *told == kind).count();
     assert_eq!((kinds.len(), count("session_created"), count("safety_raised")), (3, 2, 1));
 }
@@ -98,8 +94,7 @@ async fn of_kinds_that_were_not_asked_for_nobody_is_told() {
 async fn five_hundreds_and_restarts_lose_and_double_no_event() {
     let receiver = Receiver::start().await;
     // Every third answer is a 500.
-    let answers: Vec<Answer> =
-        (0..90).map(|n| Answer::Status(if n % 3 == 0 { 500 } else { 200 })).collect();
+    let answers: Vec<Answer> = (0..90).map(|n| Answer::Status(if n % 3 == 0 { 500 } else { 200 })).collect();
     receiver.answer(&answers);
     let mut server = told_to(&[&receiver], &[]).await;
     for round in 0..4 {
@@ -128,7 +123,11 @@ async fn five_hundreds_and_restarts_lose_and_double_no_event() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_is_not_sent_again_and_holds_nothing_up() {
     let receiver = Receiver::start().await;
-    receiver.answer(&[Answer::Status(400), Answer::Status(410), Answer::Redirect("http://127.0.0.1:1/".to_owned())]);
+    receiver.answer(&[
+        Answer::Status(400),
+        Answer::Status(410),
+        Answer::Redirect("http://127.0.0.1:1/".to_owned()),
+    ]);
     let server = told_to(&[&receiver], &[]).await;
     for _ in 0..3 {
         server.input("s", GOAL).await.ok();
@@ -164,8 +163,10 @@ async fn one_server_tells_for_all_and_another_goes_on_when_it_is_killed() {
     let redis = RedisServer::start();
     let receiver = Receiver::start().await;
     let (url, hook) = (redis.url(), receiver.url());
-    let variables = [("REDIS_URL", url.as_str()), ("WEBHOOK_URLS", hook.as_str()), ("RATE_LIMIT_PER_MINUTE", "0")];
-    let mut killed = Process::start_with(&variables).await;
+    let variables =
+        [("REDIS_URL", url.as_str()), ("WEBHOOK_URLS", hook.as_str()), ("RATE_LIMIT_PER_MINUTE", "0")];
+    let home = directory();
+    let killed = Process::start(home.path(), &variables);
     let server = Server::with(&variables).await;
     server.input("s", GOAL).await.ok();
     assert_eq!(receiver.wait_for(3).await.len(), 3, "both told it");
