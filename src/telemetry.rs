@@ -110,6 +110,7 @@ pub struct Metrics {
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
     words: Words,
+    chats_set_aside: Gauge,
     store_up: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
@@ -133,6 +134,7 @@ impl Default for Metrics {
             problems: Family::default(),
             sessions_expired: Counter::default(),
             words: Words::default(),
+            chats_set_aside: Gauge::default(),
             store_up: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
@@ -179,6 +181,11 @@ impl Metrics {
             self.sessions_expired.clone(),
         );
         self.words.register(registry);
+        registry.register(
+            "chats_set_aside",
+            "Stored values of chats that nobody could read, since the start",
+            self.chats_set_aside.clone(),
+        );
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
@@ -239,6 +246,10 @@ impl Metrics {
 
     pub fn problem(&self, error: &'static str) {
         self.problems.get_or_create(&ProblemLabels { error }).inc();
+    }
+
+    pub fn chats_set_aside(&self, count: u64) {
+        self.chats_set_aside.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn sessions_expired(&self, count: usize) {

@@ -39,6 +39,7 @@ mod faulty;
 mod following;
 mod injections;
 mod lifecycle;
+mod live_api;
 mod logins;
 mod model_faults;
 mod model_rig;

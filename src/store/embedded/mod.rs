@@ -9,6 +9,7 @@
 
 mod alerts;
 mod care;
+mod chats;
 mod clinicians;
 mod command;
 mod commit;
@@ -59,6 +60,7 @@ use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::time::Timestamp;
+use crate::store::rooms::Rooms;
 
 pub use self::open::{OpenError, OpenOptions};
 
@@ -69,6 +71,7 @@ pub struct EmbeddedStore {
     published: Arc<Published>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    rooms: Rooms,
     writer: Mutex<Option<JoinHandle<()>>>,
     leads: Leads,
 }
@@ -89,15 +92,8 @@ impl EmbeddedStore {
             .spawn(move || open::work(writer, &commands))
             .map_err(|error| OpenError::Io(error.to_string()))?;
         let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        Ok(Self {
-            channel,
-            state,
-            published,
-            clock,
-            limits,
-            writer: Mutex::new(Some(thread)),
-            leads: Leads::default(),
-        })
+        let (rooms, leads, writer) = (Rooms::default(), Leads::default(), Mutex::new(Some(thread)));
+        Ok(Self { channel, state, published, clock, limits, rooms, leads, writer })
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {
@@ -252,7 +248,8 @@ impl Store for EmbeddedStore {
 
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
-        self.channel()?.ask(move |writer| writer.delete(&key)).await
+        let receipt = self.channel()?.ask(move |writer| writer.delete(&key)).await?;
+        Ok(self.told_if_removed(session, receipt))
     }
 
     async fn delete_idle(
@@ -261,7 +258,8 @@ impl Store for EmbeddedStore {
         before: Timestamp,
     ) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
-        self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await
+        let receipt = self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await?;
+        Ok(self.told_if_removed(session, receipt))
     }
 
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {
