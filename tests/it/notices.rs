@@ -320,7 +320,9 @@ fn forget_notices(store: &std::path::Path) {
     let keys: Vec<_> =
         database.snapshot().prefix(&index, b"n").map(|entry| entry.key().expect("a key")).collect();
     assert_eq!(keys.len(), 4, "one for each channel");
-    keys.into_iter().for_each(|key| index.remove(key).expect("removed"));
+    for key in keys {
+        index.remove(key).expect("removed");
+    }
     about.remove(b"notices").expect("removed");
     database.persist(fjall::PersistMode::SyncAll).expect("synced");
 }
