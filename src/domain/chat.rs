@@ -77,6 +77,14 @@ pub struct Broadcast {
     pub at: Timestamp,
 }
 
+impl Broadcast {
+    /// As a chat keeps it.
+    #[must_use]
+    pub fn message_of_a_chat(&self) -> ChatMessage {
+        ChatMessage { content: self.message.clone(), at: self.at, from: ChatVoice::Broadcast(self.level) }
+    }
+}
+
 impl std::fmt::Debug for Broadcast {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "broadcast of {} bytes, {:?}", self.message.len(), self.level)

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod chat;
 pub mod consent;
 pub mod digest;
 pub mod disclosure;

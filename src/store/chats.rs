@@ -1,5 +1,8 @@
 //! The part of the store that keeps plain chats, and carries what is said to every connection of a session, on whichever
 //! server that is.
+//!
+//! Beside a therapy session a chat counts on from its turns, stands as long as the session does, goes with it, and keeps no
+//! word that a person said: those are the history's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +54,8 @@ pub trait Chats: Send + Sync {
     /// Not safe to repeat by the caller: each call is a message. The store itself repeats none.
     async fn say(&self, saying: Saying) -> Result<u64, StoreError>;
 
-    /// A chat and how long it still stands. `None`: there is none. A stored value that nobody can read is set aside, counted and
-    /// logged, and the chat begins again from 0.
+    /// A chat and how long it still stands. `None`: there is none. A value that another program spoiled is set aside, counted
+    /// and logged, and the chat begins again from 0.
     async fn chat(&self, session: &SessionKey) -> Result<Option<(Chat, Remaining)>, StoreError>;
 
     /// What is kept of it, older than `before`, the newest `limit`, oldest first. `None`: there is no such chat.
@@ -64,11 +67,8 @@ pub trait Chats: Send + Sync {
     ) -> Result<Option<Vec<ChatMessage>>, StoreError>;
 
     /// Sets the TTL and starts it anew; later messages keep it. `None`: there is no such chat.
-    async fn extend_chat(
-        &self,
-        session: &SessionKey,
-        ttl: Duration,
-    ) -> Result<Option<Remaining>, StoreError>;
+    async fn extend_chat(&self, session: &SessionKey, ttl: Duration)
+    -> Result<Option<Remaining>, StoreError>;
 
     /// Removes it with its messages, and ends its connections. False: there is none.
     async fn delete_chat(&self, session: &SessionKey) -> Result<bool, StoreError>;
@@ -89,4 +89,7 @@ pub trait Chats: Send + Sync {
 
     /// Tells all who hear a session, here and on other servers. Best effort.
     async fn tell(&self, session: &SessionKey, heard: Heard) -> Result<(), StoreError>;
+
+    /// How many values have been set aside since the start, because nobody could read them.
+    fn set_aside(&self) -> u64;
 }

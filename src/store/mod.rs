@@ -25,6 +25,7 @@
 
 mod alerts;
 mod care;
+mod chats;
 mod clinicians;
 mod counters;
 mod credentials;
@@ -32,6 +33,7 @@ pub mod embedded;
 mod ledger;
 mod limits;
 pub mod redis;
+mod rooms;
 mod sessions;
 mod turn;
 
@@ -49,6 +51,7 @@ pub use alerts::{
     Reported,
 };
 pub use care::{Care, Noted};
+pub use chats::{Chats, Heard, Hearing, Saying};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
@@ -64,7 +67,7 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'static {
+pub trait Store: Care + Chats + Clinicians + Credentials + Ledger + Send + Sync + 'static {
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

@@ -173,7 +173,10 @@ impl Writer {
         let mut extended = record.clone();
         extended.extend(ttl, &self.limits, now);
         let remaining = extended.remaining(&memory, now);
-        self.change(|draft| draft.put(key, Some(&record), extended))?;
+        self.change(|draft| {
+            draft.put(key, Some(&record), extended.clone())?;
+            draft.extend_chat(key, ttl, Some(&extended), now)
+        })?;
         Ok(Some(remaining))
     }
 }

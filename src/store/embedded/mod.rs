@@ -9,6 +9,7 @@
 
 mod alerts;
 mod care;
+mod chats;
 mod clinicians;
 mod command;
 mod commit;
@@ -55,6 +56,7 @@ use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::time::Timestamp;
+use crate::store::rooms::Rooms;
 
 pub use self::open::{OpenError, OpenOptions};
 
@@ -65,6 +67,7 @@ pub struct EmbeddedStore {
     published: Arc<Published>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    rooms: Rooms,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -82,7 +85,8 @@ impl EmbeddedStore {
             .spawn(move || open::work(writer, &commands))
             .map_err(|error| OpenError::Io(error.to_string()))?;
         let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        Ok(Self { channel, state, published, clock, limits, writer: Mutex::new(Some(thread)) })
+        let (rooms, writer) = (Rooms::default(), Mutex::new(Some(thread)));
+        Ok(Self { channel, state, published, clock, limits, rooms, writer })
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {

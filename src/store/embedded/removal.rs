@@ -171,6 +171,7 @@ impl Draft<'_> {
             self.change.remove_due(used.expires_at, &Due::Create(used.key));
             self.change.batch.remove(&tables.creates, used.key);
         }
+        self.purge_chat(key)?;
         self.unpoint(key, &record.session)?;
         self.forget_in_alerts(key)?;
         self.remove(key, record);
@@ -188,6 +189,7 @@ impl Draft<'_> {
             Due::Daily(day) => self.sweep_day(tables, day),
             Due::Alert(key) => self.sweep_alert(key, now),
             Due::Credential(key) => self.sweep_credential(key, now),
+            Due::Chat(key) => self.sweep_chat(key, at, now),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod audit;
+mod chats;
 mod holders;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_se
 pub(super) use audit::{
     HEADS, OUTBOXES, chain_head, number_in, of_outbox, org_of_head, org_of_outbox, outbox, record,
 };
+pub(super) use chats::{chat_message, of_orgs_chats};
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };
@@ -62,6 +64,9 @@ pub(super) struct Tables {
     pub credentials: Keyspace,
     /// What clinicians wrote down, by session.
     pub notes: Keyspace,
+    /// Plain chats, and what was said in each.
+    pub chats: Keyspace,
+    pub chat_messages: Keyspace,
     /// What was done: outboxes, chains and their heads.
     pub audit: Keyspace,
     /// The number of the next entry of an outbox. Atomic, because the tables are shared; the writer alone counts.
@@ -91,6 +96,8 @@ impl Tables {
             protocols: table("protocols")?,
             credentials: table("credentials")?,
             notes: table("notes")?,
+            chats: table("chats")?,
+            chat_messages: table("chat_messages")?,
             audit: table("audit")?,
             next_entry: Arc::default(),
             db,
@@ -266,10 +273,10 @@ pub(super) enum Due {
     Memory(Vec<u8>),
     /// The prefix of a day's counters.
     Daily(Vec<u8>),
-    /// The key in its table.
+    /// The key in its table, as that of a credential.
     Alert(Vec<u8>),
-    /// The key in its table.
     Credential(Vec<u8>),
+    Chat(SessionKey),
 }
 
 pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
@@ -281,6 +288,7 @@ pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
         Due::Daily(key) => (b'd', key),
         Due::Alert(key) => (b'a', key),
         Due::Credential(key) => (b'k', key),
+        Due::Chat(key) => (b't', &session(key)),
     };
     joined(&[&ordered(at).to_be_bytes(), &[tag], key])
 }
@@ -302,6 +310,7 @@ pub(super) fn parse_due(key: &[u8]) -> Result<(Timestamp, Due), StoreError> {
         b'd' => Due::Daily(rest.to_vec()),
         b'a' => Due::Alert(rest.to_vec()),
         b'k' => Due::Credential(rest.to_vec()),
+        b't' => Due::Chat(parse_session(rest)?),
         _ => return Err(unreadable()),
     };
     Ok((from_ordered(u64::from_be_bytes(*time)), what))
@@ -364,6 +373,7 @@ mod tests {
             Due::Daily(of_page(&OrgId::default(), &Page::Day("2026-01-02".to_owned()))),
             Due::Alert(alert(&OrgId::default(), "an id")),
             Due::Credential(b"ab".to_vec()),
+            Due::Chat(key("s")),
         ] {
             assert_eq!(parse_due(&due(at, &what)), Ok((at, what)));
         }

@@ -9,6 +9,7 @@ mod value;
 
 mod alerts;
 mod care;
+mod chats;
 mod claim;
 mod clinicians;
 mod commit;
@@ -54,6 +55,7 @@ use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::protocol::Protocols;
 use crate::domain::time::Timestamp;
 use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
+use crate::store::rooms::Rooms;
 use crate::tasks::Tasks;
 
 /// What the adapter is opened with. All servers of a deployment have the same secret, prefix and limits.
@@ -95,6 +97,7 @@ struct Inner {
     wakes: Wakes,
     nudges: broadcast::Sender<(SessionKey, Nudge)>,
     held: Held,
+    rooms: Rooms,
     counters: Counters,
     agreed: Vec<(String, String)>,
     closed: std::sync::atomic::AtomicBool,
@@ -119,6 +122,7 @@ impl RedisStore {
             wakes: Wakes::default(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
             held: Held::bounded(options.warm_bytes),
+            rooms: Rooms::default(),
             counters: Counters::default(),
             agreed: options.agreed,
             estranged: std::sync::atomic::AtomicBool::new(false),
