@@ -5,6 +5,7 @@
 mod access;
 mod model;
 mod reader;
+mod socket;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
+pub use socket::SocketConfig;
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
 
@@ -81,6 +83,7 @@ pub struct Config {
     pub is_local: bool,
     pub slow_sender: Duration,
     pub heartbeat: Duration,
+    pub sockets: SocketConfig,
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
     pub warnings: Vec<Warning>,
@@ -206,6 +209,7 @@ fn read(reader: &mut Reader) -> Config {
         is_local,
         slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
         heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=30_000),
+        sockets: socket::read(reader, is_local),
         shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
         warnings: Vec::new(),
         addr,

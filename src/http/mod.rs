@@ -24,6 +24,7 @@ mod query;
 mod rights;
 mod routes;
 mod session;
+mod socket;
 mod sse;
 mod state;
 mod statement;

@@ -10,7 +10,7 @@ use crate::domain::consent::Consent;
 use crate::domain::disclosure::Audience;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::{Event, Meta, MetaValue, Opening, Session};
-use crate::store::{Counter, Create, Created, Receipt, StoredReply, Transition, Transitioned};
+use crate::store::{Counter, Create, Created, Heard, Receipt, StoredReply, Transition, Transitioned};
 use crate::turn::{Storage, on_the_wire};
 
 use super::body::{self, OTHER_MAX_BYTES};
@@ -36,10 +36,14 @@ const HISTORY_PAGE_MAX: usize = 50;
 pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
-    if (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if is_idempotency_key(key) {
         return Ok(Some(key.to_owned()));
     }
     Err(Problem::invalid("Idempotency-Key", "must have 1 to 255 printable characters"))
+}
+
+pub fn is_idempotency_key(key: &str) -> bool {
+    (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Open a session ahead of its first turn.
@@ -353,6 +357,7 @@ async fn erase(state: &State, key: &SessionKey) -> Result<Option<Receipt>, Probl
     let receipt = state.store().delete(key).await?;
     if receipt.is_some() {
         let _lost = state.store().count(&key.org, vec![Counter::Erased]).await;
+        let _unheard = state.store().tell(key, Heard::Removed).await;
     }
     Ok(receipt)
 }

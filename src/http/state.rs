@@ -1,13 +1,13 @@
 //! What every handler is handed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
 
 use crate::access::{Caller, CredentialHash, RawCredential};
-use crate::config::{Auth, Config, Lifetimes};
+use crate::config::{Auth, Config, Lifetimes, SocketConfig};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
 use crate::rights::retention::Times;
@@ -17,10 +17,14 @@ use crate::turn::Turns;
 use super::address::AddressLimit;
 use super::clients::ClientLimit;
 use super::passwords::Passwords;
+use super::socket::Places;
 
 /// How many, and for how long, are remembered to have been let in.
 const ACQUAINTED_MAX: u64 = 10_000;
 const ACQUAINTED_FOR: Duration = Duration::from_hours(1);
+
+/// How long a plain chat stands without a message.
+const CHAT_TTL: Duration = Duration::from_hours(1);
 
 pub struct State {
     pub turns: Arc<Turns>,
@@ -44,7 +48,14 @@ pub struct State {
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
     pub started: Timestamp,
-    draining: AtomicBool,
+    pub sockets: SocketConfig,
+    /// Of a plain chat that begins.
+    pub chat_ttl: Duration,
+    /// Who is connected.
+    pub places: Arc<Places>,
+    /// How long what runs may take to end once the server stops.
+    pub shutdown: Duration,
+    draining: CancellationToken,
 }
 
 impl State {
@@ -66,7 +77,11 @@ impl State {
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
             started,
-            draining: AtomicBool::new(false),
+            sockets: config.sockets.clone(),
+            chat_ttl: CHAT_TTL,
+            places: Arc::new(Places::new(&config.sockets)),
+            shutdown: config.shutdown,
+            draining: CancellationToken::new(),
         }
     }
 
@@ -87,10 +102,15 @@ impl State {
 
     /// From now on connections are closed after their answer, and `/readyz` says so.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.draining.cancel();
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
+        self.draining.is_cancelled()
+    }
+
+    /// Ends when the server begins to stop.
+    pub async fn drained(&self) {
+        self.draining.cancelled().await;
     }
 }

@@ -16,7 +16,7 @@ fn description() -> &'static Value {
 
 /// The described path that a request's path falls under.
 fn described_path(path: &str) -> Option<&'static str> {
-    let versioned = if path.starts_with("/api/v1/") || path == "/metrics" {
+    let versioned = if path.starts_with("/api/v1/") || path == "/metrics" || path.starts_with("/ws/") {
         path.to_owned()
     } else {
         format!("/api/v1{path}")
