@@ -55,6 +55,8 @@ impl std::fmt::Debug for ChatMessage {
 #[serde(rename_all = "snake_case")]
 pub enum ChatVoice {
     Client,
+    /// The answer to the client.
+    Reply,
     /// Words of the server to everybody.
     Broadcast(BroadcastLevel),
 }

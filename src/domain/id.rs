@@ -94,8 +94,10 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 20] = [
+const RESERVED_ORGS: [&str; 22] = [
     "audit",
+    "chats",
+    "trt",
     "clinician",
     "credential",
     "credentials",

@@ -284,6 +284,13 @@ impl View {
     }
 }
 
+impl EmbeddedStore {
+    /// Ends the connections of a session that has gone.
+    pub(super) fn told_if_removed<T>(&self, session: &SessionKey, removed: Option<T>) -> Option<T> {
+        removed.inspect(|_| self.rooms.tell(session, Heard::Removed))
+    }
+}
+
 #[async_trait]
 impl Chats for EmbeddedStore {
     async fn say(&self, saying: Saying) -> Result<u64, StoreError> {
@@ -320,10 +327,7 @@ impl Chats for EmbeddedStore {
     async fn delete_chat(&self, session: &SessionKey) -> Result<bool, StoreError> {
         let key = session.clone();
         let was_there = self.channel()?.ask(move |writer| writer.delete_chat(&key)).await?;
-        if was_there {
-            self.rooms.tell(session, Heard::Removed);
-        }
-        Ok(was_there)
+        Ok(self.told_if_removed(session, was_there.then_some(())).is_some())
     }
 
     async fn note_presence(

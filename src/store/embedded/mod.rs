@@ -241,7 +241,8 @@ impl Store for EmbeddedStore {
 
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
-        self.channel()?.ask(move |writer| writer.delete(&key)).await
+        let receipt = self.channel()?.ask(move |writer| writer.delete(&key)).await?;
+        Ok(self.told_if_removed(session, receipt))
     }
 
     async fn delete_idle(
@@ -250,7 +251,8 @@ impl Store for EmbeddedStore {
         before: Timestamp,
     ) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
-        self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await
+        let receipt = self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await?;
+        Ok(self.told_if_removed(session, receipt))
     }
 
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {

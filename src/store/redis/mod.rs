@@ -35,9 +35,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::broadcast;
 
+use self::chats::Names;
 use self::counters::Counters;
 use self::held::Held;
 use self::record::Reader;
@@ -54,7 +56,7 @@ use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::protocol::Protocols;
 use crate::domain::time::Timestamp;
-use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
+use crate::redis::{Ears, Keys, Link, LinkError, Script, Wakes, hear};
 use crate::store::rooms::Rooms;
 use crate::tasks::Tasks;
 
@@ -98,6 +100,10 @@ struct Inner {
     nudges: broadcast::Sender<(SessionKey, Nudge)>,
     held: Held,
     rooms: Rooms,
+    ears: Ears,
+    heard: Mutex<Names>,
+    /// Values of chats that nobody could read.
+    set_aside: std::sync::atomic::AtomicU64,
     counters: Counters,
     agreed: Vec<(String, String)>,
     closed: std::sync::atomic::AtomicBool,
@@ -123,6 +129,9 @@ impl RedisStore {
             nudges: broadcast::Sender::new(NUDGES_MAX),
             held: Held::bounded(options.warm_bytes),
             rooms: Rooms::default(),
+            ears: Ears::default(),
+            heard: Mutex::default(),
+            set_aside: std::sync::atomic::AtomicU64::new(0),
             counters: Counters::default(),
             agreed: options.agreed,
             estranged: std::sync::atomic::AtomicBool::new(false),
@@ -140,7 +149,8 @@ impl RedisStore {
         let (hearing, writing) = (Arc::clone(&inner), Arc::clone(&inner));
         drop(inner.tasks.spawn(async move { hearing.until_closed(hearing.hear()).await }));
         drop(inner.tasks.spawn(async move { writing.until_closed(writing.write_counters()).await }));
-        let guarding = Arc::clone(&inner);
+        let (guarding, attending) = (Arc::clone(&inner), Arc::clone(&inner));
+        drop(inner.tasks.spawn(async move { attending.until_closed(attending.attend()).await }));
         drop(inner.tasks.spawn(async move { guarding.until_closed(guarding.guard()).await }));
         Self(inner)
     }

@@ -40,6 +40,12 @@ pub(super) struct Scripts {
     pub enter: Script,
     pub seal: Script,
     pub clinician: Script,
+    pub chat_say: Script,
+    pub chat_extend: Script,
+    pub chat_note: Script,
+    pub chat_read: Script,
+    pub chat_delete: Script,
+    pub chat_broadcast: Script,
 }
 
 impl Scripts {
@@ -48,7 +54,7 @@ impl Scripts {
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
         let (unlist, outbox, credited) = (source!("unlist"), source!("outbox"), source!("credited"));
         let (facts, alert, former) = (source!("facts"), source!("alert"), source!("former"));
-        let names = keys::lua_names();
+        let (chat, names) = (source!("chat"), keys::lua_names());
         Self {
             gate: Script::of("gate", &[&names, levels, former, seat, facts, source!("gate")]),
             claim: Script::of("claim", &[&names, levels, former, seat, facts, source!("claim")]),
@@ -93,6 +99,12 @@ impl Scripts {
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[credited, source!("clinician")]),
+            chat_say: Script::of("chat_say", &[chat, source!("chat_say")]),
+            chat_extend: Script::of("chat_extend", &[chat, source!("chat_extend")]),
+            chat_note: Script::of("chat_note", &[chat, source!("chat_note")]),
+            chat_read: Script::of("chat_read", &[chat, source!("chat_read")]),
+            chat_delete: Script::of("chat_delete", &[source!("chat_delete")]),
+            chat_broadcast: Script::of("chat_broadcast", &[&names, source!("chat_broadcast")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, outbox, write, align, alert, source!("report")]),
             acknowledge: Script::of(

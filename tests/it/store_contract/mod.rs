@@ -3,6 +3,7 @@
 mod alert_ends;
 mod alerts;
 pub(super) mod care;
+pub(super) mod chats;
 mod clinicians;
 mod consent;
 pub(super) mod credentials;
@@ -184,6 +185,20 @@ macro_rules! behaviours {
                 organisations_have_audits_of_their_own,
                 every_change_of_a_level_or_a_status_is_entered_with_it,
                 a_turn_that_raises_the_level_and_a_sweep_that_expires_are_entered,
+            }
+            chats {
+                what_is_said_is_counted_kept_in_order_and_outlives_a_crash,
+                fifty_at_once_get_fifty_numbers_and_no_two_the_same,
+                pages_of_messages_follow_each_other_without_gap_or_repeat,
+                a_chat_keeps_so_many_messages_and_counts_all,
+                a_chat_ends_with_its_ttl_and_each_message_starts_it_anew,
+                an_extended_chat_keeps_its_ttl_when_more_is_said,
+                a_removed_chat_leaves_nothing_and_a_second_time_there_is_none,
+                it_is_known_when_the_last_connection_left_and_why,
+                who_hears_a_session_hears_what_is_said_in_it_alone,
+                a_slow_listener_loses_the_oldest_and_is_told,
+                a_broadcast_reaches_who_is_connected_and_is_kept_in_every_chat_of_the_organisation,
+                beside_a_session_a_chat_counts_on_from_the_turns_keeps_no_words_and_ends_with_it,
             }
             care {
                 notes_are_kept_in_order_once_each_and_outlive_a_crash_and_turns,
