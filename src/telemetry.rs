@@ -97,6 +97,7 @@ pub struct Metrics {
     sessions_expired: Counter,
     words: Words,
     store_up: Gauge,
+    connections: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
 
@@ -118,6 +119,7 @@ impl Default for Metrics {
             sessions_expired: Counter::default(),
             words: Words::default(),
             store_up: Gauge::default(),
+            connections: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
         metrics.register();
@@ -153,6 +155,7 @@ impl Metrics {
             self.sessions_expired.clone(),
         );
         self.words.register(registry);
+        registry.register("connections", "WebSockets that stand", self.connections.clone());
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
@@ -217,6 +220,10 @@ impl Metrics {
 
     pub fn store_is_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
+    }
+
+    pub fn connections(&self, count: usize) {
+        self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn uptime(&self, seconds: f64) {

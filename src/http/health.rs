@@ -87,6 +87,7 @@ pub async fn metrics(state: Data<State>, caller: Caller) -> Result<HttpResponse,
     if let Some(open) = open_alerts(&state).await {
         metrics.alerts_open(open);
     }
+    metrics.connections(state.places.taken());
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
     if let Some(author) = &state.turns.author {
         author.measure();

@@ -10,7 +10,7 @@ use crate::domain::consent::Consent;
 use crate::domain::disclosure::Audience;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::session::{Event, Meta, MetaValue, Opening, Session};
-use crate::store::{Counter, Create, Created, Heard, Receipt, StoredReply, Transition, Transitioned};
+use crate::store::{Counter, Create, Created, Receipt, StoredReply, Transition, Transitioned};
 use crate::turn::{Storage, on_the_wire};
 
 use super::body::{self, OTHER_MAX_BYTES};
@@ -357,7 +357,6 @@ async fn erase(state: &State, key: &SessionKey) -> Result<Option<Receipt>, Probl
     let receipt = state.store().delete(key).await?;
     if receipt.is_some() {
         let _lost = state.store().count(&key.org, vec![Counter::Erased]).await;
-        let _unheard = state.store().tell(key, Heard::Removed).await;
     }
     Ok(receipt)
 }

@@ -182,10 +182,21 @@ impl Talk {
         }
     }
 
-    async fn take_in(&mut self) -> Result<(), Problem> {
-        if !self.flow.take(Instant::now()) {
-            return Err(Problem::new(Code::Flooded, "too much at once on this connection"));
+    /// Whether it keeps to its pace. Where not, it has been told.
+    pub async fn keeps_pace(&mut self, out: &mut Outgoing) -> Result<bool, End> {
+        match self.pace() {
+            Ok(()) => Ok(true),
+            Err(problem) => self.refuse(out, problem, None).await.map(|()| false),
         }
+    }
+
+    fn pace(&mut self) -> Result<(), Problem> {
+        let is_kept = self.flow.take(Instant::now());
+        if is_kept { Ok(()) } else { Err(Problem::new(Code::Flooded, "too much at once on this connection")) }
+    }
+
+    async fn take_in(&mut self) -> Result<(), Problem> {
+        self.pace()?;
         if self.is_leaving {
             return Err(Problem::new(Code::ShuttingDown, "try another server, or this one again"));
         }

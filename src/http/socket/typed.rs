@@ -45,20 +45,22 @@ pub async fn text(talk: &mut Talk, out: &mut Outgoing, text: &str) -> Result<(),
     };
     match (incoming.r#type.0.as_str(), incoming.text) {
         ("input", Some(words)) => input(talk, out, words.0, &incoming.id).await,
-        ("input", None) => refuse(talk, out, Problem::invalid("text", "is required"), incoming.id.as_str()).await,
+        ("input", None) => {
+            refuse(talk, out, Problem::invalid("text", "is required"), incoming.id.as_str()).await
+        }
         ("stop", _) => {
-            let turn = number(&incoming.turn);
-            if talk.lets_in(out, false, None).await? {
-                talk.stop(turn);
+            if talk.keeps_pace(out).await? {
+                talk.stop(number(&incoming.turn));
             }
             Ok(())
         }
         ("resume", _) => match number(&incoming.last_turn) {
             None => refuse(talk, out, Problem::invalid("last_turn", "must be a whole number"), None).await,
-            Some(last_turn) if talk.lets_in(out, false, None).await? => hello(talk, out, Some(last_turn)).await,
+            Some(last) if talk.lets_in(out, false, None).await? => hello(talk, out, Some(last)).await,
             Some(_) => Ok(()),
         },
-        ("ping", _) => if talk.lets_in(out, false, None).await? { out.text(wire::pong()).await } else { Ok(()) },
+        ("ping", _) if talk.keeps_pace(out).await? => out.text(wire::pong()).await,
+        ("ping", _) => Ok(()),
         _ => refuse(talk, out, Problem::invalid("type", "must be input, stop, resume or ping"), None).await,
     }
 }
@@ -69,7 +71,7 @@ fn number(value: &Value) -> Option<u32> {
 
 /// What does not fit counts as much as what does.
 async fn refuse(talk: &mut Talk, out: &mut Outgoing, problem: Problem, id: Option<&str>) -> Result<(), End> {
-    if talk.lets_in(out, false, id).await? { talk.refuse(out, problem, id).await } else { Ok(()) }
+    if talk.keeps_pace(out).await? { talk.refuse(out, problem, id).await } else { Ok(()) }
 }
 
 async fn input(talk: &mut Talk, out: &mut Outgoing, words: String, id: &Value) -> Result<(), End> {

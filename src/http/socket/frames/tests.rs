@@ -1,12 +1,13 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use actix_web::FromRequest as _;
 use actix_web::dev;
 use actix_web::error::PayloadError;
 use actix_web::test::TestRequest;
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 
 use super::*;
 
@@ -37,7 +38,8 @@ fn frames(pieces: Vec<Vec<u8>>) -> Frames {
         Some(piece) => std::task::Poll::Ready(Some(Ok::<Bytes, PayloadError>(piece.into()))),
         None => std::task::Poll::Pending,
     });
-    let mut payload = dev::Payload::Stream { payload: Box::pin(read) };
+    let payload: Pin<Box<dyn Stream<Item = _>>> = Box::pin(read);
+    let mut payload = dev::Payload::Stream { payload };
     let payload = Payload::from_request(&TestRequest::default().to_http_request(), &mut payload);
     Frames::of(payload.into_inner().expect("a payload"))
 }
@@ -46,7 +48,8 @@ fn frames(pieces: Vec<Vec<u8>>) -> Frames {
 async fn read(pieces: Vec<Vec<u8>>) -> (Vec<String>, Option<Code>) {
     let (mut frames, mut texts) = (frames(pieces), Vec::new());
     loop {
-        match futures_util::poll!(std::pin::pin!(frames.next())) {
+        let next = futures_util::poll!(std::pin::pin!(frames.next()));
+        match next {
             std::task::Poll::Ready(Ok(Some(Frame::Text(text)))) => texts.push(text),
             std::task::Poll::Ready(Ok(Some(Frame::Ping(_) | Frame::Pong | Frame::Close))) => {}
             std::task::Poll::Ready(Ok(None)) | std::task::Poll::Pending => {
