@@ -5,6 +5,7 @@
 mod access;
 mod model;
 mod reader;
+mod redis;
 mod socket;
 mod variables;
 
@@ -26,6 +27,7 @@ pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
+pub use redis::RedisConfig;
 pub use socket::SocketConfig;
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
@@ -74,6 +76,8 @@ pub struct Config {
     pub log: String,
     pub log_format: LogFormat,
     pub limits: Limits,
+    /// How long a plain chat stands without a message.
+    pub chat_ttl: Duration,
     pub turn_deadline: Duration,
     pub sweep_every: Duration,
     /// `None`: no limit.
@@ -87,18 +91,6 @@ pub struct Config {
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
     pub warnings: Vec<Warning>,
-}
-
-#[derive(Debug, Clone)]
-pub struct RedisConfig {
-    pub url: SecretString,
-    /// Wins over the one in the URL.
-    pub password: Option<SecretString>,
-    pub prefix: String,
-    pub timeout: Duration,
-    pub connect_timeout: Duration,
-    pub retries: u32,
-    pub warm_bytes: u64,
 }
 
 /// What works, and is hardly meant.
@@ -176,7 +168,7 @@ fn read(reader: &mut Reader) -> Config {
     let is_local = addr.ip().is_loopback() && trusted_proxies.is_empty();
     let ollama = model::read_ollama(reader);
     let config = Config {
-        redis: read_redis(reader),
+        redis: redis::read(reader),
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
         access: access::read(reader, is_local),
@@ -202,6 +194,7 @@ fn read(reader: &mut Reader) -> Config {
             .choice("ATTUNE_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
             .unwrap_or(LogFormat::Text),
         limits: read_limits(reader),
+        chat_ttl: reader.duration("REDIS_SESSION_TTL", Duration::from_secs(1)..=30 * DAY).unwrap_or(HOUR),
         turn_deadline: reader.millis("TURN_DEADLINE_MS", 100..=600_000),
         sweep_every: reader.millis("INDEX_SWEEP_MS", 10..=3_600_000),
         address_rate: read_address_rate(reader, is_local),
@@ -233,24 +226,6 @@ fn warnings(config: &Config, reader: &Reader) -> Vec<Warning> {
         mend: "unset it, or set a country that prompts/safety/resources.toml has lines for",
     });
     unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).collect()
-}
-
-/// The password alone names no Redis: a file `.env` that is shared with other programs may hold it.
-fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
-    let password = reader.value_or_file("REDIS_PASSWORD");
-    let timeout = reader.millis("REDIS_TIMEOUT_MS", 10..=60_000);
-    let connect_timeout = reader.millis("REDIS_CONNECT_MS", 10..=60_000);
-    let retries = reader.whole("REDIS_RETRIES", 0..=10).unwrap_or(3);
-    let warm_mib: u64 = reader.whole("WARM_MIB", 0..=65_536).unwrap_or(64);
-    let url =
-        reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
-    let prefix = reader.text("REDIS_PREFIX").unwrap_or_default();
-    if prefix.len() > 64
-        || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte))
-    {
-        reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
-    }
-    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })
 }
 
 /// By the conventions of terminals: any `NO_COLOR` counts, and a terminal without a name knows nothing.

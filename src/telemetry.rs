@@ -96,6 +96,7 @@ pub struct Metrics {
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
     words: Words,
+    chats_set_aside: Gauge,
     store_up: Gauge,
     connections: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
@@ -118,6 +119,7 @@ impl Default for Metrics {
             problems: Family::default(),
             sessions_expired: Counter::default(),
             words: Words::default(),
+            chats_set_aside: Gauge::default(),
             store_up: Gauge::default(),
             connections: Gauge::default(),
             uptime_seconds: Gauge::default(),
@@ -155,6 +157,11 @@ impl Metrics {
             self.sessions_expired.clone(),
         );
         self.words.register(registry);
+        registry.register(
+            "chats_set_aside",
+            "Stored values of chats that nobody could read, since the start",
+            self.chats_set_aside.clone(),
+        );
         registry.register("connections", "WebSockets that stand", self.connections.clone());
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
@@ -207,6 +214,10 @@ impl Metrics {
 
     pub fn problem(&self, error: &'static str) {
         self.problems.get_or_create(&ProblemLabels { error }).inc();
+    }
+
+    pub fn chats_set_aside(&self, count: u64) {
+        self.chats_set_aside.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn sessions_expired(&self, count: usize) {

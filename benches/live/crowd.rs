@@ -45,7 +45,8 @@ impl Crowd {
         let (stop, stopped) = watch::channel(false);
         let in_thread = Arc::clone(&counts);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(run(addr, path, count, &in_thread, beat, stopped));
         });
         let crowd = Self { counts, beats, count, stop, thread: Some(thread) };

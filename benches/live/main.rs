@@ -110,7 +110,8 @@ fn bare_kib(count: usize) -> f64 {
 async fn take_turns(addr: SocketAddr, name: &str, turns: usize) -> Vec<f64> {
     let (mut client, mut times) = (Client::connect(addr).await, Vec::with_capacity(turns));
     for turn in 0..turns {
-        let body = format!(r#"{{"session_id":"{name}-{}","user_input":"I want to feel calm at work"}}"#, turn / 10);
+        let body =
+            format!(r#"{{"session_id":"{name}-{}","user_input":"I want to feel calm at work"}}"#, turn / 10);
         let asked = Instant::now();
         let answer = client.post("/api/v1/input", &body).await;
         times.push(millis(asked.elapsed()));

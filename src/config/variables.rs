@@ -37,6 +37,11 @@ pub const VARIABLES: &[Variable] = &[
         "The password for Redis; wins over the one in the URL. Also as `REDIS_PASSWORD_FILE`.",
     ),
     variable("REDIS_PREFIX", "trt:", "What every key in Redis begins with."),
+    variable(
+        "REDIS_SESSION_TTL",
+        "3600",
+        "How long a plain chat stands without a message, in either store. Beside a therapy session it stands as long as that.",
+    ),
     variable("REDIS_TIMEOUT_MS", "1000", "The longest that a call to Redis may take, its repeats included."),
     variable("REDIS_CONNECT_MS", "2000", "The longest that connecting to Redis may take."),
     variable("REDIS_RETRIES", "3", "How often a call is repeated whose answer was lost."),

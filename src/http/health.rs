@@ -87,6 +87,7 @@ pub async fn metrics(state: Data<State>, caller: Caller) -> Result<HttpResponse,
     if let Some(open) = open_alerts(&state).await {
         metrics.alerts_open(open);
     }
+    metrics.chats_set_aside(state.store().set_aside());
     metrics.connections(state.places.taken());
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
     if let Some(author) = &state.turns.author {
@@ -110,6 +111,6 @@ async fn open_alerts(state: &State) -> Option<u64> {
 }
 
 /// Whether the store does its work, and in time: on a disk that hangs a probe must not hang too.
-async fn is_well(state: &State) -> bool {
+pub(super) async fn is_well(state: &State) -> bool {
     matches!(tokio::time::timeout(PATIENCE, state.store().health()).await, Ok(Ok(())))
 }

@@ -20,6 +20,7 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     InvalidJson,
+    BadRequest,
     BadText,
     BadFrame,
     Unauthorized,
@@ -73,8 +74,9 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::InvalidJson,
+        Self::BadRequest,
         Self::BadText,
         Self::BadFrame,
         Self::Unauthorized,
@@ -130,8 +132,13 @@ impl Code {
         }
         match self {
             Self::InvalidJson => row("invalid_json", 400, "The body is not JSON", false, OURS),
+            Self::BadRequest => {
+                row("bad_request", 400, "A value of a chat's request is not allowed", false, OURS)
+            }
             Self::BadText => row("bad_text", 400, "The text is not UTF-8", false, OURS),
-            Self::BadFrame => row("bad_frame", 400, "What came is no sound frame of a WebSocket", false, OURS),
+            Self::BadFrame => {
+                row("bad_frame", 400, "What came is no sound frame of a WebSocket", false, OURS)
+            }
             Self::Unauthorized => {
                 row("unauthorized", 401, "A valid credential is needed", false, "Please sign in again.")
             }
@@ -229,7 +236,9 @@ impl Code {
             }
             Self::LoginsFull => row("logins_full", 429, "Too many logins at once", true, AGAIN),
             Self::Flooded => row("flooded", 429, "Too many messages on this connection", true, AGAIN),
-            Self::ConnectionsFull => row("connections_full", 429, "Too many connections at once", true, AGAIN),
+            Self::ConnectionsFull => {
+                row("connections_full", 429, "Too many connections at once", true, AGAIN)
+            }
             Self::HeadersTooLarge => row("headers_too_large", 431, "The headers are too large", false, OURS),
             Self::UnavailableHere => row(
                 "unavailable_here",

@@ -8,7 +8,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, audit, care, clinicians, consent, docs, guard, health, input, keys, lists, login, rights,
+    alerts, audit, care, chats, clinicians, consent, docs, guard, health, input, keys, lists, login, rights,
     session, socket, statement, tokens, turns,
 };
 use crate::access::Operation as Op;
@@ -23,6 +23,9 @@ pub fn routes(config: &mut ServiceConfig) {
         for path in ["/ws/chat", "/ws/chat/"] {
             at(config, &format!("{base}{path}"), vec![get(Op::Connect, socket::connect)]);
         }
+    }
+    for base in ["/api", "/chat/api"] {
+        chats(config, base);
     }
     at(config, "/.well-known/crisis-protocol", vec![get(Op::ReadStatement, statement::crisis_protocol)]);
     at(config, "/metrics", vec![get(Op::ReadMetrics, health::metrics)]);
@@ -61,6 +64,19 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/tokens", vec![post(Op::MintToken, tokens::mint), delete(Op::RevokeTokens, tokens::revoke)]);
     at("/{id}/tokens/refresh", vec![post(Op::RefreshToken, tokens::refresh)]);
     at("/{id}/ticket", vec![post(Op::MintTicket, tokens::ticket)]);
+}
+
+/// Plain chats. Their clients write a slash at the end, or none.
+fn chats(config: &mut ServiceConfig, base: &str) {
+    for end in ["", "/"] {
+        let mut at = |path: &str, routes| at(config, &format!("{base}{path}{end}"), routes);
+        at("/redis/status", vec![get(Op::ReadRedisStatus, chats::redis_status)]);
+        at("/sessions/{id}", vec![get(Op::ReadChat, chats::read), delete(Op::EraseChat, chats::erase)]);
+        at("/sessions/{id}/messages", vec![get(Op::ReadChatMessages, chats::messages)]);
+        at("/sessions/{id}/extend", vec![post(Op::ExtendChat, chats::extend)]);
+        at("/sessions/{id}/delete", vec![delete(Op::DeleteChat, chats::delete)]);
+        at("/broadcast", vec![post(Op::Broadcast, chats::broadcast)]);
+    }
 }
 
 /// What is asked of a server beside its sessions.

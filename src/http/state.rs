@@ -23,9 +23,6 @@ use super::socket::Places;
 const ACQUAINTED_MAX: u64 = 10_000;
 const ACQUAINTED_FOR: Duration = Duration::from_hours(1);
 
-/// How long a plain chat stands without a message.
-const CHAT_TTL: Duration = Duration::from_hours(1);
-
 pub struct State {
     pub turns: Arc<Turns>,
     pub addresses: AddressLimit,
@@ -47,10 +44,12 @@ pub struct State {
     pub is_local: bool,
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
+    /// How long a chat stands without a message.
+    pub chat_ttl: Duration,
+    /// Where Redis is, as far as it is told to anybody.
+    pub redis_url: Option<String>,
     pub started: Timestamp,
     pub sockets: SocketConfig,
-    /// Of a plain chat that begins.
-    pub chat_ttl: Duration,
     /// Who is connected.
     pub places: Arc<Places>,
     /// How long what runs may take to end once the server stops.
@@ -73,12 +72,17 @@ impl State {
             is_local: config.is_local,
             lifetimes: config.access.lifetimes.clone(),
             acquainted: Cache::builder().max_capacity(ACQUAINTED_MAX).time_to_live(ACQUAINTED_FOR).build(),
-            kept: Times { limits: config.limits.clone(), token: config.access.lifetimes.token },
+            kept: Times {
+                limits: config.limits.clone(),
+                token: config.access.lifetimes.token,
+                chat: config.chat_ttl,
+            },
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
+            chat_ttl: config.chat_ttl,
+            redis_url: config.redis.as_ref().map(|redis| redis.shown_url(config.is_local)),
             started,
             sockets: config.sockets.clone(),
-            chat_ttl: CHAT_TTL,
             places: Arc::new(Places::new(&config.sockets)),
             shutdown: config.shutdown,
             draining: CancellationToken::new(),

@@ -6,8 +6,8 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use crate::access::{Caller, Kind, RawCredential, Role, Who};
-use crate::domain::id::SessionKey;
 use crate::config::Auth;
+use crate::domain::id::SessionKey;
 use crate::store::{Credential, Heard, Holder};
 
 use super::credentials::{PresentedBy, refused};

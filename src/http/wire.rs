@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod care;
+pub mod chats;
 pub mod clinicians;
 pub mod consent;
 pub mod credentials;

@@ -38,6 +38,7 @@ mod fake_model;
 mod faulty;
 mod injections;
 mod lifecycle;
+mod live_api;
 mod logins;
 mod model_faults;
 mod model_rig;

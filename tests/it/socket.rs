@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use attune::domain::chat::{Broadcast, BroadcastLevel};
-use attune::domain::id::OrgId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -33,10 +31,7 @@ fn slow(seconds: u64) -> Script {
 
 /// The replies that the model was asked for.
 async fn asked(scene: &Scene, count: usize) {
-    scene
-        .fake
-        .wait_for(|seen| seen.iter().filter(|seen| !messages(seen).is_empty()).count() >= count)
-        .await;
+    scene.fake.wait_for(|seen| seen.iter().filter(|seen| !messages(seen).is_empty()).count() >= count).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,9 +49,29 @@ async fn a_plain_client_counts_on_after_it_came_back_and_after_a_restart() {
         socket.hear().await
     };
     assert_eq!(echo, json!({ "count": 6, "echo": "to the letter \u{1f642} \"quoted\"" }));
-    drop(socket);
+    let shown = async |server: &Server| server.get("/api/sessions/s/").await.ok()["data"]["data"].clone();
+    assert_eq!(
+        (&shown(&server).await["count"], &shown(&server).await["disconnected_at"]),
+        (&json!(6), &Value::Null)
+    );
+    socket.close().await;
+    until("it is noted who left", async || shown(&server).await["disconnected_at"].is_f64()).await;
+    server.post("/api/sessions/s/extend/", &json!({ "ttl": 7_200 })).await.ok();
     let server = server.restart().await;
-    assert_eq!(open(&server, PATH).await.count("after").await, 7);
+    let mut socket = open(&server, PATH).await;
+    until("it is noted who is back", async || shown(&server).await["disconnected_at"].is_null()).await;
+    assert_eq!(socket.count("after").await, 7);
+    assert_eq!(
+        server.get("/api/sessions/s/").await.ok()["data"]["remaining_ttl"],
+        7_200,
+        "a message keeps it"
+    );
+    let messages = server.get("/api/sessions/s/messages/").await.ok();
+    assert_eq!(messages["messages"].as_array().map(Vec::len), Some(7));
+    server.delete("/api/sessions/s/delete/").await.ok();
+    assert_eq!(socket.end().await.1, 4404);
+    server.get("/api/sessions/s/").await;
+    assert_eq!(open(&server, PATH).await.count("anew").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,7 +109,8 @@ async fn over_redis_two_servers_give_one_row_of_numbers_and_each_socket_hears_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_sockets_on_one_session_each_hears_the_other_and_one_that_goes_leaves_the_other_its_heartbeat() {
+async fn of_two_sockets_on_one_session_each_hears_the_other_and_one_that_goes_leaves_the_other_its_heartbeat()
+{
     let server = Server::with(&[("SOCKET_HEARTBEAT_MS", "400")]).await;
     let (mut one, mut other) = (open(&server, PATH).await, open(&server, PATH).await);
     assert_eq!(one.count("a").await, 1);
@@ -146,7 +162,10 @@ async fn in_therapy_a_plain_text_is_a_turn_and_its_reply_follows_its_number() {
     assert_eq!(socket.hear().await, json!({ "count": 1, "echo": GOAL }));
     let reply = socket.hear().await;
     let stored = server.get("/session/s/turn/1").await.ok();
-    assert_eq!((&reply["type"], &reply["turn"], &reply["replayed"]), (&json!("reply"), &json!(1), &json!(false)));
+    assert_eq!(
+        (&reply["type"], &reply["turn"], &reply["replayed"]),
+        (&json!("reply"), &json!(1), &json!(false))
+    );
     assert_eq!(reply["therapist_response"], stored["therapist_response"]);
     assert_eq!(other.hear().await["content"], GOAL);
     assert_eq!(other.hear_of("reply").await["therapist_response"], stored["therapist_response"]);
@@ -161,7 +180,8 @@ async fn a_ticket_opens_one_connection_and_is_never_told_back() {
     let clinic = Clinic::open(&[]).await;
     clinic.say("s", "hello").await;
     let server = &clinic.server;
-    let ticket = async || text(&clinic.as_app(Method::POST, "/session/s/ticket", &json!({})).await.ok(), "ticket");
+    let ticket =
+        async || text(&clinic.as_app(Method::POST, "/session/s/ticket", &json!({})).await.ok(), "ticket");
     let offer = async |ticket: &str, dialect: &str, path: &str| {
         let protocols = [dialect, &format!("ticket.{ticket}")].join(", ");
         let offer = [("sec-websocket-protocol", protocols.trim_start_matches(", "))];
@@ -220,7 +240,9 @@ async fn clients_from_before_get_in_without_a_credential_only_where_that_is_writ
     assert_eq!(socket.hear().await["count"], 2);
     let reply = socket.hear().await;
     assert_eq!((&reply["responder"], &reply["storage"]), (&json!("crisis"), &json!("none")));
-    for path in [THERAPY, "/ws/chat/?session=theirs", "/ws/chat/?session=s&redis_persistence=false&mode=therapy"] {
+    for path in
+        [THERAPY, "/ws/chat/?session=theirs", "/ws/chat/?session=s&redis_persistence=false&mode=therapy"]
+    {
         let refused = Socket::with(server.addr(), path, &[]).await.err();
         assert!(matches!(refused, Some(401 | 422)), "{path}: {refused:?}");
     }
@@ -233,7 +255,10 @@ async fn clients_from_before_get_in_without_a_credential_only_where_that_is_writ
 async fn an_input_is_accepted_told_in_parts_and_acknowledged_by_its_turn() {
     let scene = Scene::with(slow(0), &[]).await;
     let (mut socket, hello) = Socket::typed(scene.server.addr(), PATH).await;
-    assert_eq!(hello, json!({ "type": "hello", "session": "s", "turn": 0, "status": null, "missed": [], "truncated": false }));
+    assert_eq!(
+        hello,
+        json!({ "type": "hello", "session": "s", "turn": 0, "status": null, "missed": [], "truncated": false })
+    );
     socket.input("one", GOAL).await;
     let mut said = String::new();
     let mut kinds = Vec::new();
@@ -247,7 +272,10 @@ async fn an_input_is_accepted_told_in_parts_and_acknowledged_by_its_turn() {
             _ => {}
         }
     };
-    assert_eq!((&kinds[..2], kinds.contains(&"delta".to_owned())), (&["accepted".to_owned(), "typing".to_owned()][..], true));
+    assert_eq!(
+        (&kinds[..2], kinds.contains(&"delta".to_owned())),
+        (&["accepted".to_owned(), "typing".to_owned()][..], true)
+    );
     assert_eq!((turn["therapist_response"].as_str(), &turn["turn"]), (Some(said.as_str()), &json!(1)));
     socket.send(&json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await, json!({ "type": "pong" }));
@@ -303,7 +331,10 @@ async fn a_turn_that_is_stopped_says_so_and_the_queue_behind_it_has_a_bound() {
         socket.input(&number.to_string(), GOAL).await;
     }
     let full = socket.hear_of("problem").await;
-    assert_eq!((&full["error"], &full["id"], full["retry_after"].is_u64()), (&json!("queue_full"), &json!("17"), true));
+    assert_eq!(
+        (&full["error"], &full["id"], full["retry_after"].is_u64()),
+        (&json!("queue_full"), &json!("17"), true)
+    );
     asked(&scene, 1).await;
     socket.send(&json!({ "type": "stop", "turn": 7 })).await;
     socket.send(&json!({ "type": "ping" })).await;
@@ -370,7 +401,10 @@ async fn a_stopping_server_finishes_the_turns_of_its_connections_and_still_answe
     assert_eq!(typed.hear_of("turn").await["responder"], "crisis");
     let (frames, code) = typed.end().await;
     let last = frames.last().expect("a last word");
-    assert_eq!((code, &last["type"], frames.iter().filter(|frame| frame["type"] == "turn").count()), (1001, &json!("bye"), 1));
+    assert_eq!(
+        (code, &last["type"], frames.iter().filter(|frame| frame["type"] == "turn").count()),
+        (1001, &json!("bye"), 1)
+    );
     let (frames, code) = plain.end().await;
     assert_eq!((code, &frames[0]["type"], &frames[1]["bye"]), (1001, &json!("reply"), &json!(true)));
     stopping.await.expect("it stops");
@@ -447,7 +481,9 @@ async fn who_gives_no_sign_of_life_is_let_go_and_who_does_not_read_is_cut_off() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_have_bounds_in_all_and_from_an_address_and_places_come_free() {
-    for (name, value) in [("CONNECTIONS_MAX", "2"), ("CONNECTIONS_PER_ADDRESS", "2"), ("CONNECTIONS_PER_CALLER", "2")] {
+    for (name, value) in
+        [("CONNECTIONS_MAX", "2"), ("CONNECTIONS_PER_ADDRESS", "2"), ("CONNECTIONS_PER_CALLER", "2")]
+    {
         let server = Server::with(&[(name, value)]).await;
         let (one, two) = (open(&server, PATH).await, open(&server, PATH).await);
         assert_eq!(Socket::with(server.addr(), PATH, &[]).await.err(), Some(429), "{name}");
@@ -466,18 +502,21 @@ async fn a_connection_ends_with_its_session_and_with_what_let_it_in() {
         text(&created, "session_token")
     };
     let connect = async |token: &str| {
-        let headers = [("authorization", &*format!("Bearer {token}")), ("sec-websocket-protocol", "attune.v1")];
+        let headers =
+            [("authorization", &*format!("Bearer {token}")), ("sec-websocket-protocol", "attune.v1")];
         let mut socket = Socket::with(&addr, "/ws/chat/", &headers).await.expect("let in");
         socket.hear_of("hello").await;
         socket
     };
     let mut removed = connect(&made("removed").await).await;
-    let mut by_app = Socket::with(&addr, "/ws/chat/?session=removed", &[("x-api-key", &clinic.app)]).await.expect("in");
+    let mut by_app =
+        Socket::with(&addr, "/ws/chat/?session=removed", &[("x-api-key", &clinic.app)]).await.expect("in");
     clinic.as_app(Method::DELETE, "/session/removed", &Value::Null).await.ok();
     assert!(matches!(removed.end().await.1, 4401 | 4404));
     assert_eq!(by_app.end().await.1, 4404);
     let mut revoked = connect(&made("revoked").await).await;
-    let ticket = text(&clinic.as_app(Method::POST, "/session/revoked/ticket", &json!({})).await.ok(), "ticket");
+    let ticket =
+        text(&clinic.as_app(Method::POST, "/session/revoked/ticket", &json!({})).await.ok(), "ticket");
     let offer = [("sec-websocket-protocol", &*format!("attune.plain, ticket.{ticket}"))];
     let mut by_ticket = Socket::with(&addr, "/ws/chat/", &offer).await.expect("let in");
     clinic.as_app(Method::DELETE, "/session/revoked/tokens", &Value::Null).await.ok();
@@ -552,16 +591,11 @@ async fn danger_is_answered_while_redis_is_frozen_and_the_connection_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn words_to_everybody_reach_every_connection_and_say_once_that_there_is_something_new() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     let mut plain = open(&server, PATH).await;
     let (mut typed, _) = Socket::typed(server.addr(), "/ws/chat/?session=typed").await;
-    let words = Broadcast {
-        message: "Back in an hour".to_owned(),
-        title: Some("Maintenance".to_owned()),
-        level: BroadcastLevel::Warning,
-        at: start(),
-    };
-    server.store().broadcast(&OrgId::default(), words).await.expect("told");
+    let words = json!({ "message": "Back in an hour", "title": "Maintenance", "level": "warning" });
+    server.post("/api/broadcast/", &words).await.ok();
     let expected = json!({
         "type": "broadcast", "message": "Back in an hour", "title": "Maintenance", "level": "warning",
         "timestamp": start().millis()
@@ -570,5 +604,4 @@ async fn words_to_everybody_reach_every_connection_and_say_once_that_there_is_so
     let new = plain.hear().await;
     assert_eq!((&new["type"], &new["sessionId"]), (&json!("new_messages_available"), &json!("s")));
     assert_eq!(plain.count("thanks").await, 1, "and nothing more");
-    server.stop().await;
 }

@@ -184,7 +184,7 @@ impl Raw {
 
 /// A client's frame, under a mask that changes nothing.
 pub fn frame(first: u8, data: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first, 0x80 | 127];
+    let mut bytes = vec![first, 0xff];
     bytes.extend((data.len() as u64).to_be_bytes());
     bytes.extend([0; 4]);
     bytes.extend(data);

@@ -14,6 +14,7 @@ impl Code {
             Self::BodyTooLarge => 1009,
             Self::Internal => 1011,
             Self::InvalidJson
+            | Self::BadRequest
             | Self::Unauthorized
             | Self::LoginFailed
             | Self::NotFound

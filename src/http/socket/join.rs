@@ -17,7 +17,6 @@ use super::speaker::Speaker;
 use super::talk::Talk;
 use super::talking::Talking;
 use crate::access::{Caller, Who};
-use crate::config::Auth;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::http::credentials::{PresentedBy, unauthorized};
 use crate::http::edge;
@@ -68,7 +67,7 @@ pub async fn connect(
         return Err(Problem::new(Code::ShuttingDown, "try another server, or this one again"));
     }
     check_origin(&state, request.headers())?;
-    let asked = Asked::of(&state, &request, Speaker { caller, by })?;
+    let asked = Asked::of(&state, &request, Speaker::of(&state, caller, by))?;
     let place = Joining::check(&state, &asked, &request).await?;
     let (mut response, frames, out) = upgrade(&state, &request, payload)?;
     if asked.is_made
@@ -104,7 +103,7 @@ impl Joining {
     async fn check(state: &Data<State>, asked: &Asked, request: &HttpRequest) -> Result<Place, Problem> {
         let own = reach(state, &asked.speaker.caller, asked.key.id.clone()).await?;
         // Whoever presents nothing is told nothing of what is said in therapy.
-        if asked.is_legacy && state.store().read(&own).await?.is_some() {
+        if asked.speaker.is_legacy && state.store().read(&own).await?.is_some() {
             return Err(unauthorized("a credential is needed"));
         }
         state.places.take(&own, state.addresses.household(request.peer_addr(), request.headers()))
@@ -121,8 +120,6 @@ pub struct Asked {
     /// Whether what is said are turns.
     pub is_therapy: bool,
     pub is_kept: bool,
-    /// Let in without a credential, where everything else needs one.
-    pub is_legacy: bool,
     pub last_turn: Option<u32>,
 }
 
@@ -144,8 +141,7 @@ impl Asked {
             query.fault("redis_persistence", "a session of therapy is kept");
         }
         query.finish()?;
-        let is_legacy = speaker.by.is_none() && state.auth == Auth::Required;
-        if is_legacy && is_therapy {
+        if speaker.is_legacy && is_therapy {
             return Err(unauthorized("a credential is needed"));
         }
         let own = match &speaker.caller.who {
@@ -160,7 +156,7 @@ impl Asked {
                 .map_err(|error| Problem::invalid("session", error.to_string()))?,
         };
         let key = SessionKey::new(speaker.caller.org.clone(), id);
-        Ok(Self { speaker, key, is_made, dialect, is_therapy, is_kept, is_legacy, last_turn })
+        Ok(Self { speaker, key, is_made, dialect, is_therapy, is_kept, last_turn })
     }
 }
 
@@ -169,12 +165,16 @@ fn check_origin(state: &State, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let is_ours = origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of.eq_ignore_ascii_case(host));
+    let is_ours =
+        origin.split_once("://").is_some_and(|(_, of)| !host.is_empty() && of.eq_ignore_ascii_case(host));
     let is_listed = state.cors_origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin));
     if is_ours || is_listed {
         return Ok(());
     }
-    Err(Problem::new(Code::Forbidden, "pages of this origin may not connect; ATTUNE_CORS_ORIGINS lists those that may"))
+    Err(Problem::new(
+        Code::Forbidden,
+        "pages of this origin may not connect; ATTUNE_CORS_ORIGINS lists those that may",
+    ))
 }
 
 /// The handshake. What comes in is read by [`Frames`], which knows what is too large before it is there.

@@ -1,4 +1,4 @@
-//! WebSockets: a connection is a viewer of a session, never its owner. Turns outlive it.
+//! A `WebSocket` each: a connection is a viewer of a session, never its owner. Turns outlive it.
 //!
 //! ```text
 //! join      who may connect, to which session, in which dialect; everything that can be refused over HTTP

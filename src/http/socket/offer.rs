@@ -91,7 +91,9 @@ mod tests {
         assert!(ticket(&beside).is_ok_and(|found| found.is_some_and(|found| found.hash().is(&raw.hash()))));
         assert!(ticket(&headers(&["attune.v1"])).is_ok_and(|none| none.is_none()));
         let token = RawCredential::make(Kind::Session, &Entropy::seeded(1));
-        for bad in [&[offer.as_str(), offer.as_str()][..], &["ticket.x"], &[&format!("ticket.{}", token.expose())]] {
+        for bad in
+            [&[offer.as_str(), offer.as_str()][..], &["ticket.x"], &[&format!("ticket.{}", token.expose())]]
+        {
             assert!(ticket(&headers(bad)).is_err(), "{bad:?}");
         }
     }

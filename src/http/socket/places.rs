@@ -36,11 +36,7 @@ impl Places {
     ///
     /// # Errors
     /// The problem that refuses it.
-    pub fn take(
-        self: &Arc<Self>,
-        session: &SessionKey,
-        address: Option<IpAddr>,
-    ) -> Result<Place, Problem> {
+    pub fn take(self: &Arc<Self>, session: &SessionKey, address: Option<IpAddr>) -> Result<Place, Problem> {
         let mut taken = self.taken.lock();
         let of_session = taken.sessions.get(session).copied().unwrap_or_default();
         let from = |address| taken.addresses.get(&address).copied().unwrap_or_default();

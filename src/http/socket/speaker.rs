@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::access::{Caller, CredentialHash, Kind};
+use crate::config::Auth;
 use crate::http::credentials::{PresentedBy, stands};
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -14,9 +15,16 @@ const DANGER_WAIT: Duration = Duration::from_millis(150);
 pub struct Speaker {
     pub caller: Caller,
     pub by: Option<PresentedBy>,
+    /// Let in without a credential, where everything else needs one.
+    pub is_legacy: bool,
 }
 
 impl Speaker {
+    pub fn of(state: &State, caller: Caller, by: Option<PresentedBy>) -> Self {
+        let is_legacy = by.is_none() && state.auth == Auth::Required;
+        Self { caller, by, is_legacy }
+    }
+
     /// # Errors
     /// What was revoked, or ended; or the store is away.
     pub async fn check(&self, state: &State) -> Result<(), Problem> {

@@ -41,22 +41,20 @@ pub struct Talk {
     /// Whether what is said are turns. So it stays once danger was answered.
     pub is_therapy: bool,
     pub is_kept: bool,
-    pub is_legacy: bool,
     /// Whether the session's id has still to be told.
     pub is_untold: bool,
     /// The last number that was heard of.
     pub count: Option<u64>,
     pub request_id: String,
     pub place: Place,
-    pub turns: Vec<Box<Telling>>,
+    pub turns: Vec<Telling>,
     waiting: VecDeque<(Option<String>, Admitted)>,
     flow: Flow,
-    pub is_leaving: bool,
 }
 
 impl Talk {
     pub fn new(asked: Asked, joining: Joining) -> Self {
-        let Asked { speaker, key, is_made, dialect, is_therapy, is_kept, is_legacy, last_turn: _ } = asked;
+        let Asked { speaker, key, is_made, dialect, is_therapy, is_kept, last_turn: _ } = asked;
         let Joining { state, place, request_id } = joining;
         Self {
             id: state.turns.entropy.u128(),
@@ -66,7 +64,6 @@ impl Talk {
             dialect,
             is_therapy,
             is_kept,
-            is_legacy,
             is_untold: is_made,
             count: None,
             request_id,
@@ -74,7 +71,6 @@ impl Talk {
             turns: Vec::new(),
             waiting: VecDeque::new(),
             flow: Flow::new(Instant::now()),
-            is_leaving: false,
         }
     }
 
@@ -137,19 +133,18 @@ impl Talk {
                 Dialect::Typed => typed::deltas(&mut self.turns[at], out, &deltas).await,
             },
             Said::Answer(answer) => {
-                let telling = *self.turns.remove(at);
+                let telling = self.turns.remove(at);
                 // The next one works while this one is told.
                 let begun = self.begin_next();
                 match self.dialect {
                     Dialect::Plain => plain::answer(self, out, answer).await?,
                     Dialect::Typed => typed::answer(self, out, telling, answer).await?,
                 }
-                match begun {
-                    Some(id) if self.dialect == Dialect::Typed => {
-                        out.text(wire::about("typing", id.as_deref())).await
-                    }
-                    Some(_) | None => Ok(()),
+                if begun && self.dialect == Dialect::Typed {
+                    let id = self.turns.last().and_then(|telling| telling.id.clone());
+                    out.text(wire::about("typing", id.as_deref())).await?;
                 }
+                Ok(())
             }
         }
     }
@@ -171,11 +166,8 @@ impl Talk {
         is_in_danger: bool,
         id: Option<&str>,
     ) -> Result<bool, End> {
-        let refused = if is_in_danger {
-            self.speaker.check_in_danger(&self.state).await
-        } else {
-            self.take_in().await
-        };
+        let refused =
+            if is_in_danger { self.speaker.check_in_danger(&self.state).await } else { self.take_in().await };
         match refused {
             Ok(()) => Ok(true),
             Err(problem) => self.refuse(out, problem, id).await.map(|()| false),
@@ -197,7 +189,7 @@ impl Talk {
 
     async fn take_in(&mut self) -> Result<(), Problem> {
         self.pace()?;
-        if self.is_leaving {
+        if self.state.is_draining() {
             return Err(Problem::new(Code::ShuttingDown, "try another server, or this one again"));
         }
         self.speaker.check(&self.state).await
@@ -206,8 +198,8 @@ impl Talk {
     /// Tells a refusal. Some end the connection.
     pub async fn refuse(&self, out: &mut Outgoing, problem: Problem, id: Option<&str>) -> Result<(), End> {
         self.state.turns.metrics.problem(problem.code.row().error);
-        let is_end = problem.code == Code::Unauthorized
-            || problem.code == Code::Flooded && self.flow.is_over();
+        let is_end =
+            problem.code == Code::Unauthorized || problem.code == Code::Flooded && self.flow.is_over();
         if is_end {
             return Err(End::Refused(Box::new(problem)));
         }
@@ -235,14 +227,14 @@ impl Talk {
     /// is stored or raised.
     pub fn answer_danger(&mut self, admitted: Admitted, id: Option<String>) {
         let turns = &self.state.turns;
-        let telling = if self.is_legacy || !self.is_kept {
+        let telling = if self.speaker.is_legacy || !self.is_kept {
             Telling::of(turns.answer_unknown(&admitted), id, true)
         } else {
             // Nobody who was answered so is left alone with an echo.
             self.is_therapy = true;
             Telling::begin(turns, admitted, (&self.key, self.id), (id, true))
         };
-        self.turns.push(Box::new(telling));
+        self.turns.push(telling);
     }
 
     /// Begins a turn, or lets it wait. True where it has begun.
@@ -251,22 +243,22 @@ impl Talk {
             return Err(Refused::QueueFull { retry_after: Duration::from_secs(1) });
         }
         self.waiting.push_back((id, admitted));
-        Ok(self.begin_next().is_some())
+        Ok(self.begin_next())
     }
 
-    /// Begins the next turn where none is at work, and tells which input that is.
-    fn begin_next(&mut self) -> Option<Option<String>> {
+    /// Begins the next turn where none is at work: the last of those on their way. False where nothing begins.
+    fn begin_next(&mut self) -> bool {
         if self.turns.iter().any(|telling| !telling.is_in_danger) {
-            return None;
+            return false;
         }
-        let (id, admitted) = self.waiting.pop_front()?;
+        let Some((id, admitted)) = self.waiting.pop_front() else { return false };
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
         let of = (&self.key, self.id);
-        let telling = Telling::begin(&self.state.turns, admitted, of, (id.clone(), false));
-        self.turns.push(Box::new(telling));
-        Some(id)
+        let telling = Telling::begin(&self.state.turns, admitted, of, (id, false));
+        self.turns.push(telling);
+        true
     }
 
     /// Asks the turn at work to end, whoever began it. Its answer tells what became of it.

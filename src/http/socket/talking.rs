@@ -87,7 +87,6 @@ impl Talking {
         match event {
             Event::Draining => {
                 self.leaving = Some(Patience::First);
-                self.talk.is_leaving = true;
                 self.out.hurry(LAST_PATIENCE);
                 self.beat.as_mut().reset(Instant::now() + MOMENT);
                 Ok(())

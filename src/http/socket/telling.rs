@@ -45,7 +45,8 @@ impl Telling {
         let (for_others, key) = (Arc::clone(turns), key.clone());
         drop(turns.tasks.spawn(async move {
             let answer = answer.await;
-            let reply = answer.as_ref().ok().filter(|answer| is_news(answer)).map(|answer| Arc::clone(&answer.body));
+            let reply =
+                answer.as_ref().ok().filter(|answer| is_news(answer)).map(|answer| Arc::clone(&answer.body));
             // Whoever asked may be gone.
             let _gone = tell.send(answer);
             if let Some(reply) = reply {
@@ -60,7 +61,16 @@ impl Telling {
 
     pub fn of(started: Started, id: Option<String>, is_in_danger: bool) -> Self {
         let Started { line, answer } = started;
-        Self { line, answer, following: None, is_in_danger, id, heard: String::new(), is_told: false, last: (0, 0) }
+        Self {
+            line,
+            answer,
+            following: None,
+            is_in_danger,
+            id,
+            heard: String::new(),
+            is_told: false,
+            last: (0, 0),
+        }
     }
 
     /// Asks it to end now, with what it has said.
@@ -92,7 +102,7 @@ fn is_news(answer: &Answer) -> bool {
 }
 
 /// What comes next of any of them. Nothing is lost where the future is dropped.
-pub async fn any(tellings: &mut [Box<Telling>]) -> (usize, Said) {
+pub async fn any(tellings: &mut [Telling]) -> (usize, Said) {
     let (said, at, _) = select_all(tellings.iter_mut().map(|telling| telling.next().boxed_local())).await;
     (at, said)
 }

@@ -84,7 +84,9 @@ async fn input(talk: &mut Talk, out: &mut Outgoing, words: String, id: &Value) -
     }
     // A malformed id must not stand in the way of an answer.
     if id.is_none() && !is_in_danger {
-        return talk.refuse(out, Problem::invalid("id", "must have 1 to 255 printable characters"), None).await;
+        return talk
+            .refuse(out, Problem::invalid("id", "must have 1 to 255 printable characters"), None)
+            .await;
     }
     let admitted = match talk.admit(screened, &body, id.as_deref()) {
         Ok(admitted) => admitted,

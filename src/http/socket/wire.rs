@@ -17,7 +17,7 @@ fn frame(value: &impl Serialize) -> String {
 }
 
 #[derive(Serialize)]
-struct Echo<'a> {
+struct Counted<'a> {
     count: u64,
     echo: &'a str,
     /// Where the id was made for the connection.
@@ -27,7 +27,7 @@ struct Echo<'a> {
 
 /// What every text is answered with first.
 pub fn echo(count: u64, echo: &str, session_id: Option<&str>) -> String {
-    frame(&Echo { count, echo, session_id })
+    frame(&Counted { count, echo, session_id })
 }
 
 pub fn heartbeat(now: Timestamp) -> String {
@@ -60,7 +60,13 @@ struct Words<'a> {
 
 pub fn broadcast(words: &Broadcast) -> String {
     let Broadcast { message, title, level, at } = words;
-    frame(&Words { r#type: "broadcast", message, timestamp: at.millis(), level: *level, title: title.as_deref() })
+    frame(&Words {
+        r#type: "broadcast",
+        message,
+        timestamp: at.millis(),
+        level: *level,
+        title: title.as_deref(),
+    })
 }
 
 /// That there is something new among what is kept.

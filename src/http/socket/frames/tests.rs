@@ -18,11 +18,11 @@ fn frame(first: u8, data: &[u8]) -> Vec<u8> {
     match data.len() {
         length @ 0..=125 => bytes.push(0x80 | u8::try_from(length).expect("short")),
         length @ 126..=65_535 => {
-            bytes.push(0x80 | 126);
+            bytes.push(0xfe);
             bytes.extend(u16::try_from(length).expect("short").to_be_bytes());
         }
         length => {
-            bytes.push(0x80 | 127);
+            bytes.push(0xff);
             bytes.extend((length as u64).to_be_bytes());
         }
     }
@@ -53,7 +53,10 @@ async fn read(pieces: Vec<Vec<u8>>) -> (Vec<String>, Option<Code>) {
             std::task::Poll::Ready(Ok(Some(Frame::Text(text)))) => texts.push(text),
             std::task::Poll::Ready(Ok(Some(Frame::Ping(_) | Frame::Pong | Frame::Close))) => {}
             std::task::Poll::Ready(Ok(None)) | std::task::Poll::Pending => {
-                assert!(!frames.unread.is_empty() || frames.unread.capacity() == 0, "nothing is kept when all is read");
+                assert!(
+                    !frames.unread.is_empty() || frames.unread.capacity() == 0,
+                    "nothing is kept when all is read"
+                );
                 return (texts, None);
             }
             std::task::Poll::Ready(Err(code)) => return (texts, Some(code)),
@@ -84,7 +87,7 @@ async fn texts_come_whole_however_they_are_cut_and_put_into_fragments() {
 #[tokio::test]
 async fn each_fault_has_its_code_and_what_came_before_it_is_told_first() {
     let unmasked = vec![0x81, 1, b'a'];
-    let huge = |first| vec![vec![first, 0x80 | 127], (300_000_u64).to_be_bytes().to_vec()].concat();
+    let huge = |first| [vec![first, 0xff], (300_000_u64).to_be_bytes().to_vec()].concat();
     let half = frame(0x01, &vec![b'a'; 200_000]);
     for (bytes, code) in [
         (frame(0x81, b"\xff\xfe"), Code::BadText),
@@ -101,7 +104,7 @@ async fn each_fault_has_its_code_and_what_came_before_it_is_told_first() {
         (frame(0x89, &[b'a'; 126]), Code::BadFrame),
         (huge(0x81), Code::BodyTooLarge),
         ([half.clone(), frame(0x80, &vec![b'a'; 100_000])].concat(), Code::BodyTooLarge),
-        (vec![vec![0x81, 0xff], vec![0xff; 8]].concat(), Code::BodyTooLarge),
+        ([vec![0x81, 0xff], vec![0xff; 8]].concat(), Code::BodyTooLarge),
     ] {
         let begin = [frame(0x81, b"before"), bytes].concat();
         let (texts, fault) = read(vec![begin]).await;
