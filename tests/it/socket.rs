@@ -117,10 +117,12 @@ async fn of_two_sockets_on_one_session_each_hears_the_other_and_one_that_goes_le
     assert_eq!(other.hear().await["content"], "a");
     assert_eq!(other.count("b").await, 2);
     assert_eq!(one.hear().await["content"], "b");
-    one.close().await;
+    // Read all the while: a ping is answered where somebody reads.
+    let closing = tokio::spawn(one.close());
     for _ in 0..3 {
         other.beat().await;
     }
+    closing.await.expect("no panic");
     assert_eq!(other.count("c").await, 3);
 }
 
@@ -248,6 +250,17 @@ async fn clients_from_before_get_in_without_a_credential_only_where_that_is_writ
     }
     let typed = Socket::with(server.addr(), PATH, &[("sec-websocket-protocol", "attune.v1")]).await;
     assert_eq!(typed.err(), Some(401));
+    // Nor do they stay where therapy begins.
+    let (mut listening, mut speaking) = (open(server, PATH).await, socket);
+    clinic.say("s", GOAL).await;
+    let key = [("x-api-key", clinic.app.as_str())];
+    let mut app = Socket::with(server.addr(), THERAPY, &key).await.expect("let in");
+    app.say("a secret").await;
+    speaking.say("hello").await;
+    for socket in [&mut listening, &mut speaking] {
+        let (frames, code) = socket.end().await;
+        assert!(code == 4401 && !json!(frames).to_string().contains("a secret"), "{frames:?}");
+    }
     server.get("/session/s").await.problem(401, "unauthorized");
 }
 
@@ -355,7 +368,7 @@ async fn a_turn_that_is_stopped_says_so_and_the_queue_behind_it_has_a_bound() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn danger_is_answered_over_every_limit_in_both_dialects() {
-    let server = Server::with(&[("RATE_LIMIT_PER_MINUTE", "1"), ("ATTUNE_CONSENT", "required")]).await;
+    let server = Server::with(&[("RATE_LIMIT_PER_MINUTE", "1")]).await;
     let addr = server.addr();
     let mut plain = open(&server, "/ws/chat/?session=plain").await;
     for _ in 0..150 {
@@ -366,10 +379,10 @@ async fn danger_is_answered_over_every_limit_in_both_dialects() {
     assert_eq!(plain.hear_of("reply").await["responder"], "crisis");
     assert_eq!(server.session("plain").await["safety"]["level"], "crisis", "an echo alone helps nobody");
     let (mut typed, _) = Socket::typed(addr, "/ws/chat/?session=typed").await;
-    for id in ["a", "b"] {
-        typed.input(id, "hello").await;
-        assert_eq!(typed.hear_of("problem").await["error"], "consent_required");
-    }
+    typed.input("a", "hello").await;
+    typed.hear_of("turn").await;
+    typed.input("b", "hello").await;
+    assert_eq!(typed.hear_of("problem").await["error"], "rate_limited");
     let long = format!("{} {DANGER} {}", "ä ".repeat(50_000), "b ".repeat(40_000));
     typed.send(&json!({ "type": "input", "id": 7, "text": long })).await;
     let turn = typed.hear_of("turn").await;

@@ -110,7 +110,7 @@ pub async fn answer(talk: &Talk, out: &mut Outgoing, answer: Result<Answer, Refu
 pub async fn heard(talk: &Talk, out: &mut Outgoing, heard: &Heard) -> Result<(), End> {
     let session = talk.key.id.as_str();
     match heard {
-        Heard::Message { count, message, .. } if talk.is_kept => {
+        Heard::Message { count, message, .. } => {
             out.text(wire::message(*count, &message.content, message.at, session)).await
         }
         Heard::Turn { reply, .. } => out.text(wire::reply("reply", None, reply, false)).await,
@@ -118,6 +118,6 @@ pub async fn heard(talk: &Talk, out: &mut Outgoing, heard: &Heard) -> Result<(),
             out.text(wire::broadcast(words)).await?;
             out.text(wire::new_messages(session, words.at)).await
         }
-        Heard::Message { .. } | Heard::Removed => Ok(()),
+        Heard::Removed => Ok(()),
     }
 }

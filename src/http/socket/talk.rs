@@ -21,6 +21,7 @@ use super::telling::{Said, Telling};
 use super::{plain, typed, wire};
 use crate::access::{Kind, Operation};
 use crate::domain::id::SessionKey;
+use crate::http::credentials::{refused, unauthorized};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::store::{Heard, Hearing};
@@ -113,7 +114,9 @@ impl Talk {
             Heard::Message { connection, .. } if *connection == self.id => Ok(()),
             Heard::Turn { connection: Some(connection), .. } if *connection == self.id => Ok(()),
             Heard::Removed => Err(self.removed().await),
+            Heard::Message { .. } if !self.is_kept => Ok(()),
             Heard::Message { count, .. } => {
+                self.stay_out_of_therapy().await?;
                 self.count = Some(*count);
                 if self.dialect == Dialect::Plain { plain::heard(self, out, heard).await } else { Ok(()) }
             }
@@ -155,8 +158,16 @@ impl Talk {
         match self.speaker.check(&self.state).await {
             Err(problem) if problem.code == Code::Unauthorized => Err(End::Refused(Box::new(problem))),
             // Where the store is away a connection stays.
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) | Err(_) => self.stay_out_of_therapy().await,
         }
+    }
+
+    /// Whoever came in without a credential leaves where the chat becomes one of therapy.
+    async fn stay_out_of_therapy(&self) -> Result<(), End> {
+        if self.speaker.is_legacy && self.still_stands().await {
+            return Err(End::Refused(Box::new(unauthorized("a credential is needed"))));
+        }
+        Ok(())
     }
 
     /// Whether a text may be taken in. Where not, it has been told why.
@@ -192,17 +203,21 @@ impl Talk {
         if self.state.is_draining() {
             return Err(Problem::new(Code::ShuttingDown, "try another server, or this one again"));
         }
-        self.speaker.check(&self.state).await
+        self.speaker.check(&self.state).await?;
+        if self.speaker.is_legacy && self.still_stands().await {
+            return Err(unauthorized("a credential is needed"));
+        }
+        Ok(())
     }
 
     /// Tells a refusal. Some end the connection.
     pub async fn refuse(&self, out: &mut Outgoing, problem: Problem, id: Option<&str>) -> Result<(), End> {
-        self.state.turns.metrics.problem(problem.code.row().error);
         let is_end =
             problem.code == Code::Unauthorized || problem.code == Code::Flooded && self.flow.is_over();
         if is_end {
             return Err(End::Refused(Box::new(problem)));
         }
+        self.state.turns.metrics.problem(problem.code.row().error);
         out.text(self.problem(&problem, id)).await
     }
 
@@ -280,9 +295,7 @@ impl Talk {
         let problem = match self.speaker.check(&self.state).await {
             Err(problem) if problem.code == Code::Unauthorized => problem,
             // A ticket was used up: nobody can be asked whether it stands, but its session can.
-            Ok(()) | Err(_) if of_ticket && self.still_stands().await => {
-                Problem::new(Code::Unauthorized, "the credential is not valid")
-            }
+            Ok(()) | Err(_) if of_ticket && self.still_stands().await => refused(),
             Ok(()) | Err(_) => Problem::not_found(),
         };
         End::Refused(Box::new(problem))
