@@ -3,9 +3,9 @@
 //! Durations whose name does not end in `_MS` are seconds and take `ms`, `s`, `m`, `h` or `d` behind the number.
 
 mod access;
+mod link;
 mod model;
 mod reader;
-mod redis;
 mod socket;
 mod variables;
 
@@ -24,10 +24,10 @@ use crate::domain::safety::{DutyHours, Mode, Resources};
 use crate::store::Limits;
 
 pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
+pub use link::RedisConfig;
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
-pub use redis::RedisConfig;
 pub use socket::SocketConfig;
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
@@ -168,7 +168,7 @@ fn read(reader: &mut Reader) -> Config {
     let is_local = addr.ip().is_loopback() && trusted_proxies.is_empty();
     let ollama = model::read_ollama(reader);
     let config = Config {
-        redis: redis::read(reader),
+        redis: link::read(reader),
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
         access: access::read(reader, is_local),

@@ -3,7 +3,7 @@
 //! # What a store guarantees
 //!
 //! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::lower`], [`Store::transition`],
-//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`], [`Store::delete`] and [`Store::delete_idle`] have answered survives the end of the process; and nothing is answered,
+//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`], [`Store::delete`] and [`Store::delete_idle`], and the parts beside, have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,
@@ -16,7 +16,7 @@
 //!   whichever call that is, and closed in the one that clears it.
 //! - **Own time**: expiry, windows and leases are judged by the store's clock.
 //!
-//! Every method is safe to call again after a lost answer.
+//! Every method but [`Chats::say`] is safe to call again after a lost answer.
 //!
 //! # Errors
 //!

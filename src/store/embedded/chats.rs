@@ -147,8 +147,10 @@ impl Writer {
         let begin = behind.map_or(std::ops::Bound::Included(prefix.clone()), std::ops::Bound::Excluded);
         let entries = self.tables.chats.range((begin, std::ops::Bound::Unbounded)).take(PIECE);
         let found = entries.map(pair_of).collect::<Result<Vec<_>, _>>()?;
-        let next = found.last().filter(|_| found.len() == PIECE).map(|(key, _)| key.to_vec());
-        let own = found.into_iter().take_while(|(key, _)| key.starts_with(&prefix));
+        let is_own = |key: &[u8]| key.starts_with(&prefix);
+        let last = found.last().filter(|(key, _)| found.len() == PIECE && is_own(key));
+        let next = last.map(|(key, _)| key.to_vec());
+        let own = found.into_iter().take_while(|(key, _)| is_own(key));
         self.change(|draft| {
             let mut kept = 0;
             for (key, bytes) in own {

@@ -123,7 +123,7 @@ impl Inner {
         let key = &saying.session;
         let name = self.nonce();
         let (before, behind) = message::around_the_time(&saying.content, &key.id);
-        let told = self.on_chat(key, &self.scripts.chat_say, saying.ttl, |call| {
+        let told = self.on_chat(key, &self.scripts.chat.say, saying.ttl, |call| {
             call.arg(&name)
                 .arg(millis(saying.ttl))
                 .arg(&before)
@@ -148,7 +148,7 @@ impl Inner {
         key: &SessionKey,
         from: Option<isize>,
     ) -> Result<Option<(Chat, Remaining, Vec<ChatMessage>)>, StoreError> {
-        let (script, ttl) = (&self.scripts.chat_read, self.limits.session_ttl);
+        let (script, ttl) = (&self.scripts.chat.read, self.limits.session_ttl);
         let mut known = "-".to_owned();
         for _ in 0..TRIES_MAX {
             let mut call = self.chat_call(script, key, &known);
@@ -182,7 +182,7 @@ impl Inner {
         key: &SessionKey,
         ttl: Duration,
     ) -> Result<Option<Remaining>, StoreError> {
-        let script = &self.scripts.chat_extend;
+        let script = &self.scripts.chat.extend;
         let told = self.on_chat(key, script, ttl, |call| {
             call.arg(millis(ttl));
         });
@@ -199,9 +199,9 @@ impl Inner {
         let was_there = self.ask(&look, &[]).await?.first() == Some(&Value::Int(1));
         let mut names = vec![self.keys.chat(key), self.keys.chats(&key.org)];
         names.extend(self.chat_keys(key).into_iter().skip(1));
-        let mut call = self.scripts.chat_delete.call(&names);
+        let mut call = self.scripts.chat.delete.call(&names);
         call.arg(key.id.as_str());
-        let removed = value::number(&self.run(&self.scripts.chat_delete, call).await?)? == 1;
+        let removed = value::number(&self.run(&self.scripts.chat.delete, call).await?)? == 1;
         Ok(was_there || removed)
     }
 
@@ -230,7 +230,7 @@ impl Inner {
         self.publish(self.keys.heard_by_all(org), payload).await?;
         let (mut kept, mut from, mut done) = (0, "-inf".to_owned(), "0".to_owned());
         for piece in 0_u64.. {
-            let mut call = self.scripts.chat_broadcast.call(&[self.keys.chats(org)]);
+            let mut call = self.scripts.chat.broadcast.call(&[self.keys.chats(org)]);
             call.arg(self.keys.chats_prefix(org))
                 .arg(&before)
                 .arg(behind)
@@ -240,7 +240,7 @@ impl Inner {
                 .arg(&name)
                 .arg(piece)
                 .arg(MESSAGES_MAX);
-            let mut parts = Parts::of(self.run(&self.scripts.chat_broadcast, call).await?)?;
+            let mut parts = Parts::of(self.run(&self.scripts.chat.broadcast, call).await?)?;
             kept += parts.number::<u64>()?;
             (from, done) = (parts.text()?, parts.text()?);
             if from == "-" {
@@ -257,7 +257,7 @@ impl Inner {
     ) -> Result<(), StoreError> {
         let at = left.map_or_else(|| "-".to_owned(), |(at, _)| at.millis().to_string());
         let why = left.and_then(|(_, why)| why).map_or("-", envelope::word);
-        let (script, ttl) = (&self.scripts.chat_note, self.limits.session_ttl);
+        let (script, ttl) = (&self.scripts.chat.note, self.limits.session_ttl);
         self.on_chat(key, script, ttl, |call| {
             call.arg(&at).arg(why);
         })

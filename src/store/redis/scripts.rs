@@ -40,12 +40,7 @@ pub(super) struct Scripts {
     pub enter: Script,
     pub seal: Script,
     pub clinician: Script,
-    pub chat_say: Script,
-    pub chat_extend: Script,
-    pub chat_note: Script,
-    pub chat_read: Script,
-    pub chat_delete: Script,
-    pub chat_broadcast: Script,
+    pub chat: ChatScripts,
 }
 
 impl Scripts {
@@ -54,7 +49,7 @@ impl Scripts {
             (source!("levels"), source!("seat"), source!("write"), source!("align"));
         let (unlist, outbox, credited) = (source!("unlist"), source!("outbox"), source!("credited"));
         let (facts, alert, former) = (source!("facts"), source!("alert"), source!("former"));
-        let (chat, names) = (source!("chat"), keys::lua_names());
+        let names = keys::lua_names();
         Self {
             gate: Script::of("gate", &[&names, levels, former, seat, facts, source!("gate")]),
             claim: Script::of("claim", &[&names, levels, former, seat, facts, source!("claim")]),
@@ -99,18 +94,37 @@ impl Scripts {
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[credited, source!("clinician")]),
-            chat_say: Script::of("chat_say", &[chat, source!("chat_say")]),
-            chat_extend: Script::of("chat_extend", &[chat, source!("chat_extend")]),
-            chat_note: Script::of("chat_note", &[chat, source!("chat_note")]),
-            chat_read: Script::of("chat_read", &[chat, source!("chat_read")]),
-            chat_delete: Script::of("chat_delete", &[source!("chat_delete")]),
-            chat_broadcast: Script::of("chat_broadcast", &[&names, source!("chat_broadcast")]),
+            chat: ChatScripts::embedded(&names),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, outbox, write, align, alert, source!("report")]),
             acknowledge: Script::of(
                 "acknowledge",
                 &[&names, levels, outbox, write, align, alert, source!("acknowledge")],
             ),
+        }
+    }
+}
+
+/// Those of plain chats.
+pub(super) struct ChatScripts {
+    pub say: Script,
+    pub extend: Script,
+    pub note: Script,
+    pub read: Script,
+    pub delete: Script,
+    pub broadcast: Script,
+}
+
+impl ChatScripts {
+    fn embedded(names: &str) -> Self {
+        let chat = source!("chat");
+        Self {
+            say: Script::of("chat_say", &[chat, source!("chat_say")]),
+            extend: Script::of("chat_extend", &[chat, source!("chat_extend")]),
+            note: Script::of("chat_note", &[chat, source!("chat_note")]),
+            read: Script::of("chat_read", &[chat, source!("chat_read")]),
+            delete: Script::of("chat_delete", &[source!("chat_delete")]),
+            broadcast: Script::of("chat_broadcast", &[names, source!("chat_broadcast")]),
         }
     }
 }

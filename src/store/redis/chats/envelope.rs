@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     const OTHERWISE: Otherwise =
-        Otherwise { now: Timestamp::from_millis(7_000), ttl: Duration::from_secs(60) };
+        Otherwise { now: Timestamp::from_millis(7_000), ttl: Duration::from_mins(1) };
 
     #[test]
     fn what_the_other_program_writes_is_read() {
