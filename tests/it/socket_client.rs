@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,9 +15,22 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+type Stream = WebSocketStream<TcpStream>;
+
+/// The code with which it ends.
+pub async fn end_of(mut heard: SplitStream<Stream>) -> Option<u16> {
+    loop {
+        match tokio::time::timeout(PATIENCE, heard.next()).await.expect("nothing comes") {
+            Some(Ok(Message::Close(reason))) => return reason.map(|reason| reason.code.into()),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return None,
+        }
+    }
+}
+
 /// A connection of a sound client.
 pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: Stream,
     /// Of the answer to the upgrade.
     pub headers: HeaderMap,
     /// Heartbeats that came by the way.
@@ -113,6 +127,11 @@ impl Socket {
         self.stream.close(None).await.expect("closed");
         // Until the other end has answered.
         while let Ok(Some(Ok(_))) = tokio::time::timeout(PATIENCE, self.stream.next()).await {}
+    }
+
+    /// For one who speaks and listens at once.
+    pub fn split(self) -> (SplitSink<Stream, Message>, SplitStream<Stream>) {
+        self.stream.split()
     }
 
     async fn next(&mut self) -> Result<Value, Option<u16>> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const PACE: Duration = Duration::from_millis(50);
 /// So many at once.
 const BURST: u32 = 100;
-/// After so many refusals in a row nobody listens there.
+/// After so many refusals more than what was taken since the first, nobody listens there.
 const PATIENCE: u32 = 100;
 
 pub struct Flow {
@@ -29,7 +29,7 @@ impl Flow {
             self.refused += 1;
             return false;
         }
-        (self.full_at, self.refused) = (full_at, 0);
+        (self.full_at, self.refused) = (full_at, self.refused.saturating_sub(1));
         true
     }
 
