@@ -17,7 +17,7 @@ use crate::domain::id::{OrgId, SessionId};
 use crate::events::{EventBody, Subscription};
 use crate::store::StoreError;
 
-use super::credentials::{PresentedBy, still_counts};
+use super::credentials::{PresentedBy, stands};
 use super::guard::Reached;
 use super::problem::{Code, Problem};
 use super::query::Query;
@@ -145,7 +145,7 @@ impl Follower {
             let state = self.state.clone();
             let told = tokio::select! {
                 biased;
-                () = state.draining() => return None,
+                () = state.drained() => return None,
                 told = self.subscription.next() => told,
                 () = tokio::time::sleep(state.heartbeat) => return self.still_here().await,
             };
@@ -172,7 +172,11 @@ impl Follower {
 
     /// A stream may outlive the credential that opened it: it is looked at again with every heartbeat.
     async fn still_here(&self) -> Option<Bytes> {
-        match still_counts(&self.state, self.by.as_ref()).await {
+        let stands = match &self.by {
+            Some(by) => stands(&self.state, by).await,
+            None => Ok(()),
+        };
+        match stands {
             Err(problem) if !problem.is_of_store() => None,
             // While the store is away nobody knows; the next look tells.
             Ok(()) | Err(_) => Some(Bytes::from_static(b": still here\n\n")),
