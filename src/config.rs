@@ -19,7 +19,7 @@ use secrecy::{SecretBox, SecretString};
 
 use crate::domain::consent::ConsentRule;
 use crate::domain::safety::{DutyHours, Mode, Resources};
-use crate::store::Limits;
+use crate::store::{FallbackRule, Limits};
 
 pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
@@ -96,6 +96,7 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     pub retries: u32,
     pub warm_bytes: u64,
+    pub fallback: FallbackRule,
 }
 
 /// What works, and is hardly meant.
@@ -237,6 +238,8 @@ fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
     let timeout = reader.millis("REDIS_TIMEOUT_MS", 10..=60_000);
     let connect_timeout = reader.millis("REDIS_CONNECT_MS", 10..=60_000);
     let retries = reader.whole("REDIS_RETRIES", 0..=10).unwrap_or(3);
+    let rules = [("local", FallbackRule::Local), ("reject", FallbackRule::Reject)];
+    let fallback = reader.choice("ATTUNE_STORE_FALLBACK", &rules).unwrap_or_default();
     let warm_mib: u64 = reader.whole("WARM_MIB", 0..=65_536).unwrap_or(64);
     let url =
         reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
@@ -246,7 +249,8 @@ fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
     {
         reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
     }
-    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })
+    let warm_bytes = warm_mib << 20;
+    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes, fallback })
 }
 
 /// By the conventions of terminals: any `NO_COLOR` counts, and a terminal without a name knows nothing.

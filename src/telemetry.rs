@@ -97,6 +97,8 @@ pub struct Metrics {
     sessions_expired: Counter,
     words: Words,
     store_up: Gauge,
+    store_local: Gauge,
+    journal_turns: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
 
@@ -118,6 +120,8 @@ impl Default for Metrics {
             sessions_expired: Counter::default(),
             words: Words::default(),
             store_up: Gauge::default(),
+            store_local: Gauge::default(),
+            journal_turns: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
         metrics.register();
@@ -154,6 +158,16 @@ impl Metrics {
         );
         self.words.register(registry);
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
+        registry.register(
+            "store_local",
+            "1 while Redis is away and turns go on in the journal",
+            self.store_local.clone(),
+        );
+        registry.register(
+            "journal_turns_waiting",
+            "Turns in the journal that Redis has not been told of",
+            self.journal_turns.clone(),
+        );
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
 
@@ -217,6 +231,11 @@ impl Metrics {
 
     pub fn store_is_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
+    }
+
+    pub fn store_is_local(&self, local: bool, turns_waiting: u64) {
+        self.store_local.set(i64::from(local));
+        self.journal_turns.set(i64::try_from(turns_waiting).unwrap_or(i64::MAX));
     }
 
     pub fn uptime(&self, seconds: f64) {

@@ -166,6 +166,7 @@ operations! {
     VerifyAudit: "GET" "/audit/verify" => roles(NO, NO, NO, OWN);
     ReadRetention: "GET" "/retention" => roles(NO, NO, NO, OWN);
     Purge: "POST" "/purge" => roles(NO, NO, NO, OWN);
+    SwitchStore: "POST" "/store/{mode}" => roles(NO, NO, NO, OWN);
     ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
     ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
     ReadConsentText: "GET" "/consent" => ANYONE;
@@ -208,6 +209,23 @@ impl Operation {
     #[must_use]
     pub const fn takes_words(self) -> bool {
         matches!(self, Self::Input | Self::SessionInput)
+    }
+
+    /// Whether it goes on while the store of credentials is away, for whom this server knows: to speak in and to read one's
+    /// own sessions, and to end the outage by hand.
+    #[must_use]
+    pub const fn goes_on_locally(self) -> bool {
+        matches!(
+            self,
+            Self::Input
+                | Self::SessionInput
+                | Self::StopTurn
+                | Self::ReadTurn
+                | Self::ReadSession
+                | Self::ReadStatus
+                | Self::ReadHistory
+                | Self::SwitchStore
+        )
     }
 
     #[must_use]

@@ -94,7 +94,7 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 20] = [
+const RESERVED_ORGS: [&str; 21] = [
     "audit",
     "clinician",
     "credential",
@@ -115,6 +115,7 @@ const RESERVED_ORGS: [&str; 20] = [
     "protocols",
     "orgs",
     "fingerprint",
+    "servers",
 ];
 
 /// The id of an organisation: 1..=32 of `a-z 0-9 -`, and none of the names that keys in Redis begin with.

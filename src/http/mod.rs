@@ -27,6 +27,7 @@ mod session;
 mod sse;
 mod state;
 mod statement;
+mod store;
 mod tokens;
 mod turns;
 mod watch;

@@ -11,7 +11,7 @@ use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
 use crate::rights::retention::Times;
-use crate::store::{Credential, Store};
+use crate::store::{Credential, Fallback, FallbackStanding, Store};
 use crate::turn::Turns;
 
 use super::address::AddressLimit;
@@ -72,6 +72,11 @@ impl State {
 
     pub fn store(&self) -> &dyn Store {
         &*self.turns.store
+    }
+
+    /// How the store goes on while what it lies on is away, where it does.
+    pub fn standing(&self) -> Option<FallbackStanding> {
+        self.store().fallback().map(Fallback::standing)
     }
 
     /// The admin of the default organisation, where this is the key that the configuration names.

@@ -29,6 +29,7 @@ mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
+pub mod fallback;
 mod ledger;
 mod limits;
 pub mod redis;
@@ -52,6 +53,7 @@ pub use care::{Care, Noted};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
+pub use fallback::{Fallback, FallbackRule, FallbackStanding, MERGED_AT, StoreMode, Switch};
 pub use ledger::Ledger;
 pub use limits::Limits;
 pub use sessions::{
@@ -179,6 +181,16 @@ pub trait Store: Care + Clinicians + Credentials + Ledger + Send + Sync + 'stati
 
     /// The name on the wire: `embedded` or `redis`.
     fn name(&self) -> &'static str;
+
+    /// Where the turns of a session are kept now, as the wire names it: mostly [`Store::name`], `local` in a journal.
+    fn storage(&self, _session: &SessionKey) -> &'static str {
+        self.name()
+    }
+
+    /// How it goes on while what it lies on is away, where it does.
+    fn fallback(&self) -> Option<&dyn Fallback> {
+        None
+    }
 }
 
 /// The store did not do its work.

@@ -35,6 +35,7 @@ mod examples;
 mod fake;
 mod fake_faults;
 mod fake_model;
+mod fallback;
 mod faulty;
 mod injections;
 mod lifecycle;

@@ -19,6 +19,7 @@ mod draft;
 mod former;
 mod gate;
 mod index;
+mod journal;
 mod ledger;
 mod lifecycle;
 mod lineage;
@@ -42,7 +43,6 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::command::{Channel, ClaimReply, Command, State};
-use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
@@ -56,6 +56,7 @@ use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::time::Timestamp;
 
+pub use self::journal::{Logged, LoggedTurn, Seed, Waiting};
 pub use self::open::{OpenError, OpenOptions};
 
 pub struct EmbeddedStore {
@@ -71,18 +72,7 @@ pub struct EmbeddedStore {
 impl EmbeddedStore {
     /// Opens a directory, or makes it. Reads the disk: call it before serving.
     pub fn open(directory: &Path, options: OpenOptions) -> Result<Self, OpenError> {
-        let tables = open::tables(directory, &options)?;
-        let (state, published) = (Arc::<State>::default(), Arc::<Published>::default());
-        let (channel, commands) = Channel::open(Arc::clone(&state));
-        let (clock, limits) = (Arc::clone(&options.clock), options.limits.clone());
-        let writer =
-            open::writer(tables, Ground::of(directory), options, Arc::clone(&state), Arc::clone(&published));
-        let thread = std::thread::Builder::new()
-            .name("attune-store".to_owned())
-            .spawn(move || open::work(writer, &commands))
-            .map_err(|error| OpenError::Io(error.to_string()))?;
-        let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        Ok(Self { channel, state, published, clock, limits, writer: Mutex::new(Some(thread)) })
+        Self::open_as(directory, options, false)
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {

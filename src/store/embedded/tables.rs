@@ -6,6 +6,7 @@
 mod alerts;
 mod audit;
 mod holders;
+mod log;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,6 +27,7 @@ pub(super) use audit::{
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };
+pub(super) use log::{LOG, log_of, logged, parse_logged};
 
 /// Small, so that little has to be read again from the journal at the start.
 const MEMTABLE_BYTES: u64 = 16 << 20;

@@ -29,6 +29,7 @@ mod orphan;
 mod reads;
 mod record;
 mod removal;
+mod servers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ use self::counters::Counters;
 use self::held::Held;
 use self::record::Reader;
 use self::scripts::Scripts;
+pub use self::servers::Walk;
 use super::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
     Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower,
@@ -94,6 +96,8 @@ struct Inner {
     scripts: Scripts,
     wakes: Wakes,
     nudges: broadcast::Sender<(SessionKey, Nudge)>,
+    /// Another server has come.
+    newcomers: tokio::sync::Notify,
     held: Held,
     counters: Counters,
     agreed: Vec<(String, String)>,
@@ -118,6 +122,7 @@ impl RedisStore {
             scripts: Scripts::embedded(),
             wakes: Wakes::default(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
+            newcomers: tokio::sync::Notify::new(),
             held: Held::bounded(options.warm_bytes),
             counters: Counters::default(),
             agreed: options.agreed,

@@ -40,6 +40,7 @@ pub(super) struct Scripts {
     pub enter: Script,
     pub seal: Script,
     pub clinician: Script,
+    pub beat: Script,
 }
 
 impl Scripts {
@@ -93,6 +94,7 @@ impl Scripts {
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[credited, source!("clinician")]),
+            beat: Script::of("beat", &[source!("beat")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, outbox, write, align, alert, source!("report")]),
             acknowledge: Script::of(
