@@ -52,13 +52,18 @@ impl Scene {
         let process = Process::start(self.home.path(), &self.variables());
         self.process = Some(process);
         until("the server has seen which ids are taken", async || {
-            self.standing().await["knows_new"] == true || self.standing().await["other_servers"] != 0
+            let standing = self.standing().await;
+            standing["knows_new"] == true || self.rejects()
         })
         .await;
     }
 
     fn variables(&self) -> Vec<(&str, &str)> {
         self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+
+    fn rejects(&self) -> bool {
+        self.variables().contains(&("ATTUNE_STORE_FALLBACK", "reject"))
     }
 
     fn url(&self) -> &str {

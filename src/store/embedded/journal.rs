@@ -157,12 +157,14 @@ impl EmbeddedStore {
     }
 
     /// Takes out of the log what was told.
-    pub async fn told(&self, key: &SessionKey, number: u64) -> Result<(), StoreError> {
+    pub async fn told(&self, key: &SessionKey, numbers: Vec<u64>) -> Result<(), StoreError> {
         let key = key.clone();
         let told = move |writer: &mut Writer| {
             writer.change(|draft| {
-                let entry = tables::logged(&key, number);
-                draft.change.batch.remove(&draft.change.tables.about, entry);
+                for number in numbers {
+                    let entry = tables::logged(&key, number);
+                    draft.change.batch.remove(&draft.change.tables.about, entry);
+                }
                 Ok(())
             })
         };

@@ -4,7 +4,7 @@
 //! is local every call goes to the journal, where the leases lie too. Nothing here waits without a bound.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -47,6 +47,10 @@ pub(super) struct Local {
     pub phase: Arc<RwLock<Phase>>,
     /// What comes with a lease goes by this alone.
     is_seeded: AtomicBool,
+    /// Turns that are logged of it.
+    pub turns: AtomicU64,
+    /// Held by who tells Redis of it.
+    pub telling: tokio::sync::Mutex<()>,
     /// A turn that was begun in Redis, and has not heard yet that it is kept here.
     untold: Mutex<Option<Lease>>,
 }
@@ -56,7 +60,7 @@ impl Local {
         Self {
             phase: Arc::new(RwLock::new(Phase::Seeded)),
             is_seeded: AtomicBool::new(true),
-            untold: Mutex::default(),
+            ..Self::default()
         }
     }
 
@@ -177,11 +181,27 @@ impl Inner {
                     Phase::Seeded => return Ok(Way::Journal(held)),
                     Phase::Unknown => return Ok(Way::Away),
                 }
-            } else {
-                Self::settle(this, key, &local).await?;
+            } else if let Err(StoreError::Away(why)) = Self::settle_soon(this, key, &local).await {
+                // Where much has to be told, or Redis goes again, turns go on here meanwhile.
+                if !this.is_going_on() {
+                    return Err(StoreError::Away(why));
+                }
+                let held = held(&local).await?;
+                if *held == Phase::Seeded {
+                    return Ok(Way::Journal(held));
+                }
             }
         }
         Err(StoreError::Away("the session changes its place all the time".to_owned()))
+    }
+
+    /// The same as [`Inner::settle`], where little has to be told; where much has, that goes on behind it.
+    async fn settle_soon(this: &Arc<Self>, key: &SessionKey, local: &Arc<Local>) -> Result<(), StoreError> {
+        if local.turns.load(Ordering::Acquire) > merge::FEW {
+            this.trouble.notify_one();
+            return Err(StoreError::Away("its turns are being merged".to_owned()));
+        }
+        Self::settle(this, key, local).await
     }
 
     /// Has Redis told of a session before it is touched there.

@@ -27,6 +27,12 @@ use crate::store::{
 /// How long the turns that are at work in the journal may take to end.
 const REST_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// While more turns than these wait of a session, Redis is told of them behind its back, for so long.
+pub(super) const FEW: u64 = 8;
+const AHEAD_MAX: Duration = Duration::from_secs(30);
+/// Taken out of the log at once. A session remembers the leases of its latest five commits, so that where this is cut off
+/// none of them is told twice.
+const TOLD_AT_ONCE: usize = 4;
 /// How long another turn of the session may take in Redis.
 const CLAIM_MAX: Duration = Duration::from_secs(15);
 /// How often something is told on what others wrote meanwhile, or to where a gone session goes on.
@@ -34,8 +40,15 @@ const TRIES_MAX: usize = 10;
 /// What the metadata of a session show whose turns were put behind others.
 pub const MERGED_AT: &str = "merged_at";
 
-/// Tells Redis of a session. Whoever comes to it anew waits meanwhile.
+/// Tells Redis of a session. As long as much of it waits, turns go on in the journal meanwhile; for the rest whoever comes
+/// to it anew waits.
 pub(super) async fn tell(inner: &Arc<Inner>, key: &SessionKey, local: &Local) -> Result<(), StoreError> {
+    let _telling = local.telling.lock().await;
+    let mut teller = Teller { inner, key: key.clone(), wrote: None, is_past_doubt: false };
+    let ends = Instant::now() + AHEAD_MAX;
+    while local.turns.load(Ordering::Acquire) > FEW && Instant::now() < ends {
+        teller.tell_logged(key, local).await?;
+    }
     let mut phase = Arc::clone(&local.phase).write_owned().await;
     if *phase == Phase::Over {
         return Ok(());
@@ -48,18 +61,7 @@ pub(super) async fn tell(inner: &Arc<Inner>, key: &SessionKey, local: &Local) ->
         }
         sleep(LOOK_EVERY).await;
     }
-    let logged = journal.logged(key).await?;
-    let (raised, others): (Vec<_>, Vec<_>) =
-        logged.into_iter().partition(|(_, what)| matches!(what, Logged::Raised { .. }));
-    let mut teller = Teller { inner, key: key.clone(), wrote: None };
-    for (number, what) in raised.into_iter().chain(others) {
-        let is_turn = matches!(what, Logged::Turn(_));
-        teller.tell(what).await?;
-        journal.told(key, number).await?;
-        if is_turn {
-            inner.turns_waiting.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
+    teller.tell_logged(key, local).await?;
     journal.forget(key).await?;
     inner.known.take(key);
     *phase = Phase::Over;
@@ -73,31 +75,54 @@ struct Teller<'a> {
     key: SessionKey,
     /// Where the last turn left the session, as long as nobody else has written it.
     wrote: Option<(u32, Timestamp)>,
+    /// A turn was told of which Redis did not know: then it knows of none behind it.
+    is_past_doubt: bool,
 }
 
 impl Teller<'_> {
-    async fn tell(&mut self, what: Logged) -> Result<(), StoreError> {
+    /// All that is logged of the session by now: what raised its level, then the rest in order.
+    async fn tell_logged(&mut self, key: &SessionKey, local: &Local) -> Result<(), StoreError> {
+        let journal = self.inner.journal()?;
+        let logged = journal.logged(key).await?;
+        let (raised, others): (Vec<_>, Vec<_>) =
+            logged.into_iter().partition(|(_, what)| matches!(what, Logged::Raised { .. }));
+        let all: Vec<_> = raised.into_iter().chain(others).collect();
+        for some in all.chunks(TOLD_AT_ONCE) {
+            for (_, what) in some {
+                self.tell(what).await?;
+            }
+            journal.told(key, some.iter().map(|(number, _)| *number).collect()).await?;
+            let turns = some.iter().filter(|(_, what)| matches!(what, Logged::Turn(_))).count() as u64;
+            self.inner.turns_waiting.fetch_sub(turns, Ordering::AcqRel);
+            local.turns.fetch_sub(turns, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, what: &Logged) -> Result<(), StoreError> {
         let telling = &self.inner.telling;
         match what {
             Logged::Raised { client, level, why } => {
-                telling.raise(Raise { session: self.key.clone(), client, level, why }).await.map(drop)
+                let (session, client, why) = (self.key.clone(), client.clone(), why.clone());
+                telling.raise(Raise { session, client, level: *level, why }).await.map(drop)
             }
             // Where it is there already, the turns find it.
             Logged::Created(session) => {
-                let (key, session) = (self.key.clone(), *session);
+                let (key, session) = (self.key.clone(), Session::clone(session));
                 let create = Create { key, session, idempotency: None, reply: |_| Arc::from([]) };
                 telling.create(create).await.map(drop)
             }
-            Logged::Turn(turn) => self.tell_turn(&turn).await,
+            Logged::Turn(turn) => self.tell_turn(turn).await,
         }
     }
 
     async fn tell_turn(&mut self, turn: &LoggedTurn) -> Result<(), StoreError> {
         let telling = &self.inner.telling;
-        if telling.stands(&self.key, turn.lease()).await? {
+        if !self.is_past_doubt && telling.stands(&self.key, turn.lease()).await? {
             self.wrote = Some((turn.exchange.turn, turn.after.last_interaction));
             return Ok(());
         }
+        self.is_past_doubt = true;
         let Some((begun, reply)) = self.begin(turn).await? else { return Ok(()) };
         // Long ago, so that its session knows the lease no more.
         if begun.recent.iter().any(|other| is_same(other, &turn.exchange)) {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::local::Local;
@@ -49,6 +50,7 @@ impl Inner {
         for session in waiting {
             let is_there = journal.read(&session.session).await?.is_some();
             let local = if is_there { Local::seeded() } else { Local::default() };
+            local.turns.store(session.turns, Ordering::Release);
             this.locals.lock().insert(session.session, Arc::new(local));
         }
         Ok(())
@@ -57,6 +59,7 @@ impl Inner {
     pub async fn tend(this: &Arc<Self>) {
         let mut roster = None;
         let mut next_beat = Instant::now();
+        let mut telling: Option<JoinHandle<()>> = None;
         loop {
             let is_used = this.journal.is_some() && this.is_used.load(Ordering::Acquire);
             let is_waiting = this.is_away() || is_used;
@@ -71,7 +74,11 @@ impl Inner {
             if this.is_away() {
                 continue;
             }
-            Self::tell_all(this).await;
+            // On a task of its own: what takes long must not keep this server from saying that it is there.
+            if is_used && telling.as_ref().is_none_or(JoinHandle::is_finished) {
+                let inner = Arc::clone(this);
+                telling = Some(this.tasks.spawn(async move { Self::tell_all(&inner).await }));
+            }
             if Instant::now() >= next_beat {
                 // Where it fails, the last view stands.
                 let _unheard = this.beat().await;

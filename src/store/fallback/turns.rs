@@ -151,6 +151,7 @@ impl Inner {
         match &committed {
             Committed::Committed { .. } => {
                 self.turns_waiting.fetch_add(1, Ordering::AcqRel);
+                local.turns.fetch_add(1, Ordering::AcqRel);
                 self.known.ended(&key, lease);
             }
             Committed::Lost => {
