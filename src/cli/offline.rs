@@ -49,7 +49,8 @@ impl Offline {
         let entropy = Arc::new(Entropy::system());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let knowledge = Knowledge::embedded().map_err(Failure::of)?;
-        let opened = app::open_store(config, Purpose::Command, &knowledge.protocols, (&clock, &entropy)).await;
+        let opened =
+            app::open_store(config, Purpose::Command, &knowledge.protocols, (&clock, &entropy)).await;
         let Opened { store, secret, .. } = opened.map_err(Failure::of)?;
         app::take_up_protocols(&knowledge, &*store).await.map_err(Failure::of)?;
         Ok(Self { store, knowledge, secret, clock, entropy })

@@ -80,7 +80,8 @@ pub async fn health(state: Data<State>) -> HttpResponse {
     };
     let timestamp = state.turns.clock.now();
     let storage = standing.as_ref().map(StoreBody::of);
-    let body = HealthBody { status, timestamp, services, models: models.as_ref().map(ModelsBody::of), storage };
+    let body =
+        HealthBody { status, timestamp, services, models: models.as_ref().map(ModelsBody::of), storage };
     if store { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 

@@ -17,11 +17,7 @@ use super::wire::store::StoreBody;
     params(("mode" = String, Path, description = "`local`: turns go on in the journal, whether Redis answers or not. `reject`: they are refused while it is away. `reconnect`: neither any more")),
     responses((status = 200, description = "Switched, until it is again or the server ends", body = StoreBody))
 )]
-pub async fn switch(
-    state: Data<State>,
-    caller: Caller,
-    mode: Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub async fn switch(state: Data<State>, caller: Caller, mode: Path<String>) -> Result<HttpResponse, Problem> {
     if caller.org != OrgId::default() {
         return Err(Problem::new(Code::Forbidden, "this is the store of all organisations"));
     }

@@ -116,7 +116,8 @@ fn entry(caller: &Caller, operation: Operation, request: &HttpRequest) -> Entry 
     let named = |name: &str| request.match_info().get(name).unwrap_or_default().to_owned();
     let is_of_session = operation.row().path.starts_with("/session/{id}");
     let session = if is_of_session { SessionId::parse(named("id")).ok() } else { None };
-    let object = if is_of_session { None } else { plain(&named("id")).or_else(|| plain(&named("name"))) };
+    let named_by_path = || ["id", "name", "mode"].into_iter().find_map(|part| plain(&named(part)));
+    let object = if is_of_session { None } else { named_by_path() };
     Entry {
         action: operation.name(),
         role: caller.role().map(|role| role.as_str().to_owned()),

@@ -170,7 +170,8 @@ async fn five_seconds_without(take: impl Fn(&mut RedisServer), give_back: impl F
     assert!(metrics.text().await.expect("text").contains("attune_store_local 1"));
     tokio::time::sleep(Duration::from_secs(5).saturating_sub(taken.elapsed())).await;
     give_back(&mut scene.redis);
-    until("turns are kept in Redis again", async || scene.standing().await["mode"] == "redis").await;
+    // While everybody talks on.
+    until("Redis catches up", async || scene.standing().await["turns_waiting"] == 0).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     done.store(true, Ordering::Relaxed);
     let mut kept: BTreeMap<String, usize> = BTreeMap::new();
@@ -180,7 +181,7 @@ async fn five_seconds_without(take: impl Fn(&mut RedisServer), give_back: impl F
         storages.into_iter().for_each(|(storage, count)| *kept.entry(storage).or_default() += count);
     }
     println!("turns by where they were kept: {kept:?}");
-    assert!(kept["redis"] > 0);
+    assert!(kept["redis"] > 24, "it went on in Redis");
     scene.merged().await;
     let names: Vec<String> = acknowledged.lock().keys().cloned().collect();
     assert_eq!(names.len(), 12);
@@ -225,8 +226,12 @@ async fn a_level_that_rises_without_redis_pauses_the_session_in_it_with_one_aler
     let state = |field| scene.redis.command(&["HGET", "trt:session:s:state", field]).text().to_owned();
     assert_eq!((state("status"), state("safety_level")), ("paused".to_owned(), "crisis".to_owned()));
     let alerts = process::get(&scene.client, scene.url(), "/alerts").await;
-    let of_s: Vec<_> =
-        alerts["alerts"].as_array().expect("alerts").iter().filter(|alert| alert["session_id"] == "s").collect();
+    let of_s: Vec<_> = alerts["alerts"]
+        .as_array()
+        .expect("alerts")
+        .iter()
+        .filter(|alert| alert["session_id"] == "s")
+        .collect();
     assert_eq!((of_s.len(), &of_s[0]["state"]), (1, &json!("open")), "{alerts}");
     assert_eq!(scene.say("s", "hello").await["responder"], "crisis");
     assert_eq!(process::get(&scene.client, scene.url(), "/session/t").await["status"], "active");
@@ -313,7 +318,8 @@ async fn commits_in_doubt(cut: Cut) {
         assert_eq!((&again["replayed"], &again["turn"]), (&json!(true), &json!(turn)));
         assert_eq!(again["therapist_response"], answer["therapist_response"]);
     }
-    assert!(wire.cuts() == 39 && moved > 0, "{} cuts, {moved} moved", wire.cuts());
+    // A cut may find the telling of the turn in the place of its commit.
+    assert!(wire.cuts() > 20 && moved > 20, "{} cuts, {moved} moved", wire.cuts());
     until("Redis is told of everything", async || {
         server.get("/health").await.ok()["storage"]["turns_waiting"] == 0
     })
@@ -396,7 +402,8 @@ async fn of_two_servers_neither_goes_on_alone_unless_it_is_told_to() {
 async fn what_another_program_wrote_meanwhile_keeps_its_numbers() {
     let redis = RedisServer::with_clock(start());
     let server = Server::with(&[("REDIS_URL", &redis.url())]).await;
-    until("it knows what is new", async || server.get("/health").await.ok()["storage"]["knows_new"] == true).await;
+    until("it knows what is new", async || server.get("/health").await.ok()["storage"]["knows_new"] == true)
+        .await;
     server.input("s", "I want to feel calm").await.ok();
     assert_eq!(server.post("/store/local", &Value::Null).await.ok()["mode"], "local");
     for n in 2..=4 {
@@ -419,7 +426,8 @@ async fn what_another_program_wrote_meanwhile_keeps_its_numbers() {
     })
     .await;
     let history = server.history("s").await;
-    let numbers: Vec<_> = history.iter().map(|one| (one["turn"].as_u64(), one["was_turn"].as_u64())).collect();
+    let numbers: Vec<_> =
+        history.iter().map(|one| (one["turn"].as_u64(), one["was_turn"].as_u64())).collect();
     let expected =
         [(Some(5), Some(4)), (Some(4), Some(3)), (Some(3), Some(2)), (Some(2), None), (Some(1), None)];
     assert_eq!(numbers, expected);
@@ -471,6 +479,9 @@ async fn without_redis_who_was_let_in_lately_speaks_and_reads_and_nobody_else() 
     .await;
     assert_eq!(by(&unmet, Method::POST, "/api/v1/input", words("other")).await.ok()["turn"], 2);
     let records = clinic.records().await;
-    let switches = records.iter().filter(|record| record["action"] == "switch_store").count();
-    assert_eq!(switches, 2, "{records:?}");
+    let of_switches = records.iter().filter(|record| record["action"] == "switch_store");
+    let switches: Vec<_> = of_switches.map(|record| (&record["outcome"], &record["object"])).collect();
+    let (refused, asked) = (json!("refused"), json!("asked"));
+    let (reject, reconnect) = (json!("reject"), json!("reconnect"));
+    assert_eq!(switches, [(&refused, &reject), (&asked, &reject), (&asked, &reconnect)], "{records:?}");
 }

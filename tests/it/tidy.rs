@@ -142,7 +142,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_cors", &["app"]),
     ("fjall", &["store/embedded"]),
     ("redis", &["redis", "store/redis"]),
-    ("moka", &["store/redis", "retrieval", "turn", "http"]),
+    ("moka", &["store/redis", "store/fallback", "retrieval", "turn", "http"]),
     ("reqwest", &["llm", "cli"]),
     ("bm25", &["retrieval"]),
     ("clap", &["cli"]),

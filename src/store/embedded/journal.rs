@@ -279,8 +279,19 @@ impl Writer {
         self.memory.forget_sessions();
         self.change(|draft| {
             let Tables {
-                sessions, exchanges, replies, memories, clients, former, pointers, index, totals, alerts,
-                alert_index, audit, ..
+                sessions,
+                exchanges,
+                replies,
+                memories,
+                clients,
+                former,
+                pointers,
+                index,
+                totals,
+                alerts,
+                alert_index,
+                audit,
+                ..
             } = draft.change.tables;
             let tables = [sessions, exchanges, replies, memories, clients, former, pointers, index, totals];
             for table in tables.into_iter().chain([alerts, alert_index, audit]) {

@@ -37,7 +37,8 @@ pub(super) struct Acquaintance {
 impl Acquaintance {
     /// About as much memory as it takes.
     fn bytes(&self) -> usize {
-        let texts = |exchange: &Exchange| 250 + exchange.client_input.len() + exchange.therapist_response.len();
+        let texts =
+            |exchange: &Exchange| 250 + exchange.client_input.len() + exchange.therapist_response.len();
         let replies: usize = self.replies.iter().map(|(_, reply)| 50 + reply.len()).sum();
         let place = &self.session.place;
         let facts: usize = place.facts.values().map(|fact| 60 + fact.len()).sum();
@@ -180,7 +181,13 @@ impl Known {
     }
 
     /// A level rose, or a sign was seen. `client`: whose it is where the session is not known.
-    pub fn raised(&self, key: &SessionKey, client: &ClientKey, (level, why): (Level, &[String]), now: Timestamp) {
+    pub fn raised(
+        &self,
+        key: &SessionKey,
+        client: &ClientKey,
+        (level, why): (Level, &[String]),
+        now: Timestamp,
+    ) {
         let client = self.sessions.get(key).map_or_else(|| client.clone(), |it| it.session.client.clone());
         let mut memory = self.memories.get(&client).unwrap_or_default();
         memory.raise(level, why, now);
@@ -190,11 +197,8 @@ impl Known {
     /// What is remembered of a session's client: the later of what was told of it, and what the session shows.
     pub fn memory_for(&self, session: &Session) -> SafetyMemory {
         let known = self.memories.get(&session.client);
-        let shown = SafetyMemory {
-            level: session.level,
-            epoch: session.safety_epoch,
-            ..SafetyMemory::default()
-        };
+        let shown =
+            SafetyMemory { level: session.level, epoch: session.safety_epoch, ..SafetyMemory::default() };
         known.filter(|known| known.epoch >= shown.epoch).unwrap_or(shown)
     }
 

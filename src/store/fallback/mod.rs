@@ -439,7 +439,11 @@ impl Inner {
             Switch::Reconnect => None,
             Switch::Local | Switch::Reject => Some(switch),
         };
-        tracing::warn!(?switch, turns_waiting = self.turns_waiting.load(Ordering::Acquire), "switched by hand");
+        tracing::warn!(
+            ?switch,
+            turns_waiting = self.turns_waiting.load(Ordering::Acquire),
+            "switched by hand"
+        );
         self.trouble.notify_one();
         Ok(self.standing())
     }

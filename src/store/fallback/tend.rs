@@ -31,9 +31,15 @@ const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 /// How far the ids that are taken have been noted.
 enum Roster {
-    Walking { orgs: Vec<OrgId>, walk: Walk },
+    Walking {
+        orgs: Vec<OrgId>,
+        walk: Walk,
+    },
     /// Up to which second since 1970, and for which organisations.
-    Followed { orgs: Vec<OrgId>, since: f64 },
+    Followed {
+        orgs: Vec<OrgId>,
+        since: f64,
+    },
 }
 
 impl Inner {
@@ -45,7 +51,11 @@ impl Inner {
             return Ok(());
         }
         let turns = waiting.iter().map(|session| session.turns).sum();
-        tracing::warn!(sessions = waiting.len(), turns, "an earlier run has left turns that Redis is told of now");
+        tracing::warn!(
+            sessions = waiting.len(),
+            turns,
+            "an earlier run has left turns that Redis is told of now"
+        );
         this.turns_waiting.store(turns, Ordering::Release);
         for session in waiting {
             let is_there = journal.read(&session.session).await?.is_some();

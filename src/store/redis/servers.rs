@@ -101,11 +101,7 @@ impl RedisStore {
     }
 
     /// Sessions of an organisation that had a turn since `since`, in seconds since 1970, and up to when that was looked.
-    pub async fn active_since(
-        &self,
-        org: &OrgId,
-        since: f64,
-    ) -> Result<(Vec<SessionKey>, f64), StoreError> {
+    pub async fn active_since(&self, org: &OrgId, since: f64) -> Result<(Vec<SessionKey>, f64), StoreError> {
         let mut calls = Pipeline::with_capacity(1);
         let active = self.0.keys.active(org);
         calls.cmd("ZRANGE").arg(active).arg(since).arg("+inf").arg("BYSCORE");
