@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::contract::{FallbackRule, FallbackStanding, StoreMode, Switch};
 use super::known::{Acquaintance, AtWork};
@@ -17,10 +17,13 @@ use super::{Inner, merge};
 use crate::domain::id::{ClientKey, SessionKey};
 use crate::domain::safety::SafetyMemory;
 use crate::store::embedded::{EmbeddedStore, Seed};
-use crate::store::{Lease, Store as _, StoreError};
+use crate::store::{Lane, Lease, Store as _, StoreError};
 
 /// How long a call waits while its session is taken over or told of.
 const SETTLE_WAIT: Duration = Duration::from_secs(5);
+/// How long a call waits where much has to be told of its session, and how often it looks.
+const MUCH_WAIT: Duration = Duration::from_millis(300);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long Redis may take to show that it is there after all, where a call found that it is not.
 const PROBE: Duration = Duration::from_millis(250);
 /// Sessions that are local at once, and turns that wait.
@@ -168,7 +171,7 @@ impl Inner {
     }
 
     /// Which way a call goes that comes to a session anew. Where Redis is back it is told of the session first.
-    pub async fn way(this: &Arc<Self>, key: &SessionKey) -> Result<Way, StoreError> {
+    pub async fn way(this: &Arc<Self>, key: &SessionKey, lane: Lane) -> Result<Way, StoreError> {
         for _ in 0..TRIES_MAX {
             let goes_on = this.is_away() && this.is_going_on();
             let Some(local) = this.local(key) else {
@@ -181,7 +184,7 @@ impl Inner {
                     Phase::Seeded => return Ok(Way::Journal(held)),
                     Phase::Unknown => return Ok(Way::Away),
                 }
-            } else if let Err(StoreError::Away(why)) = Self::settle_soon(this, key, &local).await {
+            } else if let Err(StoreError::Away(why)) = Self::settle_soon(this, key, &local, lane).await {
                 // Where much has to be told, or Redis goes again, turns go on here meanwhile.
                 if !this.is_going_on() {
                     return Err(StoreError::Away(why));
@@ -195,11 +198,24 @@ impl Inner {
         Err(StoreError::Away("the session changes its place all the time".to_owned()))
     }
 
-    /// The same as [`Inner::settle`], where little has to be told; where much has, that goes on behind it.
-    async fn settle_soon(this: &Arc<Self>, key: &SessionKey, local: &Arc<Local>) -> Result<(), StoreError> {
-        if local.turns.load(Ordering::Acquire) > merge::FEW {
-            this.trouble.notify_one();
-            return Err(StoreError::Away("its turns are being merged".to_owned()));
+    /// The same as [`Inner::settle`], where little has to be told. Where much has, that goes on behind the session's back, and
+    /// whoever comes to it waits a moment: a session that is talked in without a pause must not outrun it.
+    async fn settle_soon(
+        this: &Arc<Self>,
+        key: &SessionKey,
+        local: &Arc<Local>,
+        lane: Lane,
+    ) -> Result<(), StoreError> {
+        let ends = match lane {
+            Lane::Ordinary => Instant::now() + MUCH_WAIT,
+            Lane::Danger => Instant::now(),
+        };
+        this.trouble.notify_one();
+        while local.turns.load(Ordering::Acquire) > merge::FEW {
+            if Instant::now() >= ends {
+                return Err(StoreError::Away("its turns are being merged".to_owned()));
+            }
+            sleep(LOOK_EVERY).await;
         }
         Self::settle(this, key, local).await
     }

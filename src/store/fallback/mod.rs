@@ -40,9 +40,9 @@ use super::embedded::EmbeddedStore;
 use super::redis::RedisStore;
 use super::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
-    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, ListPage, ListQuery, Lower, Lowered,
-    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
-    Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lane, Lease, ListPage, ListQuery, Lower,
+    Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
+    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;
@@ -147,7 +147,7 @@ enum Look {
 
 impl Inner {
     async fn look(this: &Arc<Self>, key: &SessionKey) -> Result<Look, StoreError> {
-        match Self::way(this, key).await? {
+        match Self::way(this, key, Lane::Ordinary).await? {
             Way::Redis => Ok(Look::Redis),
             Way::Journal(held) => Ok(Look::Journal(held)),
             Way::Away => this.look_locally(key).await,

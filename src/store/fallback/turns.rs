@@ -10,7 +10,7 @@ use super::Inner;
 use super::local::{Local, Way};
 use crate::domain::id::SessionKey;
 use crate::store::{
-    Abandon, Begin, Claim, Commit, Committed, Create, Created, Gate, Lease, Raise, Raised, Store as _,
+    Abandon, Begin, Claim, Commit, Committed, Create, Created, Gate, Lane, Lease, Raise, Raised, Store as _,
     StoreError, Ticket,
 };
 
@@ -19,7 +19,7 @@ const OF_REDIS: u64 = 0;
 
 impl Inner {
     pub async fn begin(this: &Arc<Self>, request: Begin) -> Result<Gate, StoreError> {
-        match Self::way(this, &request.session).await? {
+        match Self::way(this, &request.session, request.lane).await? {
             Way::Redis => match this.primary.begin(request.clone()).await {
                 Err(StoreError::Away(why)) => {
                     if !this.goes_on_without().await {
@@ -177,7 +177,7 @@ impl Inner {
     /// A level is taken of every session: what is logged needs no knowledge of it.
     pub async fn raise(this: &Arc<Self>, raise: Raise) -> Result<Raised, StoreError> {
         let key = raise.session.clone();
-        match Self::way(this, &key).await? {
+        match Self::way(this, &key, Lane::Danger).await? {
             Way::Redis => match this.primary.raise(raise.clone()).await {
                 Err(StoreError::Away(why)) => {
                     if !this.goes_on_without().await {
@@ -203,7 +203,7 @@ impl Inner {
     }
 
     pub async fn create(this: &Arc<Self>, request: Create) -> Result<Created, StoreError> {
-        match Self::way(this, &request.key).await? {
+        match Self::way(this, &request.key, Lane::Ordinary).await? {
             Way::Redis => {
                 if let Some(created) = this.created_locally(&request).await? {
                     return Ok(created);
