@@ -228,6 +228,12 @@ impl Operation {
         )
     }
 
+    /// Whether it ends credentials: the one that its path names, or those of the session.
+    #[must_use]
+    pub const fn ends_credentials(self) -> bool {
+        matches!(self, Self::RevokeKey | Self::RevokeTokens | Self::RefreshToken | Self::Erase)
+    }
+
     #[must_use]
     pub fn watch(self) -> Watch {
         let row = self.row();

@@ -33,7 +33,7 @@ pub enum StoreFault {
     Embedded(#[from] OpenError),
     #[error(transparent)]
     Redis(#[from] LinkError),
-    #[error("Redis has not answered whether other servers are there: {0}")]
+    #[error("what the store has to know before it serves could not be read: {0}")]
     Unready(#[from] StoreError),
     #[error("the secret in Redis is not 32 bytes in base64")]
     SpoiltSecret,

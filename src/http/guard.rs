@@ -39,7 +39,12 @@ pub async fn authorize(
         Ok(watched) => watched,
         Err(problem) => return Ok(request.into_response(problem.error_response())),
     };
+    let named = request.match_info().get("id").filter(|_| operation.ends_credentials()).map(str::to_owned);
     let response = next.call(request).await.map(ServiceResponse::map_into_boxed_body)?;
+    // Also where it is not known whether it was done.
+    if let Some(id) = named {
+        state.forget_acquainted(&id);
+    }
     let Some(watched) = watched else { return Ok(response) };
     match watched.behind(&state, response.status()).await {
         Ok(()) => Ok(response),

@@ -131,24 +131,8 @@ async fn talk(
     storages
 }
 
-/// Redis is away for five seconds, under load.
-async fn five_seconds_without(take: impl Fn(&mut RedisServer), give_back: impl Fn(&mut RedisServer)) {
-    let mut scene = Scene::with(&[]).await;
-    scene.say("stranger", "I want to feel calm").await;
-    // Another run of the server does not know what this one knew.
-    scene.process = None;
-    scene.redis.command(&["DEL", "trt:servers"]);
-    scene.start().await;
-    let (acknowledged, done) = (Acknowledged::default(), Arc::new(AtomicBool::new(false)));
-    let (client, url) = (scene.client.clone(), scene.url().to_owned());
-    let begin = |name: String| {
-        tokio::spawn(talk(client.clone(), url.clone(), name, Arc::clone(&done), Arc::clone(&acknowledged)))
-    };
-    let known: Vec<_> = (0..8).map(|n| begin(format!("s{n}"))).collect();
-    until("every session has had turns", async || acknowledged.lock().len() == 8).await;
-    take(&mut scene.redis);
-    let taken = Instant::now();
-    let new: Vec<_> = (0..4).map(|n| begin(format!("new{n}"))).collect();
+/// Who is not known here is refused with crisis lines, danger is answered, and the server tells how it fares.
+async fn assert_degraded(scene: &Scene) {
     let refused = scene.post("stranger", "I want to feel calm", None).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     let problem: Value = refused.json().await.expect("JSON");
@@ -168,6 +152,27 @@ async fn five_seconds_without(take: impl Fn(&mut RedisServer), give_back: impl F
     .await;
     let metrics = scene.client.get(format!("{}/metrics", scene.url())).send().await.expect("it answers");
     assert!(metrics.text().await.expect("text").contains("attune_store_local 1"));
+}
+
+/// Redis is away for five seconds, under load.
+async fn five_seconds_without(take: impl Fn(&mut RedisServer), give_back: impl Fn(&mut RedisServer)) {
+    let mut scene = Scene::with(&[]).await;
+    scene.say("stranger", "I want to feel calm").await;
+    // Another run of the server does not know what this one knew.
+    scene.process = None;
+    scene.redis.command(&["DEL", "trt:servers"]);
+    scene.start().await;
+    let (acknowledged, done) = (Acknowledged::default(), Arc::new(AtomicBool::new(false)));
+    let (client, url) = (scene.client.clone(), scene.url().to_owned());
+    let begin = |name: String| {
+        tokio::spawn(talk(client.clone(), url.clone(), name, Arc::clone(&done), Arc::clone(&acknowledged)))
+    };
+    let known: Vec<_> = (0..8).map(|n| begin(format!("s{n}"))).collect();
+    until("every session has had turns", async || acknowledged.lock().len() == 8).await;
+    take(&mut scene.redis);
+    let taken = Instant::now();
+    let new: Vec<_> = (0..4).map(|n| begin(format!("new{n}"))).collect();
+    assert_degraded(&scene).await;
     tokio::time::sleep(Duration::from_secs(5).saturating_sub(taken.elapsed())).await;
     give_back(&mut scene.redis);
     // While everybody talks on.
@@ -178,10 +183,11 @@ async fn five_seconds_without(take: impl Fn(&mut RedisServer), give_back: impl F
     for talk in known.into_iter().chain(new) {
         let storages = talk.await.expect("every turn was answered");
         assert!(storages["local"] > 0, "{storages:?}");
-        storages.into_iter().for_each(|(storage, count)| *kept.entry(storage).or_default() += count);
+        for (storage, count) in storages {
+            *kept.entry(storage).or_default() += count;
+        }
     }
-    println!("turns by where they were kept: {kept:?}");
-    assert!(kept["redis"] > 24, "it went on in Redis");
+    assert!(kept["redis"] > 24, "it went on in Redis: {kept:?}");
     scene.merged().await;
     let names: Vec<String> = acknowledged.lock().keys().cloned().collect();
     assert_eq!(names.len(), 12);
@@ -455,11 +461,21 @@ async fn without_redis_who_was_let_in_lately_speaks_and_reads_and_nobody_else() 
     };
     let words = |session: &str| json!({ "session_id": session, "user_input": "I want to feel calm" });
     by(&token, Method::POST, "/api/v1/input", words("s")).await.ok();
+    // Another token of the session, and one that was revoked after it had let somebody in.
+    let second = clinic.as_app(Method::POST, "/session/s/tokens", &Value::Null).await.ok();
+    let second = second["session_token"].as_str().expect("a token").to_owned();
+    by(&second, Method::GET, "/session/s", Value::Null).await.ok();
+    let gone = clinic.as_app(Method::POST, "/session/create", &create("gone")).await.ok();
+    let gone = gone["session_token"].as_str().expect("a token").to_owned();
+    by(&gone, Method::POST, "/api/v1/input", words("gone")).await.ok();
+    clinic.as_app(Method::DELETE, "/session/gone/tokens", &Value::Null).await.ok();
     wire.stall();
     let spoken = by(&token, Method::POST, "/api/v1/input", words("s")).await.ok();
     assert_eq!((&spoken["turn"], &spoken["storage"]), (&json!(2), &json!("local")));
     assert_eq!(by(&token, Method::GET, "/session/s", Value::Null).await.ok()["turn_count"], 2);
     by(&token, Method::GET, "/session/other", Value::Null).await.problem(404, "not_found");
+    by(&second, Method::GET, "/session/s", Value::Null).await.ok();
+    by(&gone, Method::GET, "/session/gone", Value::Null).await.problem(503, "store_unavailable");
     by(&unmet, Method::POST, "/api/v1/input", words("other")).await.problem(503, "store_unavailable");
     by(&clinic.app, Method::POST, "/api/v1/input", words("other")).await.ok();
     by(&clinic.app, Method::POST, "/keys", json!({ "label": "x" })).await.problem(503, "store_unavailable");

@@ -105,7 +105,6 @@ fn who_stops_a_reply_is_not_told_off() {
 #[test]
 fn exchanges_are_shown_in_the_order_in_which_they_were_said() {
     let exchange = |turn: u32| Exchange {
-        was_turn: None,
         turn,
         client_input: format!("said {turn}\u{1b}[2J"),
         therapist_response: format!("answered {turn}"),

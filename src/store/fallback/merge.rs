@@ -273,10 +273,10 @@ fn led_by(turn: &LoggedTurn, stored: &Session) -> Session {
             session.status = stored.status;
             session.paused_by = stored.paused_by;
             session.completed_at = stored.completed_at;
-            session.transitions = stored.transitions.clone();
+            session.transitions.clone_from(&stored.transitions);
         }
         if stored.consent != before.consent {
-            session.consent = stored.consent.clone();
+            session.consent.clone_from(&stored.consent);
         }
     }
     session

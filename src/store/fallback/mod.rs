@@ -19,8 +19,10 @@
 
 mod beside;
 mod contract;
+mod hand;
 mod known;
 mod local;
+mod look;
 mod merge;
 mod tend;
 mod turns;
@@ -35,20 +37,21 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use self::known::Known;
-use self::local::{Held, Local, Way, away};
-use super::embedded::EmbeddedStore;
-use super::redis::RedisStore;
+use self::local::{Local, away};
+use self::look::Look;
 use super::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
-    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lane, Lease, ListPage, ListQuery, Lower,
-    Lowered, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, ListPage, ListQuery, Lower, Lowered,
+    Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store, StoreError,
+    Swept, Ticket, Transition, Transitioned, YearlyCounters,
 };
 use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::session::Event;
 use crate::domain::time::Timestamp;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::redis::RedisStore;
 use crate::tasks::Tasks;
 
 pub use merge::MERGED_AT;
@@ -88,6 +91,8 @@ struct Inner {
     /// A call found that Redis is away, and nobody has found yet that it is back.
     is_troubled: AtomicBool,
     trouble: Notify,
+    /// Redis could not be told of a session at the last try.
+    is_stuck: AtomicBool,
     /// Something was written into the journal since it was last clean.
     is_used: AtomicBool,
     /// Read by who takes a session over, written by who cleans the journal.
@@ -115,6 +120,7 @@ impl FallbackStore {
             others: Mutex::default(),
             is_troubled: AtomicBool::new(false),
             trouble: Notify::new(),
+            is_stuck: AtomicBool::new(false),
             is_used: AtomicBool::new(true),
             cleaning: tokio::sync::RwLock::default(),
         });
@@ -134,44 +140,6 @@ impl FallbackStore {
 impl Drop for FallbackStore {
     fn drop(&mut self) {
         self.0.tasks.close();
-    }
-}
-
-/// Where a look at a session goes.
-enum Look {
-    Redis,
-    Journal(Held),
-    /// Nobody has this id.
-    Nowhere,
-}
-
-impl Inner {
-    async fn look(this: &Arc<Self>, key: &SessionKey) -> Result<Look, StoreError> {
-        match Self::way(this, key, Lane::Ordinary).await? {
-            Way::Redis => Ok(Look::Redis),
-            Way::Journal(held) => Ok(Look::Journal(held)),
-            Way::Away => this.look_locally(key).await,
-        }
-    }
-
-    async fn look_locally(&self, key: &SessionKey) -> Result<Look, StoreError> {
-        self.going_on()?;
-        match self.known.session(key) {
-            Some(known) => self.take_over(key, &known.session.client).await.map(Look::Journal),
-            None if self.known.is_new(key) => Ok(Look::Nowhere),
-            None => Err(away()),
-        }
-    }
-
-    /// Reads a session behind a change to it, so that what is known of it holds.
-    async fn know_again(&self, key: &SessionKey) {
-        if self.known.session(key).is_none() {
-            return;
-        }
-        match self.primary.read(key).await {
-            Ok(snapshot) => self.known.read_again(key, snapshot),
-            Err(_) => self.known.forget(key),
-        }
     }
 }
 
@@ -345,15 +313,20 @@ impl Store for FallbackStore {
     }
 
     async fn sweep(&self) -> Result<Swept, StoreError> {
-        let has_locals = !self.0.locals.lock().is_empty();
-        if has_locals || (self.0.is_away() && self.0.is_going_on()) {
+        let is_stuck = self.0.is_stuck.load(Ordering::Acquire);
+        let is_being_told = !self.0.locals.lock().is_empty() && !is_stuck;
+        if is_being_told || (self.0.is_away() && self.0.is_going_on()) {
             return Ok(Swept::default());
         }
-        if let Some(journal) = &self.0.journal {
-            journal.sweep().await?;
+        if let Some(journal) = &self.0.journal
+            && let Err(error) = journal.sweep().await
+        {
+            tracing::warn!(%error, "the journal could not be swept");
         }
         let swept = self.0.primary.sweep().await?;
-        swept.expired.iter().for_each(|key| self.0.known.forget(key));
+        for key in &swept.expired {
+            self.0.known.forget(key);
+        }
         Ok(swept)
     }
 
@@ -409,42 +382,5 @@ impl Fallback for FallbackStore {
 
     async fn switch(&self, switch: Switch) -> Result<FallbackStanding, StoreError> {
         self.0.switch(switch)
-    }
-}
-
-/// Bounds what a server that takes its leave waits for.
-const LEAVE_MAX: Duration = Duration::from_millis(500);
-
-impl Inner {
-    async fn close(&self) -> Result<(), StoreError> {
-        self.tasks.close();
-        if self.primary.is_up() {
-            // One that does not hear it sees it by the silence.
-            let _silence = tokio::time::timeout(LEAVE_MAX, self.primary.leave(tend::SILENCE)).await;
-        }
-        self.tasks.finish(LEAVE_MAX).await;
-        let told = self.telling.close().await;
-        let closed = self.primary.close().await;
-        if let Some(journal) = &self.journal {
-            journal.close().await?;
-        }
-        closed.and(told)
-    }
-
-    fn switch(&self, switch: Switch) -> Result<FallbackStanding, StoreError> {
-        if switch == Switch::Local && self.journal.is_none() {
-            return Err(StoreError::Corrupt("this server has no journal".to_owned()));
-        }
-        *self.hand.lock() = match switch {
-            Switch::Reconnect => None,
-            Switch::Local | Switch::Reject => Some(switch),
-        };
-        tracing::warn!(
-            ?switch,
-            turns_waiting = self.turns_waiting.load(Ordering::Acquire),
-            "switched by hand"
-        );
-        self.trouble.notify_one();
-        Ok(self.standing())
     }
 }

@@ -27,7 +27,9 @@ const LOOK_MAX: Duration = Duration::from_secs(2);
 const TOLD_AT_ONCE: usize = 8;
 const TOLD_IN_A_GO: usize = 256;
 /// After one that could not be told.
-const TELL_AGAIN: Duration = Duration::from_secs(1);
+const TELL_AGAIN: Duration = Duration::from_secs(2);
+/// Pages of ids that are read before it is looked after other things.
+const PAGES_AT_ONCE: usize = 200;
 
 /// How far the ids that are taken have been noted.
 enum Roster {
@@ -78,7 +80,7 @@ impl Inner {
                 () = this.trouble.notified() => {}
                 () = this.primary.newcomer() => next_beat = Instant::now(),
                 () = sleep(pause) => {}
-                () = sleep(LOOK_EVERY), if matches!(roster, None | Some(Roster::Walking { .. })) => {}
+                () = sleep(LOOK_EVERY), if matches!(roster, Some(Roster::Walking { .. })) => {}
             }
             this.look_whether_it_is_back().await;
             if this.is_away() {
@@ -134,6 +136,7 @@ impl Inner {
             told.is_ok()
         });
         let has_failed = told.buffer_unordered(TOLD_AT_ONCE).any(|told| async move { !told }).await;
+        this.is_stuck.store(has_failed, Ordering::Release);
         if has_failed {
             sleep(TELL_AGAIN).await;
         }
@@ -175,17 +178,16 @@ impl Inner {
 
     async fn walk_on(&self, mut orgs: Vec<OrgId>, mut walk: Walk) -> Result<Roster, StoreError> {
         // Clocks differ, and a turn may be stored a while after it was made.
-        let since = self.clock.now().millis() as f64 / 1_000.0 - 3_600.0;
-        while let Some(org) = orgs.last() {
+        let now_s = u32::try_from(self.clock.now().millis() / 1_000).unwrap_or_default();
+        let since = f64::from(now_s.saturating_sub(3_600));
+        for _ in 0..PAGES_AT_ONCE {
+            let Some(org) = orgs.last() else { break };
             for key in self.primary.walk(org, &mut walk).await? {
                 self.known.take(&key);
             }
             if walk.is_done() {
                 orgs.pop();
                 walk = Walk::start();
-            }
-            if !self.locals.lock().is_empty() {
-                break;
             }
         }
         if !orgs.is_empty() {
@@ -200,7 +202,9 @@ impl Inner {
         let mut until = f64::INFINITY;
         for org in &orgs {
             let (keys, last) = self.primary.active_since(org, since).await?;
-            keys.iter().for_each(|key| self.known.take(key));
+            for key in &keys {
+                self.known.take(key);
+            }
             until = until.min(last);
         }
         let since = if until.is_finite() { until.max(since) } else { since };

@@ -205,7 +205,7 @@ impl Inner {
     pub async fn create(this: &Arc<Self>, request: Create) -> Result<Created, StoreError> {
         match Self::way(this, &request.key, Lane::Ordinary).await? {
             Way::Redis => {
-                if let Some(created) = this.created_locally(&request).await? {
+                if let Some(created) = this.created_locally(&request).await {
                     return Ok(created);
                 }
                 match this.primary.create(request.clone()).await {
@@ -231,10 +231,13 @@ impl Inner {
     }
 
     /// A create that was answered while Redis was away is repeated: its reply lies here.
-    async fn created_locally(&self, request: &Create) -> Result<Option<Created>, StoreError> {
+    async fn created_locally(&self, request: &Create) -> Option<Created> {
         match (&self.journal, &request.idempotency) {
-            (Some(journal), Some(used)) => journal.created_before(used).await,
-            (None, _) | (_, None) => Ok(None),
+            (Some(journal), Some(used)) => journal.created_before(used).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the journal does not tell whether a create was answered in it");
+                None
+            }),
+            (None, _) | (_, None) => None,
         }
     }
 }
