@@ -374,7 +374,7 @@ async fn with_reject_turns_are_refused_with_crisis_lines_and_danger_is_answered(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_servers_neither_goes_on_alone_unless_it_is_told_to() {
     let mut scene = Scene::with(&[]).await;
-    let mut second = Process::start(scene.home.path(), &scene.variables());
+    let second = Process::start(scene.home.path(), &scene.variables());
     until("the first has seen the second", async || scene.standing().await["other_servers"] == 1).await;
     scene.say("s", "I want to feel calm").await;
     let input = async |url: &str| process::input(&scene.client, url, "s", "I see myself laughing").await;
@@ -400,7 +400,6 @@ async fn of_two_servers_neither_goes_on_alone_unless_it_is_told_to() {
     assert!(shown["meta"]["merged_at"].is_string() && shown["turn_count"] == 3, "{shown}");
     second.signal("-TERM");
     until("the second has taken its leave", async || scene.standing().await["other_servers"] == 0).await;
-    drop(std::mem::replace(&mut second, Process::start(scene.home.path(), &scene.variables())));
 }
 
 #[tokio::test]
