@@ -118,6 +118,7 @@ fn opening(key: &SessionKey, now: Timestamp) -> Session {
 /// About 1 KB.
 fn exchange(turn: u32, now: Timestamp) -> Exchange {
     Exchange {
+        was_turn: None,
         turn,
         timestamp: now,
         client_input: "y".repeat(300),

@@ -39,7 +39,9 @@ pub use self::author::open_author;
 pub use self::models::{open_models, open_servers};
 pub use self::protocol::{open_knowledge, protocol_source};
 pub use self::retrieval::open_retrieval;
-pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, secret, store_directory};
+pub use self::stores::{
+    OpenError, Opened, Purpose, StoreFault, journals, link, open_store, secret, store_directory,
+};
 
 /// How long a crisis reply waits for its commit.
 const CRISIS_WAIT: Duration = Duration::from_millis(150);
@@ -194,7 +196,8 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
 
 async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
     let knowledge = open_knowledge(config)?;
-    let Opened { store, secret, link } = open_store(config, &knowledge.protocols, &clock, &entropy).await?;
+    let Opened { store, secret, link } =
+        open_store(config, Purpose::Serve, &knowledge.protocols, (&clock, &entropy)).await?;
     take_up_protocols(&knowledge, &*store).await?;
     let tasks = Tasks::on(tokio::runtime::Handle::current());
     let metrics = Arc::new(Metrics::default());

@@ -21,6 +21,7 @@ mod sessions;
 mod setup;
 mod signals;
 mod source;
+mod store;
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
@@ -101,6 +102,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Audit(command) => runtime()?.block_on(audit::run(&config, command)),
         Command::Clinicians(command) => runtime()?.block_on(clinicians::run(&config, command)),
         Command::Keys(command) => runtime()?.block_on(keys::run(&config, command)),
+        Command::Store { mode } => runtime()?.block_on(store::switch(&config, &mode)),
         Command::Alerts(alerts) => runtime()?.block_on(alerts::run(&config, alerts)),
         Command::Corpus(Corpus::Import { file }) => corpus::import(&config, &file),
         Command::Doctor

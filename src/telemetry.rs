@@ -113,6 +113,8 @@ pub struct Metrics {
     chats_set_aside: Gauge,
     store_up: Gauge,
     connections: Gauge,
+    store_local: Gauge,
+    journal_turns: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
 
@@ -138,6 +140,8 @@ impl Default for Metrics {
             chats_set_aside: Gauge::default(),
             store_up: Gauge::default(),
             connections: Gauge::default(),
+            store_local: Gauge::default(),
+            journal_turns: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
         metrics.register();
@@ -190,6 +194,16 @@ impl Metrics {
         );
         registry.register("connections", "WebSockets that stand", self.connections.clone());
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
+        registry.register(
+            "store_local",
+            "1 while Redis is away and turns go on in the journal",
+            self.store_local.clone(),
+        );
+        registry.register(
+            "journal_turns_waiting",
+            "Turns in the journal that Redis has not been told of",
+            self.journal_turns.clone(),
+        );
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
 
@@ -270,6 +284,11 @@ impl Metrics {
 
     pub fn connections(&self, count: usize) {
         self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub fn store_is_local(&self, local: bool, turns_waiting: u64) {
+        self.store_local.set(i64::from(local));
+        self.journal_turns.set(i64::try_from(turns_waiting).unwrap_or(i64::MAX));
     }
 
     pub fn uptime(&self, seconds: f64) {

@@ -176,6 +176,7 @@ operations! {
     VerifyAudit: "GET" "/audit/verify" => roles(NO, NO, NO, OWN);
     ReadRetention: "GET" "/retention" => roles(NO, NO, NO, OWN);
     Purge: "POST" "/purge" => roles(NO, NO, NO, OWN);
+    SwitchStore: "POST" "/store/{mode}" => roles(NO, NO, NO, OWN);
     ReadCaller: "GET" "/caller" => roles(OWN, OWN, OWN, OWN);
     ReadMetrics: "GET" "/metrics" => roles(NO, NO, NO, OWN);
     ReadConsentText: "GET" "/consent" => ANYONE;
@@ -220,6 +221,29 @@ impl Operation {
     #[must_use]
     pub const fn takes_words(self) -> bool {
         matches!(self, Self::Input | Self::SessionInput)
+    }
+
+    /// Whether it goes on while the store of credentials is away, for whom this server knows: to speak in and to read one's
+    /// own sessions, and to end the outage by hand.
+    #[must_use]
+    pub const fn goes_on_locally(self) -> bool {
+        matches!(
+            self,
+            Self::Input
+                | Self::SessionInput
+                | Self::StopTurn
+                | Self::ReadTurn
+                | Self::ReadSession
+                | Self::ReadStatus
+                | Self::ReadHistory
+                | Self::SwitchStore
+        )
+    }
+
+    /// Whether it ends credentials: the one that its path names, or those of the session.
+    #[must_use]
+    pub const fn ends_credentials(self) -> bool {
+        matches!(self, Self::RevokeKey | Self::RevokeTokens | Self::RefreshToken | Self::Erase)
     }
 
     #[must_use]

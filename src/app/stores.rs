@@ -10,14 +10,19 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{Config, RedisConfig, decode_secret};
 use crate::domain::protocol::Protocols;
 use crate::redis::{Keys, Link, LinkError, LinkOptions, agreed, keys, standing};
-use crate::store::Store;
 pub use crate::store::embedded::OpenError;
 use crate::store::embedded::{EmbeddedStore, OpenOptions};
+use crate::store::fallback::{FallbackOptions, FallbackStore};
 use crate::store::redis::{RedisOptions, RedisStore};
+use crate::store::{FallbackRule, Limits, Store, StoreError};
 use crate::tasks::Tasks;
 
 /// Memory for blocks read from disk.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// The same for a journal, which is small.
+const JOURNAL_CACHE_BYTES: u64 = 4 * 1024 * 1024;
+/// Servers that may share a data directory.
+const JOURNALS_MAX: u32 = 16;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +33,8 @@ pub enum StoreFault {
     Embedded(#[from] OpenError),
     #[error(transparent)]
     Redis(#[from] LinkError),
+    #[error("what the store has to know before it serves could not be read: {0}")]
+    Unready(#[from] StoreError),
     #[error("the secret in Redis is not 32 bytes in base64")]
     SpoiltSecret,
     #[error("the other servers on this Redis have an ATTUNE_SECRET: this one needs the same")]
@@ -44,15 +51,24 @@ pub struct Opened {
     pub link: Option<Link>,
 }
 
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Turns: over Redis it goes on while that is away.
+    Serve,
+    /// One command, beside servers that may run.
+    Command,
+}
+
 /// Opens the store that the configuration names. Has to be called on the runtime on which turns run.
 pub async fn open_store(
     config: &Config,
+    purpose: Purpose,
     protocols: &Arc<Protocols>,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<Entropy>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<Entropy>),
 ) -> Result<Opened, StoreFault> {
     match &config.redis {
-        Some(redis) => open_redis(config, redis, protocols, clock, entropy).await,
+        Some(redis) => open_redis(config, (redis, purpose), protocols, (clock, entropy)).await,
         None => open_embedded(config, clock, entropy),
     }
 }
@@ -103,29 +119,96 @@ pub fn store_directory(config: &Config) -> PathBuf {
 
 async fn open_redis(
     config: &Config,
-    redis: &RedisConfig,
+    (redis, purpose): (&RedisConfig, Purpose),
     protocols: &Arc<Protocols>,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<Entropy>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<Entropy>),
 ) -> Result<Opened, StoreFault> {
-    let tasks = Tasks::on(tokio::runtime::Handle::current());
+    let runtime = tokio::runtime::Handle::current();
+    let tasks = Tasks::on(runtime.clone());
     let link = link(redis, entropy, &tasks)?;
     let keys = Keys::new(&redis.prefix);
     let (secret, agreed) = shared_secret(config, &link, &keys, entropy).await?;
-    let store = RedisStore::open(RedisOptions {
-        link: link.clone(),
-        keys,
+    let over_it = |limits: Limits, tasks: Tasks, warm_bytes: u64| {
+        RedisStore::open(RedisOptions {
+            link: link.clone(),
+            keys: keys.clone(),
+            secret: secret.clone(),
+            protocols: Arc::clone(protocols),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+            agreed: agreed.clone(),
+            wait_max: limits.lease_wait.max(config.turn_deadline),
+            limits,
+            tasks,
+            warm_bytes,
+        })
+    };
+    let primary = over_it(config.limits.clone(), tasks, redis.warm_bytes);
+    let store: Arc<dyn Store> = match purpose {
+        Purpose::Command => Arc::new(primary),
+        Purpose::Serve => {
+            let without_limit = Limits { rate_limit: 0, danger_limit: 0, ..config.limits.clone() };
+            let options = FallbackOptions {
+                primary,
+                telling: over_it(without_limit, Tasks::on(runtime.clone()), 0),
+                journal: open_journal(config, redis.fallback, &secret, (clock, entropy))?,
+                rule: redis.fallback,
+                clock: Arc::clone(clock),
+                tasks: Tasks::on(runtime),
+                recent_max: config.limits.recent_max,
+                warm_bytes: redis.warm_bytes,
+            };
+            Arc::new(FallbackStore::open(options).await?)
+        }
+    };
+    Ok(Opened { store, secret, link: Some(link) })
+}
+
+/// The first journal that no other server has open. `None` where nothing is to go on without Redis and nothing waits, or
+/// where nobody asked for a journal and none can be opened.
+fn open_journal(
+    config: &Config,
+    rule: FallbackRule,
+    secret: &Secret,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<Entropy>),
+) -> Result<Option<EmbeddedStore>, StoreFault> {
+    if rule == FallbackRule::Reject && !journal_directory(config, 1).exists() {
+        return Ok(None);
+    }
+    let options = OpenOptions {
         limits: config.limits.clone(),
-        secret: secret.clone(),
-        protocols: Arc::clone(protocols),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
-        agreed,
-        tasks,
-        wait_max: config.limits.lease_wait.max(config.turn_deadline),
-        warm_bytes: redis.warm_bytes,
-    });
-    Ok(Opened { store: Arc::new(store), secret, link: Some(link) })
+        secret_fingerprint: secret.fingerprint(),
+        cache_bytes: JOURNAL_CACHE_BYTES,
+    };
+    let mut opening = Err(OpenError::Locked);
+    for number in 1..=JOURNALS_MAX {
+        opening = EmbeddedStore::open_journal(&journal_directory(config, number), options.clone());
+        if !matches!(opening, Err(OpenError::Locked)) {
+            break;
+        }
+    }
+    match (opening, rule) {
+        (Ok(journal), _) => Ok(Some(journal)),
+        (Err(error), FallbackRule::Local) => Err(error.into()),
+        (Err(error), FallbackRule::Auto | FallbackRule::Reject) => {
+            tracing::warn!(%error, "no journal could be opened: while Redis is away turns are refused");
+            Ok(None)
+        }
+    }
+}
+
+/// Several servers on one machine may share the data directory: each has a journal of its own.
+fn journal_directory(config: &Config, number: u32) -> PathBuf {
+    config.data.join("journal").join(number.to_string())
+}
+
+/// The journals below the data directory, and how many turns wait in each.
+pub fn journals(config: &Config) -> Vec<(PathBuf, Result<u64, OpenError>)> {
+    let directories = (1..=JOURNALS_MAX).map(|number| journal_directory(config, number));
+    let there = directories.filter(|directory| directory.exists());
+    there.map(|directory| (directory.clone(), EmbeddedStore::turns_waiting(&directory))).collect()
 }
 
 pub fn link(redis: &RedisConfig, entropy: &Arc<Entropy>, tasks: &Tasks) -> Result<Link, LinkError> {

@@ -48,6 +48,13 @@ pub(super) enum Command {
     /// Look at who did what, and whether the record of it is whole.
     #[command(subcommand)]
     Audit(Audit),
+    /// Switch a running server's store by hand, as for planned work on Redis.
+    Store {
+        /// `local`: turns go on in the server's journal, whether Redis answers or not. `reject`: they are refused while it is
+        /// away. `reconnect`: neither any more.
+        #[arg(value_parser = ["reconnect", "local", "reject"])]
+        mode: String,
+    },
     /// Say what is wrong with configuration, store, disk, clock and key file, and what to do.
     Doctor,
     /// Work on protocols.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Secret;
-use crate::app::{self, OpenError, StoreFault};
+use crate::app::{self, OpenError, Purpose, StoreFault};
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::{Config, ConfigError, ModelConfig, RedisConfig};
 use crate::domain::time::Timestamp;
@@ -65,6 +65,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
     findings.push(clock(config));
     if let Some(redis) = &config.redis {
         findings.extend(survey_redis(config, redis).await);
+        findings.extend(journals(config));
     } else {
         findings.push(disk(&config.data));
         findings.extend(privacy(&config.data));
@@ -134,6 +135,22 @@ async fn look_at_redis(config: &Config, link: &Link, keys: &Keys) -> Result<Vec<
     Ok(findings)
 }
 
+/// What went on while Redis was away, and lies where no server has it open.
+fn journals(config: &Config) -> Vec<Finding> {
+    let told = |(place, waiting): (std::path::PathBuf, Result<u64, OpenError>)| {
+        let place = place.display();
+        match waiting {
+            Ok(0) => Well(format!("journal: nothing waits in {place}")),
+            Ok(turns) => Warning(format!("journal: {turns} turn(s) wait in {place}"), JOURNAL_ADVICE),
+            Err(OpenError::Locked) => Well(format!("journal: a server has {place} open")),
+            Err(error) => Fault(format!("journal: {place}: {error}"), advice_on_files(&error)),
+        }
+    };
+    app::journals(config).into_iter().map(told).collect()
+}
+
+const JOURNAL_ADVICE: &str =
+    "start a server with this ATTUNE_DATA, and as many as there are journals: each tells Redis of one";
 const REDIS_ADVICE: &str = "look whether Redis runs at REDIS_URL and takes the password";
 const SECRET_ADVICE: &str =
     "set ATTUNE_SECRET to the one of the other servers: what is remembered for clients' safety hangs on it";
@@ -275,7 +292,7 @@ async fn open_store(config: &Config) -> Finding {
     let Ok(knowledge) = Knowledge::embedded() else {
         return Fault("store: cannot be opened without its data".to_owned(), "mend the binary first");
     };
-    match app::open_store(config, &knowledge.protocols, &clock, &entropy).await {
+    match app::open_store(config, Purpose::Command, &knowledge.protocols, (&clock, &entropy)).await {
         Ok(opened) => match opened.store.close().await {
             Ok(()) => Well(format!("store: {} opens", config.data.display())),
             Err(error) => Fault(format!("store: {error}"), "look at the disk's health"),
@@ -288,7 +305,7 @@ fn advice(error: &StoreFault) -> &'static str {
     match error {
         StoreFault::Embedded(error) => advice_on_files(error),
         StoreFault::KeyFile(_) => "mend the key file first",
-        StoreFault::Redis(_) => REDIS_ADVICE,
+        StoreFault::Redis(_) | StoreFault::Unready(_) => REDIS_ADVICE,
         StoreFault::SpoiltSecret | StoreFault::NoSecret | StoreFault::OtherSecret => SECRET_ADVICE,
     }
 }

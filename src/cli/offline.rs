@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::access::{Caller, Operation, Secret};
-use crate::app::{self, Opened};
+use crate::app::{self, Opened, Purpose};
 use crate::audit::Auditor;
 use crate::clock::{Clock, Entropy, SystemClock};
 use crate::config::Config;
@@ -49,7 +49,8 @@ impl Offline {
         let entropy = Arc::new(Entropy::system());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let knowledge = Knowledge::embedded().map_err(Failure::of)?;
-        let opened = app::open_store(config, &knowledge.protocols, &clock, &entropy).await;
+        let opened =
+            app::open_store(config, Purpose::Command, &knowledge.protocols, (&clock, &entropy)).await;
         let Opened { store, secret, .. } = opened.map_err(Failure::of)?;
         app::take_up_protocols(&knowledge, &*store).await.map_err(Failure::of)?;
         Ok(Self { store, knowledge, secret, clock, entropy })

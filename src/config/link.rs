@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::Reader;
+use crate::store::FallbackRule;
 
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
@@ -16,6 +17,8 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     pub retries: u32,
     pub warm_bytes: u64,
+    /// What is done while it is away.
+    pub fallback: FallbackRule,
 }
 
 impl RedisConfig {
@@ -40,6 +43,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<RedisConfig> {
     let timeout = reader.millis("REDIS_TIMEOUT_MS", 10..=60_000);
     let connect_timeout = reader.millis("REDIS_CONNECT_MS", 10..=60_000);
     let retries = reader.whole("REDIS_RETRIES", 0..=10).unwrap_or(3);
+    let rules = [("local", FallbackRule::Local), ("reject", FallbackRule::Reject)];
+    let fallback = reader.choice("ATTUNE_STORE_FALLBACK", &rules).unwrap_or_default();
     let warm_mib: u64 = reader.whole("WARM_MIB", 0..=65_536).unwrap_or(64);
     let url =
         reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
@@ -49,7 +54,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<RedisConfig> {
     {
         reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
     }
-    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })
+    let warm_bytes = warm_mib << 20;
+    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes, fallback })
 }
 
 #[cfg(test)]
@@ -67,6 +73,7 @@ mod tests {
                 connect_timeout: Duration::ZERO,
                 retries: 0,
                 warm_bytes: 0,
+                fallback: FallbackRule::default(),
             }
             .shown_url(with_its_place)
         };

@@ -23,7 +23,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "ATTUNE_DATA",
         "./data",
-        "Directory of the embedded store. It must be on a disk that persists. Not used with Redis.",
+        "Directory of the embedded store, and with Redis of the journal in which turns go on while that is away. It must be on a disk that persists.",
     ),
     variable(
         "REDIS_URL",
@@ -49,6 +49,11 @@ pub const VARIABLES: &[Variable] = &[
         "WARM_MIB",
         "64",
         "Memory for sessions in Redis that had their last turn on this server, in MiB; 0 keeps none.",
+    ),
+    variable(
+        "ATTUNE_STORE_FALLBACK",
+        "",
+        "What becomes of turns while Redis is away. `local`: they go on in a journal below `ATTUNE_DATA`, and Redis is told of them when it is back. `reject`: they are refused, and danger is answered. Unset: local where this server is the only one on its Redis, reject where several share it.",
     ),
     variable(
         "ATTUNE_AUTH",

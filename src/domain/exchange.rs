@@ -31,6 +31,9 @@ pub struct Exchange {
     pub current_substate: String,
     pub safety_level: Level,
     pub responder: Responder,
+    /// The number that it was told under, where it was put behind turns that somebody else wrote meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_turn: Option<u32>,
     /// Missing where another program, or a version before this one, wrote the exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,

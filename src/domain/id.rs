@@ -94,7 +94,7 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 24] = [
+const RESERVED_ORGS: [&str; 25] = [
     "audit",
     "chats",
     "trt",
@@ -119,6 +119,7 @@ const RESERVED_ORGS: [&str; 24] = [
     "fingerprint",
     "lead",
     "marks",
+    "servers",
 ];
 
 /// The id of an organisation: 1..=32 of `a-z 0-9 -`, and none of the names that keys in Redis begin with.

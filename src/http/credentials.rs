@@ -79,7 +79,8 @@ async fn let_in(state: &State, raw: &RawCredential) -> Result<Authenticated, Pro
     // A login is a cookie, and nothing else: no script has it.
     let fits = |credential: &Credential| credential.kind == raw.kind() && raw.kind() != Kind::Login;
     let credential = credential.filter(fits).ok_or_else(refused)?;
-    if !state.acquainted.contains_key(&raw.hash()) {
+    // A ticket is good once.
+    if credential.kind != Kind::Ticket && !state.acquainted.contains_key(&raw.hash()) {
         state.acquainted.insert(raw.hash(), credential.clone());
     }
     authenticated(credential, raw.hash())
@@ -109,7 +110,9 @@ pub fn token_of(request: &HttpRequest) -> Option<CredentialHash> {
 /// Who presents a credential that was good here lately, where the store does not tell whether it still is.
 pub fn acquainted(state: &State, request: &HttpRequest) -> Option<Caller> {
     if let Some(raw) = in_headers(request.headers()).ok()? {
-        let known = || caller_of(state.acquainted.get(&raw.hash())?).ok();
+        let now = state.turns.clock.now();
+        let stands = |known: &Credential| known.ends_at.is_none_or(|ends_at| now < ends_at);
+        let known = || caller_of(state.acquainted.get(&raw.hash()).filter(stands)?).ok();
         return state.bootstrap_caller(&raw).or_else(known);
     }
     (state.auth == Auth::Open).then(Caller::open)

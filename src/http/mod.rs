@@ -30,6 +30,7 @@ mod socket;
 mod sse;
 mod state;
 mod statement;
+mod store;
 mod tokens;
 mod turns;
 mod watch;

@@ -14,7 +14,7 @@ use crate::access::{self, Access};
 
 use super::{
     alerts, audit, care, chats, clinicians, consent, events, health, input, keys, lists, login, problem,
-    rights, session, socket, statement, tokens, turns,
+    rights, session, socket, statement, store, tokens, turns,
 };
 
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use super::{
     paths(
         input::input, input::session_input, socket::connect, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
-        events::of_session, events::of_all, rights::export, rights::purge, rights::retention,
+        events::of_session, events::of_all, rights::export, rights::purge, rights::retention, store::switch,
         care::clear, care::add_note, care::notes, care::own,
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller, audit::show, audit::verify,
         clinicians::add, clinicians::list, clinicians::reset, clinicians::remove, login::login, login::logout, login::change_password,

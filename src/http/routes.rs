@@ -9,7 +9,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 use super::problem::{Code, Problem};
 use super::{
     alerts, audit, care, chats, clinicians, consent, docs, events, guard, health, input, keys, lists, login,
-    rights, session, socket, statement, tokens, turns,
+    rights, session, socket, statement, store, tokens, turns,
 };
 use crate::access::Operation as Op;
 
@@ -103,6 +103,7 @@ fn operations(config: &mut ServiceConfig, base: &str) {
     at("/logout", vec![post(Op::LogOut, login::logout)]);
     at("/password", vec![post(Op::ChangePassword, login::change_password)]);
     at("/retention", vec![get(Op::ReadRetention, rights::retention)]);
+    at("/store/{mode}", vec![post(Op::SwitchStore, store::switch)]);
     at("/purge", vec![post(Op::Purge, rights::purge)]);
     at("/audit", vec![get(Op::ReadAudit, audit::show)]);
     at("/audit/verify", vec![get(Op::VerifyAudit, audit::verify)]);

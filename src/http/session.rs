@@ -179,7 +179,7 @@ fn meta(
 )]
 pub async fn read(state: Data<State>, Reached(key): Reached) -> Result<HttpResponse, Problem> {
     let snapshot = state.store().read(&key).await?.ok_or_else(Problem::not_found)?;
-    let storage = Storage::of_store(state.store().name());
+    let storage = Storage::of_store(state.store().storage(&key));
     Ok(HttpResponse::Ok().json(SessionBody::of(&snapshot, &state.turns.knowledge, storage)))
 }
 

@@ -13,7 +13,7 @@ use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
 use crate::notify::Notifier;
 use crate::rights::retention::Times;
-use crate::store::{Credential, Store};
+use crate::store::{Credential, Fallback, FallbackStanding, Store};
 use crate::turn::Turns;
 
 use super::address::AddressLimit;
@@ -40,7 +40,8 @@ pub struct State {
     pub auth: Auth,
     bootstrap: Option<CredentialHash>,
     pub lifetimes: Lifetimes,
-    /// Who was let in here lately, for input in danger while the store is away. Nothing else goes by it.
+    /// Who was let in here lately, for input in danger while the store is away, and where turns go on without it for what
+    /// [`goes_on_locally`](crate::access::Operation::goes_on_locally). Nothing else goes by it.
     pub acquainted: Cache<CredentialHash, Credential>,
     /// How long what is kept is kept.
     pub kept: Times,
@@ -100,6 +101,21 @@ impl State {
 
     pub fn store(&self) -> &dyn Store {
         &*self.turns.store
+    }
+
+    /// Forgets who was let in by a credential that has ended: the one of this id, or those of a session's client.
+    pub fn forget_acquainted(&self, id: &str) {
+        let is_ended = |known: &Credential| {
+            known.id == id || known.session.as_ref().is_some_and(|session| session.as_str() == id)
+        };
+        for (hash, _) in self.acquainted.iter().filter(|(_, known)| is_ended(known)) {
+            self.acquainted.invalidate(&*hash);
+        }
+    }
+
+    /// How the store goes on while what it lies on is away, where it does.
+    pub fn standing(&self) -> Option<FallbackStanding> {
+        self.store().fallback().map(Fallback::standing)
     }
 
     /// The admin of the default organisation, where this is the key that the configuration names.

@@ -117,7 +117,8 @@ fn entry(caller: &Caller, operation: Operation, request: &HttpRequest) -> Entry 
     let path = operation.row().path;
     let is_of_session = path.starts_with("/session/{id}") || path.starts_with("/api/sessions/{id}");
     let session = if is_of_session { SessionId::parse(named("id")).ok() } else { None };
-    let object = if is_of_session { None } else { plain(&named("id")).or_else(|| plain(&named("name"))) };
+    let named_by_path = || ["id", "name", "mode"].into_iter().find_map(|part| plain(&named(part)));
+    let object = if is_of_session { None } else { named_by_path() };
     Entry {
         action: operation.name(),
         role: caller.role().map(|role| role.as_str().to_owned()),

@@ -9,6 +9,7 @@ pub mod consent;
 pub mod credentials;
 pub mod cursor;
 pub mod rights;
+pub mod store;
 
 use std::collections::BTreeMap;
 
@@ -341,6 +342,9 @@ pub struct HealthBody {
     /// The models' servers; missing where the script writes everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub models: Option<ModelsBody>,
+    /// Where turns are kept now; missing where the store has nothing to go on in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<store::StoreBody>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

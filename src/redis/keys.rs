@@ -235,6 +235,12 @@ impl Keys {
         format!("{}orgs", self.prefix)
     }
 
+    /// The servers of a deployment, by when each was last heard of.
+    #[must_use]
+    pub fn servers(&self) -> String {
+        format!("{}servers", self.prefix)
+    }
+
     /// The channel of one server.
     #[must_use]
     pub fn wake(&self, server: &str) -> String {

@@ -33,6 +33,8 @@ pub enum Message {
     Stop(String),
     /// The turn that is at work on such a session keeps somebody in danger waiting.
     Hurry(String),
+    /// A server has come.
+    Hello(String),
 }
 
 impl Message {
@@ -45,6 +47,7 @@ impl Message {
             ("forget", session) => Some(Self::Forget(session.to_owned())),
             ("stop", session) => Some(Self::Stop(session.to_owned())),
             ("hurry", session) => Some(Self::Hurry(session.to_owned())),
+            ("hello", server) => Some(Self::Hello(server.to_owned())),
             _ => None,
         }
     }
@@ -155,6 +158,7 @@ mod tests {
         assert_eq!(Message::parse(b"forget default:s"), Some(Message::Forget("default:s".to_owned())));
         assert_eq!(Message::parse(b"stop default:s"), Some(Message::Stop("default:s".to_owned())));
         assert_eq!(Message::parse(b"hurry default:s"), Some(Message::Hurry("default:s".to_owned())));
+        assert_eq!(Message::parse(b"hello s1"), Some(Message::Hello("s1".to_owned())));
         assert_eq!(Message::parse(b"dance"), None);
         assert_eq!(Message::parse(b"look \xff"), None);
     }

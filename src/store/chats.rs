@@ -15,10 +15,15 @@ use crate::domain::chat::{Broadcast, Chat, ChatMessage, ShutdownReason};
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::time::Timestamp;
 
+/// Stands in the place of a connection where whoever is here has heard the message before.
+pub const HEARD_BEFORE: u128 = 0;
+
 /// A message on its way into a chat.
 #[derive(Clone)]
 pub struct Saying {
     pub session: SessionKey,
+    /// Tells it from every other message: under the same name it is counted once, within a minute.
+    pub name: u128,
     pub content: String,
     /// The connection that it came by: whoever hears its own words knows them.
     pub connection: u128,
@@ -51,7 +56,7 @@ pub trait Chats: Send + Sync {
     /// Counts a message, keeps it, starts the chat's time anew and tells all who hear the session: one change. The numbers of a
     /// session go up by one and never repeat, over all connections and servers. Begins the chat where there is none.
     ///
-    /// Not safe to repeat by the caller: each call is a message. The store itself repeats none.
+    /// Safe to repeat under the same name for a minute; under another one it is another message.
     async fn say(&self, saying: Saying) -> Result<u64, StoreError>;
 
     /// A chat and how long it still stands. `None`: there is none. A value that another program spoiled is set aside, counted

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::alert::ReportReason;
 use crate::domain::safety::Level;
 use crate::domain::time::Timestamp;
 
 /// What is counted. The wire names are [`Counter::name`]'s.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Counter {
     Input,
     SessionCreated,

@@ -33,6 +33,7 @@ mod credentials;
 pub mod embedded;
 mod errands;
 mod events;
+pub mod fallback;
 mod ledger;
 mod limits;
 mod notices;
@@ -55,12 +56,13 @@ pub use alerts::{
     Reported,
 };
 pub use care::{Care, Noted};
-pub use chats::{Chats, Heard, Hearing, Saying};
+pub use chats::{Chats, HEARD_BEFORE, Heard, Hearing, Saying};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
 pub use errands::Errands;
 pub use events::Events;
+pub use fallback::{Fallback, FallbackRule, FallbackStanding, MERGED_AT, StoreMode, Switch};
 pub use ledger::Ledger;
 pub use limits::Limits;
 pub use notices::{DueNotice, KeepNotice, KeptNotice, Notices};
@@ -191,6 +193,16 @@ pub trait Store:
 
     /// The name on the wire: `embedded` or `redis`.
     fn name(&self) -> &'static str;
+
+    /// Where the turns of a session are kept now, as the wire names it: mostly [`Store::name`], `local` in a journal.
+    fn storage(&self, _session: &SessionKey) -> &'static str {
+        self.name()
+    }
+
+    /// How it goes on while what it lies on is away, where it does.
+    fn fallback(&self) -> Option<&dyn Fallback> {
+        None
+    }
 }
 
 /// The store did not do its work.

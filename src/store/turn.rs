@@ -190,6 +190,9 @@ pub enum Committed {
     Changed(Box<Reloaded>),
     /// The level rose to one that pauses: answer with the crisis dialogue, under the same lease.
     Overtaken(Box<Reloaded>),
+    /// The session is kept elsewhere from now on, see [`Store::storage`](super::Store::storage), and nothing else has
+    /// changed: tell it so in the reply, and commit again under the same lease. What was committed may stand already.
+    Moved,
 }
 
 /// What a turn that was overtaken or changed decides on anew.

@@ -3,13 +3,13 @@
 use crate::domain::exchange::{Exchange, Responder};
 use crate::domain::id::SessionKey;
 use crate::domain::safety::Negative;
-use crate::store::{Commit, Committed, Counter, StoreError};
+use crate::store::{Commit, Committed, Counter, StoreError, StoredReply};
 
 use super::begin::Working;
 use super::compose;
 use super::decide::Decided;
 use super::input::Admitted;
-use super::reply::Reply;
+use super::reply::{Reply, Storage};
 use super::{Answer, Refused, Turns};
 
 /// How often a turn is decided on what others wrote meanwhile; one in danger has been answered by then, and only its
@@ -19,6 +19,8 @@ const ATTEMPTS_IN_DANGER_MAX: usize = 20;
 /// How often a commit is repeated whose answer was lost. The lease makes the repeat harmless.
 const TRIES_MAX: u32 = 3;
 const TRY_AGAIN_MS: u64 = 20;
+/// How often the store may go away, or come back, under a commit.
+const MOVES_MAX: usize = 4;
 
 pub(super) fn attempts_max(admitted: &Admitted) -> usize {
     if admitted.shows_danger() { ATTEMPTS_IN_DANGER_MAX } else { ATTEMPTS_MAX }
@@ -44,10 +46,10 @@ pub(super) async fn commit(
     working: &mut Working,
     decided: Decided,
 ) -> Result<Outcome, Refused> {
-    let body = decided.reply.bytes();
     let counters = counters(turns, &decided, working);
     let rose = decided.rose.then_some(decided.session.level);
-    let commit = Commit {
+    let mut reply = decided.reply;
+    let mut commit = Commit {
         key: working.key.clone(),
         lease: working.hold.lease,
         base_revision: working.session().map_or(0, |session| session.revision),
@@ -56,12 +58,14 @@ pub(super) async fn commit(
         counters,
         session: decided.session,
         exchange: decided.exchange,
-        reply: admitted.idempotency.clone().map(|idempotency| (idempotency, body.clone())),
+        reply: None,
     };
-    match write(turns, &commit).await? {
+    let (committed, body) = write_where_it_is(turns, admitted, &mut commit, &mut reply).await?;
+    match committed {
         Committed::Committed { .. } => {
             working.hold.settle();
-            if commit.exchange.turn == 1 {
+            // What is kept locally nobody can have erased since.
+            if commit.exchange.turn == 1 && reply.storage != Storage::Local {
                 undo_where_erased(turns, admitted, &commit.key).await?;
             }
             turns.metrics.turn(commit.exchange.responder, &commit.exchange.navigation_decision);
@@ -75,7 +79,7 @@ pub(super) async fn commit(
                 negative: commit.session.crisis.negative,
             })))
         }
-        Committed::Lost => {
+        Committed::Lost | Committed::Moved => {
             working.hold.settle();
             Err(Refused::Busy { retry_after: turns.settings.lease_wait })
         }
@@ -95,6 +99,25 @@ async fn undo_where_erased(turns: &Turns, admitted: &Admitted, key: &SessionKey)
     }
     turns.store.delete(key).await?;
     Err(Refused::Revoked)
+}
+
+/// Writes the turn with a reply that says where it is kept, however often that changes under it.
+async fn write_where_it_is(
+    turns: &Turns,
+    admitted: &Admitted,
+    commit: &mut Commit,
+    reply: &mut Reply,
+) -> Result<(Committed, StoredReply), StoreError> {
+    let mut moves = 0;
+    loop {
+        reply.storage = Storage::of_store(turns.store.storage(&commit.key));
+        let body = reply.bytes();
+        commit.reply = admitted.idempotency.clone().map(|idempotency| (idempotency, body.clone()));
+        match write(turns, commit).await? {
+            Committed::Moved if moves < MOVES_MAX => moves += 1,
+            committed => return Ok((committed, body)),
+        }
+    }
 }
 
 async fn write(turns: &Turns, commit: &Commit) -> Result<Committed, StoreError> {

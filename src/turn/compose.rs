@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::exchange::{Exchange, Responder, Told};
-use crate::domain::id::SessionId;
+use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::protocol::Place;
 use crate::domain::safety::{CrisisPlace, CrisisReply, Level, Said, Screening};
 use crate::domain::session::{MetaValue, Session, Status};
@@ -37,6 +37,7 @@ pub(super) fn millis(time: Duration) -> f64 {
 pub(super) fn exchange(turns: &Turns, admitted: &Admitted, session: &Session, words: Words) -> Exchange {
     let told = told(turns, session.status, &session.place, admitted.cut, &words);
     Exchange {
+        was_turn: None,
         turn: session.turn_count,
         timestamp: session.last_interaction,
         client_input: admitted.text.to_string(),
@@ -87,10 +88,12 @@ pub(super) fn reply(turns: &Turns, session: &Session, exchange: &Exchange, notic
 }
 
 /// The reply to a stored turn, as it was given.
-pub(super) fn again(turns: &Turns, session: &Session, exchange: &Exchange) -> Reply {
+pub(super) fn again(turns: &Turns, key: &SessionKey, (session, exchange): (&Session, &Exchange)) -> Reply {
     let signals = turns.knowledge.lexicon.read(&exchange.client_input);
     let screening = turns.knowledge.safety.screen(&exchange.client_input);
-    reply(turns, session, exchange, &Noticed { signals: &signals, screening: &screening })
+    let noticed = Noticed { signals: &signals, screening: &screening };
+    let storage = Storage::of_store(turns.store.storage(key));
+    Reply { storage, ..reply(turns, session, exchange, &noticed) }
 }
 
 /// The crisis reply when nothing of the session is known. It holds the words that are, or will be, stored behind it.
@@ -131,6 +134,7 @@ pub(super) fn unrecorded(turns: &Turns, admitted: &Admitted, known: &Known<'_>) 
     let (place, level) = (known.place, known.level.max(spoken.level));
     let status = if level.pauses() { Status::Paused } else { known.status };
     let exchange = Exchange {
+        was_turn: None,
         turn: 0,
         timestamp: turns.clock.now(),
         client_input: admitted.text.to_string(),

@@ -217,7 +217,9 @@ impl Turns {
         let page = self.store.history(key, Some(turn + 1), 1).await?;
         let exchange = page.and_then(|page| page.exchanges.into_iter().next());
         Ok(match exchange.filter(|exchange| exchange.turn == turn) {
-            Some(exchange) => Recalled::Stored(compose::again(self, &snapshot.session, &exchange).bytes()),
+            Some(exchange) => {
+                Recalled::Stored(compose::again(self, key, (&snapshot.session, &exchange)).bytes())
+            }
             None => Recalled::Absent,
         })
     }

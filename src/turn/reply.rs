@@ -138,6 +138,7 @@ pub struct Context {
 pub enum Storage {
     Embedded,
     Redis,
+    /// On this server alone, until Redis is back.
     Local,
     /// Nowhere: the store was away or too slow, and the danger could not wait.
     None,
@@ -145,7 +146,11 @@ pub enum Storage {
 
 impl Storage {
     pub fn of_store(name: &str) -> Self {
-        if name == "redis" { Self::Redis } else { Self::Embedded }
+        match name {
+            "redis" => Self::Redis,
+            "local" => Self::Local,
+            _ => Self::Embedded,
+        }
     }
 }
 

@@ -45,7 +45,7 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
     let row = operation.row();
     let base = if operation == Operation::Input { "/api/v1" } else { "" };
     let path = row.path.replace("/alerts/{id}", "/alerts/none").replace("/keys/{id}", "/keys/none");
-    let path = path.replace("/clinicians/{name}", "/clinicians/nobody");
+    let path = path.replace("/clinicians/{name}", "/clinicians/nobody").replace("{mode}", "reconnect");
     let path = format!("{base}{}", path.replace("{id}", session).replace("{n}", "1"));
     let method = Method::from_bytes(row.method.as_bytes()).expect("a method");
     let request = server.request(method, &path);

@@ -350,7 +350,12 @@ async fn an_input_route_is_one_however_its_path_is_spelled_and_nothing_else_is()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_the_store_cannot_say_who_it_is_danger_is_answered_and_raised_for_those_it_knows() {
     let redis = RedisServer::start();
-    let clinic = Clinic::open(&[("REDIS_URL", &redis.url()), ("REDIS_TIMEOUT_MS", "1000")]).await;
+    let clinic = Clinic::open(&[
+        ("REDIS_URL", &redis.url()),
+        ("REDIS_TIMEOUT_MS", "1000"),
+        ("ATTUNE_STORE_FALLBACK", "reject"),
+    ])
+    .await;
     let token = session(&clinic, "s").await;
     say(&clinic, &token, "s", HARMLESS).await.ok();
     let stranger = format!("attune_session_{}", "B".repeat(43));

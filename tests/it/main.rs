@@ -35,6 +35,8 @@ mod examples;
 mod fake;
 mod fake_faults;
 mod fake_model;
+mod fallback;
+mod fallback_live;
 mod faulty;
 mod following;
 mod injections;

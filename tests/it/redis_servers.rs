@@ -386,7 +386,7 @@ async fn data_that_are_lost_make_no_two_deployments_of_one() {
 async fn a_redis_that_takes_no_write_is_not_ready() {
     let redis = RedisServer::start();
     let (home, client, url) = (process::directory(), process::client(), redis.url());
-    let server = Process::start(home.path(), &[("REDIS_URL", &url)]);
+    let server = Process::start(home.path(), &[("REDIS_URL", &url), ("ATTUNE_STORE_FALLBACK", "reject")]);
     let ready =
         async || client.get(format!("{}/readyz", server.url)).send().await.expect("it answers").status();
     assert_eq!(ready().await, StatusCode::OK);

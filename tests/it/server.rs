@@ -121,8 +121,10 @@ impl Server {
         let config = Config::from_variables(variables).expect("a sound configuration");
         let knowledge = attune::app::open_knowledge(&config).expect("sound");
         let (clock, entropy) = (Arc::new(self.clock.clone()) as Arc<dyn Clock>, Arc::new(Entropy::system()));
+        let purpose = attune::app::Purpose::Command;
         let opened =
-            attune::app::open_store(&config, &knowledge.protocols, &clock, &entropy).await.expect("it opens");
+            attune::app::open_store(&config, purpose, &knowledge.protocols, (&clock, &entropy)).await;
+        let opened = opened.expect("it opens");
         work(&*opened.store).await;
         opened.store.close().await.expect("it closes");
         drop(opened);

@@ -222,7 +222,7 @@ impl<A: Adapter> Run<A> {
                 begun.session.clone_from(&reloaded.session);
                 begun.memory = reloaded.memory.clone();
             }
-            Committed::Committed { .. } | Committed::Lost => {}
+            Committed::Committed { .. } | Committed::Lost | Committed::Moved => {}
         }
         self.known.commits.push((session, commit, committed));
     }

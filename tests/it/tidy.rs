@@ -162,7 +162,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_ws", &["http/socket"]),
     ("fjall", &["store/embedded"]),
     ("redis", &["redis", "store/redis"]),
-    ("moka", &["store/redis", "retrieval", "turn", "http"]),
+    ("moka", &["store/redis", "store/fallback", "retrieval", "turn", "http"]),
     ("reqwest", &["llm", "notify", "cli"]),
     ("lettre", &["notify/mail"]),
     ("bm25", &["retrieval"]),

@@ -179,6 +179,7 @@ pub fn opening(key: &SessionKey, client: &ClientKey, now: Timestamp) -> Session 
 
 pub fn exchange(turn: u32, now: Timestamp) -> Exchange {
     Exchange {
+        was_turn: None,
         turn,
         timestamp: now,
         client_input: format!("input {turn}"),

@@ -10,6 +10,7 @@ fn shipped() -> Prompts {
 
 fn exchange(turn: u32, words: usize) -> Exchange {
     Exchange {
+        was_turn: None,
         turn,
         timestamp: Timestamp::default(),
         client_input: format!("client {turn} {}", "word ".repeat(words)),

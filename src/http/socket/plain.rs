@@ -72,6 +72,7 @@ async fn tell_count(talk: &mut Talk, out: &mut Outgoing, count: u64, said: &str)
 fn saying(talk: &Talk, said: &str) -> Saying {
     Saying {
         session: talk.key.clone(),
+        name: talk.state.turns.entropy.u128(),
         content: said.to_owned(),
         connection: talk.id,
         ttl: talk.state.chat_ttl,

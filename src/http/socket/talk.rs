@@ -24,7 +24,7 @@ use crate::domain::id::SessionKey;
 use crate::http::credentials::{refused, unauthorized};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
-use crate::store::{Heard, Hearing};
+use crate::store::{HEARD_BEFORE, Heard, Hearing};
 use crate::turn::{self, Address, Admitted, Refused, Screened};
 
 /// Turns that wait on one connection behind the one at work.
@@ -111,7 +111,7 @@ impl Talk {
     /// What others have said in the session, or to everybody.
     pub async fn heard(&mut self, out: &mut Outgoing, heard: &Heard) -> Result<(), End> {
         match heard {
-            Heard::Message { connection, .. } if *connection == self.id => Ok(()),
+            Heard::Message { connection, .. } if [self.id, HEARD_BEFORE].contains(connection) => Ok(()),
             Heard::Turn { connection: Some(connection), .. } if *connection == self.id => Ok(()),
             Heard::Removed => Err(self.removed().await),
             Heard::Message { .. } if !self.is_kept => Ok(()),

@@ -54,6 +54,8 @@ impl Writer {
         let permits = seat.permits().into_iter().map(Timestamp::micros).collect();
         seat.unsaved = false;
         let (revision, random) = (commit.base_revision + 1, self.entropy.u128());
+        let is_journal = self.is_journal;
+        let before = stored.map(|record| &*record.session);
         self.change(|draft| {
             let raised = commit.raised(memory, now);
             let client = &commit.session.client;
@@ -75,9 +77,11 @@ impl Writer {
                 record.session.status,
                 record.session.level,
             )?;
-            Ok(())
+            if is_journal { draft.log_turn(&commit, before) } else { Ok(()) }
         })?;
-        self.count(&commit.key.org, commit.counters);
+        if !is_journal {
+            self.count(&commit.key.org, commit.counters);
+        }
         self.remember_turn(&commit.key, commit.exchange);
         self.release(&commit.key, End::Committed(commit.reply));
         Ok(Committed::Committed { revision })

@@ -46,6 +46,7 @@ impl Writer {
             session.client = former;
         }
         session.align(&self.memory_of(&session.client)?, now);
+        let is_journal = self.is_journal;
         self.change(|draft| {
             // Whoever held a token for an earlier session of this id may be somebody else.
             draft.revoke(&Holder::Session(key.clone()), None, now)?;
@@ -58,11 +59,14 @@ impl Writer {
             if let Some(used) = &request.idempotency {
                 draft.put_create(used, (request.reply)(&record.session), expires_at);
             }
+            if is_journal {
+                draft.log_create(&key, &record.session)?;
+            }
             Ok(Created::Created(record.session))
         })
     }
 
-    fn repeated(&self, used: &Idempotency) -> Result<Option<Created>, StoreError> {
+    pub fn repeated(&self, used: &Idempotency) -> Result<Option<Created>, StoreError> {
         let bytes = value_of(&self.tables.creates, &used.key)?;
         let Some(stored) = bytes.map(|bytes| ReplyRecord::decode(&bytes)).transpose()? else {
             return Ok(None);
@@ -97,7 +101,7 @@ impl Writer {
         let session = raise.session.with_id(session.clone());
         let client = &client;
         let (before, after, why, random) = (&before, &after, raise.why.as_slice(), self.entropy.u128());
-        let is_absent = live.is_none();
+        let (is_absent, is_journal) = (live.is_none(), self.is_journal);
         self.change(|draft| {
             draft.remember((&session, client), before, after, None, now)?;
             draft.alert_of(&Rise { session: &session, client, before, after, why, random }, now)?;
@@ -105,7 +109,7 @@ impl Writer {
                 // Mostly its first turn follows at once. Where it never comes, the sweep finds that there is none.
                 draft.change.insert_due(now.plus(draft.limits().session_ttl), &Due::Session(session.clone()));
             }
-            Ok(())
+            if is_journal { draft.log_raise(raise) } else { Ok(()) }
         })?;
         Ok(Raised { level, rose })
     }

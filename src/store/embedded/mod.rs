@@ -22,6 +22,7 @@ mod events;
 mod former;
 mod gate;
 mod index;
+mod journal;
 mod ledger;
 mod lifecycle;
 mod lineage;
@@ -47,7 +48,6 @@ use tokio::sync::broadcast;
 
 use self::command::{Channel, ClaimReply, Command, State};
 use self::errands::Leads;
-use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
 use super::{
@@ -62,6 +62,7 @@ use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::time::Timestamp;
 use crate::store::rooms::Rooms;
 
+pub use self::journal::{Logged, LoggedTurn, Seed, Waiting};
 pub use self::open::{OpenError, OpenOptions};
 
 pub struct EmbeddedStore {
@@ -79,21 +80,7 @@ pub struct EmbeddedStore {
 impl EmbeddedStore {
     /// Opens a directory, or makes it. Reads the disk: call it before serving.
     pub fn open(directory: &Path, options: OpenOptions) -> Result<Self, OpenError> {
-        let tables = open::tables(directory, &options)?;
-        let (state, published) = (Arc::<State>::default(), Arc::<Published>::default());
-        let (channel, commands) = Channel::open(Arc::clone(&state));
-        let (clock, limits) = (Arc::clone(&options.clock), options.limits.clone());
-        let writer =
-            open::writer(tables, Ground::of(directory), options, Arc::clone(&state), Arc::clone(&published));
-        let newest = writer.newest_event().map_err(|error| OpenError::Corrupt(error.to_string()))?;
-        state.recent_events.begin(newest);
-        let thread = std::thread::Builder::new()
-            .name("attune-store".to_owned())
-            .spawn(move || open::work(writer, &commands))
-            .map_err(|error| OpenError::Io(error.to_string()))?;
-        let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        let (rooms, leads, writer) = (Rooms::default(), Leads::default(), Mutex::new(Some(thread)));
-        Ok(Self { channel, state, published, clock, limits, rooms, leads, writer })
+        Self::open_as(directory, options, false)
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {

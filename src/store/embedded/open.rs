@@ -21,6 +21,9 @@ const FORMAT: u8 = 1;
 /// The journals are read again at the start: the least that the engine allows.
 const JOURNALS_MAX_BYTES: u64 = 64 << 20;
 
+/// Memory for a mere look.
+const LOOK_CACHE_BYTES: u64 = 1 << 20;
+
 #[derive(Clone)]
 pub struct OpenOptions {
     pub limits: Limits,
@@ -68,14 +71,7 @@ pub(super) fn tables(directory: &Path, options: &OpenOptions) -> Result<Tables, 
         .mode(0o700)
         .create(directory)
         .map_err(|error| OpenError::Io(error.to_string()))?;
-    let database = Database::builder(directory)
-        .cache_size(options.cache_bytes)
-        // Nothing goes to the disk but by the writer's own sync.
-        .manual_journal_persist(true)
-        .max_journaling_size(JOURNALS_MAX_BYTES)
-        .worker_threads(2)
-        .open()?;
-    let tables = Tables::open(database)?;
+    let tables = opened(directory, options.cache_bytes)?;
     match tables.about.get(VERSION)?.as_deref() {
         None => mark(&tables, options)?,
         Some([FORMAT]) => {}
@@ -89,6 +85,22 @@ pub(super) fn tables(directory: &Path, options: &OpenOptions) -> Result<Tables, 
     }
     index_open_alerts(&tables).map_err(|error| OpenError::Corrupt(error.to_string()))?;
     Ok(tables)
+}
+
+/// Opens the tables of a directory under whatever secret it was made, for a look at them.
+pub(super) fn tables_of_any(directory: &Path) -> Result<Tables, OpenError> {
+    opened(directory, LOOK_CACHE_BYTES)
+}
+
+fn opened(directory: &Path, cache_bytes: u64) -> Result<Tables, OpenError> {
+    let database = Database::builder(directory)
+        .cache_size(cache_bytes)
+        // Nothing goes to the disk but by the writer's own sync.
+        .manual_journal_persist(true)
+        .max_journaling_size(JOURNALS_MAX_BYTES)
+        .worker_threads(2)
+        .open()?;
+    Ok(Tables::open(database)?)
 }
 
 fn mark(tables: &Tables, options: &OpenOptions) -> Result<(), OpenError> {
@@ -141,6 +153,7 @@ pub(super) fn writer(
         state,
         published,
         memory: super::writer::Memory::default(),
+        is_journal: false,
     }
 }
 

@@ -10,6 +10,7 @@ mod due;
 mod events;
 mod facets;
 mod holders;
+mod log;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -37,6 +38,7 @@ pub(super) use facets::{Facet, index, index_until, level_number, of_facet, parse
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };
+pub(super) use log::{LOG, log_of, logged, parse_logged};
 
 /// Small, so that little has to be read again from the journal at the start.
 const MEMTABLE_BYTES: u64 = 16 << 20;

@@ -43,6 +43,8 @@ pub(super) struct Writer {
     pub state: Arc<State>,
     pub published: Arc<Published>,
     pub memory: Memory,
+    /// Logs what another store has to be told.
+    pub is_journal: bool,
 }
 
 /// What the writer knows apart from the disk.
@@ -309,6 +311,14 @@ impl Writer {
 }
 
 impl Memory {
+    /// Drops all records that are kept, and every seat that nobody is at.
+    pub fn forget_sessions(&mut self) {
+        self.hot.clear();
+        self.shelf.clear();
+        self.seats.clear();
+        self.deadlines.clear();
+    }
+
     fn keep(&mut self, key: SessionKey, record: Option<Record>) {
         let Some(record) = record else {
             self.hot.remove(&key);

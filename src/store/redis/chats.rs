@@ -121,7 +121,7 @@ impl Inner {
 
     async fn say(&self, saying: &Saying) -> Result<(u64, Timestamp), StoreError> {
         let key = &saying.session;
-        let name = self.nonce();
+        let name = super::gate::hex(saying.name);
         let (before, behind) = message::around_the_time(&saying.content, &key.id);
         let told = self.on_chat(key, &self.scripts.chat.say, saying.ttl, |call| {
             call.arg(&name)

@@ -46,6 +46,7 @@ fn read(entry: &str) -> Option<Exchange> {
     let Value::Object(fields) = serde_json::from_str(entry).ok()? else { return None };
     let text = |name: &str| text(&fields, name).map(str::to_owned);
     Some(Exchange {
+        was_turn: None,
         turn: fields.get("turn").and_then(Value::as_u64).and_then(|turn| turn.try_into().ok()).unwrap_or(0),
         timestamp: text("timestamp").and_then(|at| Timestamp::parse(&at).ok()).unwrap_or_default(),
         client_input: text("client_input").unwrap_or_default(),
@@ -93,6 +94,7 @@ mod tests {
     #[test]
     fn what_attune_wrote_is_read_field_by_field() {
         let exchange = Exchange {
+            was_turn: None,
             turn: 7,
             timestamp: Timestamp::from_micros(1_760_518_523_000_001),
             client_input: "in".to_owned(),

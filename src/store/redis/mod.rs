@@ -33,6 +33,7 @@ mod orphan;
 mod reads;
 mod record;
 mod removal;
+mod servers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ use self::counters::Counters;
 use self::held::Held;
 use self::record::Reader;
 use self::scripts::Scripts;
+pub use self::servers::Walk;
 use super::{
     Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Begin, Claim, Commit, Committed, Consented,
     Counter, Create, Created, DailyCounters, Gate, HistoryPage, Lease, Limits, ListPage, ListQuery, Lower,
@@ -102,6 +104,8 @@ struct Inner {
     wakes: Wakes,
     nudges: broadcast::Sender<(SessionKey, Nudge)>,
     recent_events: super::events::Recent,
+    /// Another server has come.
+    newcomers: tokio::sync::Notify,
     held: Held,
     rooms: Rooms,
     ears: Ears,
@@ -132,6 +136,7 @@ impl RedisStore {
             wakes: Wakes::default(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
             recent_events: super::events::Recent::default(),
+            newcomers: tokio::sync::Notify::new(),
             held: Held::bounded(options.warm_bytes),
             rooms: Rooms::default(),
             ears: Ears::default(),

@@ -32,6 +32,8 @@ impl Inner {
             Message::Stop(session) => self.pass_on(&session, Nudge::Stop),
             Message::Hurry(session) => self.pass_on(&session, Nudge::Hurry),
             Message::Look(id) => self.wakes.look(id),
+            Message::Hello(server) if server != self.server => self.newcomers.notify_one(),
+            Message::Hello(_) => {}
         }
     }
 

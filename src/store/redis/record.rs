@@ -15,7 +15,7 @@ use crate::domain::protocol::{Place, Protocols, Written};
 use crate::domain::safety::{CrisisPlace, Level, SafetyMemory};
 use crate::domain::session::{Meta, MetaValue, Party, Session, Status, Transition};
 use crate::domain::time::Timestamp;
-use crate::store::StoreError;
+use crate::store::{MERGED_AT, StoreError};
 
 /// What is needed to make sense of a hash that another program wrote.
 pub(super) struct Reader<'a> {
@@ -241,7 +241,7 @@ fn written_of(fields: &Fields) -> Written {
 }
 
 /// Names in the hash `meta` that are not the app's own.
-const OWN_META: [&str; 2] = ["client_id", "created_at"];
+const OWN_META: [&str; 3] = ["client_id", "created_at", MERGED_AT];
 
 /// A value that reads as it was written keeps its type; another one is a text.
 fn follow_meta(session: &mut Session, meta: &Fields) {

@@ -44,6 +44,7 @@ pub(super) struct Scripts {
     pub notify: Script,
     pub notices: Script,
     pub chat: ChatScripts,
+    pub beat: Script,
 }
 
 impl Scripts {
@@ -102,6 +103,7 @@ impl Scripts {
             notify: Script::of("notify", &[alert, source!("notify")]),
             notices: Script::of("notices", &[alert, source!("notices")]),
             chat: ChatScripts::embedded(&names),
+            beat: Script::of("beat", &[source!("beat")]),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, told, write, align, alert, source!("report")]),
             acknowledge: Script::of(

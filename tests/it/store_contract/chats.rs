@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use attune::domain::chat::{Broadcast, BroadcastLevel, ChatMessage, ChatVoice, MESSAGES_MAX, ShutdownReason};
@@ -13,7 +14,9 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::world::{Adapter, DAY, Desk, HOUR, PATIENCE, is_left, key, limits};
 
 pub fn saying(id: &str, content: &str) -> Saying {
-    Saying { session: key(id), content: content.to_owned(), connection: 7, ttl: HOUR }
+    static NAMES: AtomicU64 = AtomicU64::new(1);
+    let name = u128::from(NAMES.fetch_add(1, Ordering::SeqCst));
+    Saying { session: key(id), name, content: content.to_owned(), connection: 7, ttl: HOUR }
 }
 
 pub async fn say(store: &dyn Store, id: &str, content: &str) -> u64 {
