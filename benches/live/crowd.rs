@@ -16,7 +16,7 @@ use super::figures::millis;
 /// How many connect at once.
 const AT_ONCE: usize = 64;
 const SETTLE: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Which heartbeat of its connection came, and how long after the connection stood.
 type Beat = (usize, Duration);
@@ -50,14 +50,14 @@ impl Crowd {
             runtime.block_on(run(addr, path, count, &in_thread, beat, stopped));
         });
         let crowd = Self { counts, beats, count, stop, thread: Some(thread) };
-        crowd.wait("all are connected", || crowd.counts.connected.load(Ordering::Relaxed) == count);
+        wait("all are connected", || crowd.counts.connected.load(Ordering::Relaxed) == count);
         std::thread::sleep(SETTLE);
         crowd
     }
 
     /// How late each heartbeat was, in milliseconds, up to the so-many-th of every connection.
     pub fn wait_for_beats(&mut self, beats: usize, every: Duration) -> Vec<f64> {
-        self.wait("the heartbeats have come", || self.beats.len() >= self.count * beats);
+        wait("the heartbeats have come", || self.beats.len() >= self.count * beats);
         let heard = std::iter::from_fn(|| self.beats.try_recv().ok());
         let late = |(nth, at): Beat| millis(at.saturating_sub(every * u32::try_from(nth).expect("few")));
         heard.filter(|(nth, _)| *nth <= beats).map(late).collect()
@@ -65,16 +65,16 @@ impl Crowd {
 
     /// How many heard bye, and how many the code of a server that stops.
     pub fn wait_for_ends(&self) -> (usize, usize) {
-        self.wait("all have ended", || self.counts.ended.load(Ordering::Relaxed) == self.count);
+        wait("all have ended", || self.counts.ended.load(Ordering::Relaxed) == self.count);
         (self.counts.byes.load(Ordering::Relaxed), self.counts.away.load(Ordering::Relaxed))
     }
+}
 
-    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !is_so() {
-            assert!(begun.elapsed() < PATIENCE, "never: {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+fn wait(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

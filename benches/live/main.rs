@@ -1,4 +1,4 @@
-//! Idle WebSockets: what each costs in memory beside a bare echo on the same library, how late their heartbeats come, and
+//! Idle connections: what each costs in memory beside a bare echo on the same library, how late their heartbeats come, and
 //! what they do to the turns beside them. The server is the release binary; the clients are one thread of this process.
 //!
 //! `cargo bench --bench live` measures it all in about three minutes.
@@ -62,8 +62,10 @@ fn main() {
     let mut crowd = Crowd::gather(server.addr, "/ws/chat/?session=idle-", count);
     let joined = server.memory_mib();
     let beside = runtime.block_on(take_turns(server.addr, "beside", turns));
+    // What the turns left is not the connections'.
+    let left = server.memory_mib() - joined;
     let late = crowd.wait_for_beats(BEATS, EVERY);
-    let after = server.memory_mib();
+    let after = server.memory_mib() - left;
     let each = |mib: f64| (mib - before) * 1_024.0 / count as f64;
     println!("{count} idle connections, each in a session of its own");
     println!(

@@ -535,14 +535,6 @@ async fn no_word_of_a_person_reaches_the_logs() {
             client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
         request.body(body).send().await.expect("answered");
     }
-    for (path, body) in [
-        ("broadcast", format!("{{\"message\":\"{marker}\"}}")),
-        ("broadcast", format!("{{\"message\":{{\"{marker}\":1}}}}")),
-        ("sessions/s/extend", format!("{{\"ttl\":\"{marker}\"}}")),
-    ] {
-        let request = client.post(format!("{}/api/{path}/", process.url));
-        request.header("content-type", "application/json").body(body).send().await.expect("answered");
-    }
     let addr = process.url.trim_start_matches("http://").to_owned();
     let mut plain = Socket::open(&addr, "/ws/chat/?session=plain").await;
     plain.count(marker).await;
@@ -558,6 +550,14 @@ async fn no_word_of_a_person_reaches_the_logs() {
     let mut bad = Raw::open(&addr, "/ws/chat/?session=plain", "attune.plain").await;
     bad.send(&frame(0x82, marker.as_bytes())).await;
     assert_eq!(bad.end().await, 1003);
+    for (path, body) in [
+        ("broadcast", format!("{{\"message\":\"{marker}\"}}")),
+        ("broadcast", format!("{{\"message\":{{\"{marker}\":1}}}}")),
+        ("sessions/s/extend", format!("{{\"ttl\":\"{marker}\"}}")),
+    ] {
+        let request = client.post(format!("{}/api/{path}/", process.url));
+        request.header("content-type", "application/json").body(body).send().await.expect("answered");
+    }
     let metrics = client
         .get(format!("{}/metrics", process.url))
         .send()

@@ -1,4 +1,4 @@
-//! WebSockets: what clients from before see, what the typed dialect promises, and what nobody may do over either.
+//! Live connections: what clients from before see, what the typed dialect promises, and what nobody may do over either.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -439,7 +439,7 @@ async fn each_kind_of_bad_frame_ends_the_connection_with_its_code() {
             (frame(0x09, b"a"), 1002),
             (vec![0x81, 1, b'a'], 1002),
             (large(0x81), 1009),
-            ([frame(0x01, &[b'a'; 200_000]), frame(0x80, &[b'a'; 100_000])].concat(), 1009),
+            ([frame(0x01, &vec![b'a'; 200_000]), frame(0x80, &vec![b'a'; 100_000])].concat(), 1009),
             (frame(0x88, &1000_u16.to_be_bytes()), 1000),
         ] {
             let mut raw = Raw::open(server.addr(), PATH, protocol).await;
