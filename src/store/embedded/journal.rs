@@ -155,7 +155,7 @@ impl EmbeddedStore {
         let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
         let writer = parking_lot::Mutex::new(Some(thread));
         let (rooms, leads) = (Rooms::default(), Leads::default());
-        Ok(Self { channel, state, published, clock, limits, rooms, leads, writer })
+        Ok(Self { channel, state, published, clock, limits, rooms, writer, leads })
     }
 
     /// Takes a session over as it is known. What stood of it here before is forgotten.
