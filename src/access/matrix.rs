@@ -125,6 +125,7 @@ operations! {
     Input: "POST" "/input" => roles(OWN, OWN, NO, NO);
     SessionInput: "POST" "/session/{id}/input" => roles(OWN, OWN, NO, NO);
     Connect: "GET" "/ws/chat/" => roles(OWN, OWN, NO, NO);
+    HearAlerts: "GET" "/ws/alerts/" => roles(NO, NO, OWN, NO);
     StopTurn: "DELETE" "/session/{id}/turn" => roles(OWN, OWN, NO, NO);
     ReadTurn: "GET" "/session/{id}/turn/{n}" => roles(OWN, OWN, OWN, NO);
     ReadSession: "GET" "/session/{id}" => roles(OWN, OWN, OWN, NO);

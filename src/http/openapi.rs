@@ -24,7 +24,7 @@ use super::{
         description = "A therapy conversation server. Every path but `/input` is served without `/api/v1` too."
     ),
     paths(
-        input::input, input::session_input, socket::connect, session::create, session::read, session::status, session::history,
+        input::input, input::session_input, socket::connect, socket::on_duty, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
         events::of_session, events::of_all, rights::export, rights::purge, rights::retention, store::switch,
         care::clear, care::add_note, care::notes, care::own,

@@ -24,6 +24,9 @@ pub fn routes(config: &mut ServiceConfig) {
             at(config, &format!("{base}{path}"), vec![get(Op::Connect, socket::connect)]);
         }
     }
+    for path in ["/ws/alerts", "/ws/alerts/"] {
+        at(config, path, vec![get(Op::HearAlerts, socket::on_duty)]);
+    }
     for base in ["/api", "/chat/api"] {
         chats(config, base);
     }

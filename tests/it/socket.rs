@@ -623,3 +623,40 @@ async fn words_to_everybody_reach_every_connection_and_say_once_that_there_is_so
     assert_eq!((&new["type"], &new["sessionId"]), (&json!("new_messages_available"), &json!("s")));
     assert_eq!(plain.count("thanks").await, 1, "and nothing more");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_after_people_hears_of_danger_as_it_shows_and_of_no_word() {
+    let clinic = Clinic::open(&[("SOCKET_HEARTBEAT_MS", "100")]).await;
+    let addr = clinic.server.addr();
+    let duty = async |path: &str| {
+        let headers = [("cookie", clinic.ana.cookie.as_str()), ("sec-websocket-protocol", "attune.v1")];
+        Socket::with(addr, path, &headers).await
+    };
+    let app = format!("Bearer {}", clinic.app);
+    let refused = Socket::with(addr, "/ws/alerts/", &[("authorization", app.as_str())]).await;
+    assert_eq!(refused.err(), Some(403), "an app has no alerts");
+    let mut ana = duty("/ws/alerts/").await.ok().expect("she is let in");
+    ana.hear_of("hello").await;
+    clinic.say("calm", GOAL).await;
+    clinic.say("s", &format!("quoll {DANGER}")).await;
+    let alert = ana.hear_of("alert").await;
+    assert_eq!(
+        (&alert["session"], &alert["level"], &alert["was"]),
+        (&json!("s"), &json!("crisis"), &json!("none"))
+    );
+    assert!(!alert.to_string().contains("quoll"));
+    ana.say("{\"type\":\"input\",\"id\":\"1\",\"text\":\"hello\"}").await;
+    assert_eq!(ana.hear_of("problem").await["error"], "invalid_request");
+    ana.say("{\"type\":\"ping\"}").await;
+    ana.hear_of("pong").await;
+    ana.close().await;
+    clinic.say("t", DANGER).await;
+    let seen = text(&alert, "event");
+    let mut again = duty(&format!("/ws/alerts?after={seen}")).await.ok().expect("she is let in");
+    assert_eq!(again.hear_of("alert").await["session"], "t", "what was missed comes, and nothing twice");
+    clinic.as_clinician(Method::POST, "/logout", &json!({})).await.ok();
+    assert_eq!(again.end().await.1, 4401);
+    let records = clinic.records().await;
+    let heard = records.iter().filter(|record| record["action"] == "hear_alerts");
+    assert!(heard.count() >= 3, "who listens is written down, and who may not");
+}

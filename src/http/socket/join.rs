@@ -161,7 +161,7 @@ impl Asked {
 }
 
 /// A page of another host must not speak with what a browser has for this one.
-fn check_origin(state: &State, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn check_origin(state: &State, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -178,7 +178,7 @@ fn check_origin(state: &State, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The handshake. What comes in is read by [`Frames`], which knows what is too large before it is there.
-fn upgrade(
+pub fn upgrade(
     state: &State,
     request: &HttpRequest,
     payload: Payload,

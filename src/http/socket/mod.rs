@@ -5,10 +5,12 @@
 //! talking   the loop over what can happen; knows frames and no message
 //! talk      what messages mean: a text is counted, or begins a turn; knows messages and no frame
 //! leaving   the one way out
+//! duty      a connection of its own for who looks after people: danger as it shows
 //! ```
 //!
 //! No actor and no task beside the connection's own but those of its turns. An idle connection keeps no buffer.
 
+mod duty;
 mod flow;
 mod frames;
 mod join;
@@ -26,6 +28,7 @@ mod wire;
 
 use crate::http::problem::{Code, Problem};
 
+pub use duty::{__path_on_duty, on_duty};
 pub use join::{__path_connect, connect};
 pub use offer::ticket;
 pub use places::Places;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::chat::{Broadcast, BroadcastLevel};
+use crate::domain::event::SessionEvent;
 use crate::domain::exchange::Exchange;
 use crate::domain::safety::{Level, Resource};
 use crate::domain::session::Status;
@@ -131,6 +132,32 @@ impl Hello<'_> {
 /// A frame that names an input and no more.
 pub fn about(kind: &'static str, id: Option<&str>) -> String {
     frame(&json!({ "type": kind, "id": id }))
+}
+
+/// What whoever looks after people is told first.
+pub fn on_duty() -> String {
+    frame(&json!({ "type": "hello" }))
+}
+
+/// A level that rose so far that it pauses.
+pub fn alert(event: &SessionEvent) -> String {
+    frame(&json!({
+        "type": "alert",
+        "event": event.id.to_string(),
+        "session": event.session.as_str(),
+        "level": event.level,
+        "was": event.was,
+        "at": event.id.at(),
+    }))
+}
+
+/// Whether a text asks for a sign of life.
+pub fn is_ping(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        r#type: String,
+    }
+    serde_json::from_str::<Asked>(text).is_ok_and(|asked| asked.r#type == "ping")
 }
 
 pub fn pong() -> String {
