@@ -68,5 +68,6 @@ mod store_model;
 mod store_redis;
 mod tidy;
 mod turn_faults;
+mod venv;
 mod wire;
 mod world;

@@ -48,7 +48,7 @@ async fn says_everything_once_and_in_order(client: Client) {
     panic!("a word is kept that was answered");
 }
 
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 6;
 const EACH: usize = 3;
 
 /// Servers are killed again and again while it talks, and every other time it is killed itself.
@@ -124,6 +124,12 @@ withstood! {
         says_everything_once_and_in_order(Client::TypeScript("http"));
     the_client_in_typescript_says_everything_once_and_in_order_over_events:
         says_everything_once_and_in_order(Client::TypeScript("sse"));
+    the_client_in_python_says_everything_once_and_in_order_over_a_socket:
+        says_everything_once_and_in_order(Client::LivePython);
+    the_client_in_typescript_says_everything_once_and_in_order_over_a_socket:
+        says_everything_once_and_in_order(Client::TypeScript("socket"));
+    the_client_in_typescript_loses_and_doubles_nothing_in_a_storm_over_a_socket:
+        loses_and_doubles_nothing_in_a_storm(Client::TypeScript("socket"));
     the_client_in_typescript_loses_and_doubles_nothing_in_a_storm_over_http:
         loses_and_doubles_nothing_in_a_storm(Client::TypeScript("http"));
     the_client_in_typescript_loses_and_doubles_nothing_in_a_storm_over_events:
@@ -132,4 +138,8 @@ withstood! {
         tells_a_refusal_and_lets_danger_through(Client::Python);
     the_client_in_typescript_tells_a_refusal_with_the_lines_that_come_with_it_and_lets_danger_through:
         tells_a_refusal_and_lets_danger_through(Client::TypeScript("sse"));
+    the_client_in_python_lets_danger_through_over_a_socket:
+        tells_a_refusal_and_lets_danger_through(Client::LivePython);
+    the_client_in_typescript_lets_danger_through_over_a_socket:
+        tells_a_refusal_and_lets_danger_through(Client::TypeScript("socket"));
 }

@@ -2,6 +2,8 @@
 
 mod bad_days;
 mod curl;
+mod python;
+mod socket;
 mod talk;
 mod tools;
 mod typescript;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ const PROBE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/probe.mj
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     Python,
+    /// Over a WebSocket.
+    LivePython,
     /// By its way to send.
     TypeScript(&'static str),
     /// The same under a program that tells everything that it is told.
@@ -32,6 +34,11 @@ impl Client {
             Self::Python => {
                 let mut command = Command::new("python3");
                 command.arg("-B").arg(example("attune.py")).args([url, "s"]);
+                command
+            }
+            Self::LivePython => {
+                let mut command = Command::new(tools::live_python());
+                command.arg("-B").arg(example("live.py")).args([url, "s"]);
                 command
             }
             Self::TypeScript(over) => {
@@ -50,7 +57,7 @@ impl Client {
     /// Where what waits is kept.
     pub fn queue(self, home: &Path) -> PathBuf {
         home.join(match self {
-            Self::Python => "attune-s.queue",
+            Self::Python | Self::LivePython => "attune-s.queue",
             Self::TypeScript(_) | Self::Probe(_) => "attune-s.json",
         })
     }
@@ -97,7 +104,9 @@ impl Talk {
 
     /// The next line that holds a text.
     pub fn hear_of(&self, text: &str) -> String {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE, "it never says {text}");
             let line = self.hear();
             if line.contains(text) {
                 return line;
@@ -107,8 +116,9 @@ impl Talk {
 
     /// What the probe tells next of one kind, and everything before it.
     pub fn told(&self, kind: &str) -> (Value, Vec<Value>) {
-        let mut before = Vec::new();
+        let (begun, mut before) = (Instant::now(), Vec::new());
         loop {
+            assert!(begun.elapsed() < PATIENCE, "no {kind}, but {before:?}");
             let mut told: Value = serde_json::from_str(&self.hear()).expect("JSON");
             match told.get_mut(kind) {
                 Some(value) => return (value.take(), before),

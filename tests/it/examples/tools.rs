@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use super::example;
+use crate::venv;
 
 /// The directory of the scripts that came of the TypeScript.
 pub fn translated() -> &'static Path {
@@ -24,6 +25,14 @@ pub fn translated() -> &'static Path {
         // Modules, as the package of the examples says.
         fs::copy(example("package.json"), made.join("package.json")).expect("copied");
         made
+    })
+}
+
+/// A Python that has the library for WebSockets.
+pub fn live_python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        venv::python("examples-venv", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/requirements.txt"))
     })
 }
 

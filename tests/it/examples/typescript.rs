@@ -12,7 +12,7 @@ use crate::ports::Port;
 use crate::process::{Process, directory};
 use crate::server::Server;
 
-const GOAL: &str = "I want to feel calmer";
+pub const GOAL: &str = "I want to feel calmer";
 const DANGER: &str = "I am going to kill myself tonight";
 
 #[test]
@@ -23,7 +23,7 @@ fn the_client_in_typescript_is_one_file_for_browsers_too() {
 }
 
 /// A connection that breaks in the middle of a part. What was asked over each.
-async fn goes_on_after_a_cut(over: &'static str, behind: &'static str) -> Vec<String> {
+pub async fn goes_on_after_a_cut(over: &'static str, behind: &'static str) -> Vec<String> {
     let scene = Scene::with(slow(), &[]).await;
     let wire = Cutter::at(&scene.server, behind).await;
     let home = directory();
@@ -45,14 +45,14 @@ async fn goes_on_after_a_cut(over: &'static str, behind: &'static str) -> Vec<St
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_in_typescript_goes_on_behind_the_last_event_that_it_heard() {
+pub async fn the_client_in_typescript_goes_on_behind_the_last_event_that_it_heard() {
     let asked = goes_on_after_a_cut("sse", "id: 1.3\nevent: del").await;
     let inputs: Vec<&String> = asked.iter().filter(|asked| asked.contains("POST /api/v1/session/s/input")).collect();
     assert!(inputs.iter().any(|asked| asked.contains("last-event-id: 1.2")), "{inputs:?}");
 }
 
 /// What the person says elsewhere is shown here, once and in order.
-async fn hears_of_other_devices(over: &'static str) {
+pub async fn hears_of_other_devices(over: &'static str) {
     let (home, server) = (directory(), Server::start().await);
     server.input("s", GOAL).await.ok();
     let mut talk = Talk::begin(Client::Probe(over), home.path(), server.url("").trim_end_matches('/'));
@@ -74,19 +74,19 @@ async fn hears_of_other_devices(over: &'static str) {
 }
 
 /// The next reply: its turn, what it answers, and whether that was said here.
-fn shown(talk: &Talk) -> (u64, String, bool) {
+pub fn shown(talk: &Talk) -> (u64, String, bool) {
     let (reply, _) = talk.told("reply");
     let said = reply["said"].as_str().expect("a text").to_owned();
     (reply["turn"].as_u64().unwrap_or_default(), said, reply["key"].is_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_in_typescript_shows_what_is_said_on_other_devices_over_events() {
+pub async fn the_client_in_typescript_shows_what_is_said_on_other_devices_over_events() {
     hears_of_other_devices("sse").await;
 }
 
 /// What a server puts off waits its turn; what is said meanwhile may be danger, and is sent at once.
-async fn lets_danger_pass_what_was_put_off(over: &'static str) {
+pub async fn lets_danger_pass_what_was_put_off(over: &'static str) {
     let home = directory();
     let server = Process::start(home.path(), &[("RATE_LIMIT_PER_MINUTE", "1"), ("ATTUNE_COUNTRY", "US")]);
     let mut talk = Talk::begin(Client::Probe(over), home.path(), &server.url);
@@ -102,13 +102,13 @@ async fn lets_danger_pass_what_was_put_off(over: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_in_typescript_lets_danger_pass_what_was_put_off() {
+pub async fn the_client_in_typescript_lets_danger_pass_what_was_put_off() {
     lets_danger_pass_what_was_put_off("http").await;
     lets_danger_pass_what_was_put_off("sse").await;
 }
 
 /// Whoever can reach nobody is shown who else listens, and what was said goes out by itself later.
-async fn shows_the_lines_where_nobody_is_reached(over: &'static str) {
+pub async fn shows_the_lines_where_nobody_is_reached(over: &'static str) {
     let (home, port) = (directory(), Port::free());
     let addr = format!("127.0.0.1:{}", port.number);
     let variables = [("ATTUNE_ADDR", addr.as_str()), ("ATTUNE_COUNTRY", "US")];
@@ -125,13 +125,13 @@ async fn shows_the_lines_where_nobody_is_reached(over: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_in_typescript_shows_the_lines_where_nobody_is_reached() {
+pub async fn the_client_in_typescript_shows_the_lines_where_nobody_is_reached() {
     shows_the_lines_where_nobody_is_reached("http").await;
     shows_the_lines_where_nobody_is_reached("sse").await;
 }
 
 /// A token that ended is fetched anew; without another one what was said waits.
-async fn fetches_a_token_anew(over: &'static str) {
+pub async fn fetches_a_token_anew(over: &'static str) {
     let home = directory();
     let server = Server::with_key().await;
     let first = mint(&server).await;
@@ -147,7 +147,7 @@ async fn fetches_a_token_anew(over: &'static str) {
     assert_eq!(shown(&talk), (2, "I see myself laughing".to_owned(), true));
 }
 
-async fn mint(server: &Server) -> String {
+pub async fn mint(server: &Server) -> String {
     if server.get("/session/s").await.status == 404 {
         server.create(&json!({ "session_id": "s" })).await.ok();
     }
@@ -156,12 +156,12 @@ async fn mint(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_in_typescript_fetches_a_token_anew() {
+pub async fn the_client_in_typescript_fetches_a_token_anew() {
     fetches_a_token_anew("sse").await;
 }
 
 /// The session ended while nobody said anything; it goes on in another.
-async fn goes_on_in_a_successor(over: &'static str) {
+pub async fn goes_on_in_a_successor(over: &'static str) {
     let home = directory();
     let server = Server::with(&[("SESSION_TTL", "3600"), ("INDEX_SWEEP_MS", "20")]).await;
     let mut talk = Talk::begin(Client::Probe(over), home.path(), server.url("").trim_end_matches('/'));
@@ -181,6 +181,6 @@ async fn goes_on_in_a_successor(over: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_client_in_typescript_goes_on_in_a_successor() {
+pub async fn the_client_in_typescript_goes_on_in_a_successor() {
     goes_on_in_a_successor("sse").await;
 }
