@@ -3,6 +3,7 @@
 mod author;
 mod consent;
 mod models;
+mod notify;
 mod protocol;
 mod retrieval;
 mod stores;
@@ -26,6 +27,7 @@ use crate::domain::id::{OrgId, SessionKey};
 use crate::http::{self, State};
 use crate::llm::ClientFault;
 use crate::llm::ModelError;
+use crate::notify::{Notifier, NotifyFault, Webhooks};
 use crate::retrieval::file::CorpusError;
 use crate::store::{Counter, Store, StoreError};
 use crate::tasks::Tasks;
@@ -36,7 +38,7 @@ pub use self::author::open_author;
 pub use self::models::{open_models, open_servers};
 pub use self::protocol::{open_knowledge, protocol_source};
 pub use self::retrieval::open_retrieval;
-pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, store_directory};
+pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, secret, store_directory};
 
 /// How long a crisis reply waits for its commit.
 const CRISIS_WAIT: Duration = Duration::from_millis(150);
@@ -61,6 +63,8 @@ pub enum StartError {
     Unready(#[from] StoreError),
     #[error(transparent)]
     Model(#[from] ClientFault),
+    #[error(transparent)]
+    Notify(#[from] NotifyFault),
     #[error(
         "ATTUNE_AUTH=required, and there is no API key: nobody could get in; make one with `attune keys create --role admin --label NAME`, or set ATTUNE_BOOTSTRAP_KEY"
     )]
@@ -84,7 +88,9 @@ pub struct App {
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     /// What goes on beside the turns: sweeping, and hearing other servers.
-    beside: [JoinHandle<()>; 3],
+    beside: [JoinHandle<()>; 4],
+    notifier: Arc<Notifier>,
+    webhooks: Webhooks,
     shutdown: Duration,
 }
 
@@ -104,7 +110,8 @@ impl App {
         let addr = listener.local_addr().map_err(StartError::Http)?;
         let turns = Arc::new(turns(config, clock, entropy).await?);
         let auth = auth(&config.access, &*turns.store).await?;
-        let state = web::Data::new(State::new(Arc::clone(&turns), config, auth));
+        let (notifier, webhooks) = notify::open(config, &turns)?;
+        let state = web::Data::new(State::new(Arc::clone(&turns), Arc::clone(&notifier), config, auth));
         let server = http_server(&state, config, listener)?;
         let handle = server.handle();
         #[expect(clippy::disallowed_methods, reason = "the tasks that are no turns; stop ends them")]
@@ -114,9 +121,12 @@ impl App {
             tokio::spawn(Arc::clone(&turns).hear_nudges()),
         );
         #[expect(clippy::disallowed_methods, reason = "no turn; stop ends it")]
-        let sealing = tokio::spawn(audit::tend(auditor(&turns)));
-        let beside = [sweeping, hearing, sealing];
-        Ok(Self { addr, state, server: handle, serving, beside, shutdown: config.shutdown })
+        let (sealing, notifying) =
+            (tokio::spawn(audit::tend(auditor(&turns))), tokio::spawn(Arc::clone(&notifier).run()));
+        let beside = [sweeping, hearing, sealing, notifying];
+        webhooks.begin();
+        let shutdown = config.shutdown;
+        Ok(Self { addr, state, server: handle, serving, beside, notifier, webhooks, shutdown })
     }
 
     /// Stops accepting, lets running turns finish, syncs the store. False when turns had to be left behind.
@@ -130,6 +140,8 @@ impl App {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(LAST_MOMENT);
         let finished = self.state.turns.tasks.finish(left).await;
         hurrying.abort();
+        // Behind the turns: what the last of them raised is told of too.
+        tokio::join!(self.notifier.stop(), self.webhooks.stop());
         self.beside.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.state.store().close().await {
             tracing::error!(%error, "the store did not close cleanly");

@@ -3,9 +3,12 @@
 //! Durations whose name does not end in `_MS` are seconds and take `ms`, `s`, `m`, `h` or `d` behind the number.
 
 mod access;
+mod alerts;
+mod link;
 mod model;
 mod reader;
 mod variables;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,11 +25,14 @@ use crate::domain::safety::{DutyHours, Mode, Resources};
 use crate::store::Limits;
 
 pub use access::{AccessConfig, Auth, Lifetimes, LoginName};
+pub use alerts::{AlertConfig, MailConfig};
+pub use link::RedisConfig;
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
+pub use webhooks::WebhookConfig;
 
 /// The keyed-hash secret.
 pub type SecretBytes = SecretBox<[u8; 32]>;
@@ -48,6 +54,10 @@ pub struct Config {
     pub model: Option<ModelConfig>,
     pub retrieval: RetrievalConfig,
     pub access: AccessConfig,
+    /// Who is told of open alerts.
+    pub alerts: AlertConfig,
+    /// Who is told of what happens.
+    pub webhooks: WebhookConfig,
     pub secret: Option<Arc<SecretBytes>>,
     /// What the command line presents to a server.
     pub api_key: Option<SecretString>,
@@ -72,6 +82,8 @@ pub struct Config {
     pub log: String,
     pub log_format: LogFormat,
     pub limits: Limits,
+    /// How long a plain chat stands without a message.
+    pub chat_ttl: Duration,
     pub turn_deadline: Duration,
     pub sweep_every: Duration,
     /// `None`: no limit.
@@ -84,18 +96,6 @@ pub struct Config {
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
     pub warnings: Vec<Warning>,
-}
-
-#[derive(Debug, Clone)]
-pub struct RedisConfig {
-    pub url: SecretString,
-    /// Wins over the one in the URL.
-    pub password: Option<SecretString>,
-    pub prefix: String,
-    pub timeout: Duration,
-    pub connect_timeout: Duration,
-    pub retries: u32,
-    pub warm_bytes: u64,
 }
 
 /// What works, and is hardly meant.
@@ -173,10 +173,12 @@ fn read(reader: &mut Reader) -> Config {
     let is_local = addr.ip().is_loopback() && trusted_proxies.is_empty();
     let ollama = model::read_ollama(reader);
     let config = Config {
-        redis: read_redis(reader),
+        redis: link::read(reader),
         model: model::read(reader, &ollama),
         retrieval: model::read_retrieval(reader, &data, &ollama),
         access: access::read(reader, is_local),
+        alerts: alerts::read(reader),
+        webhooks: webhooks::read(reader),
         secret: reader.secret("ATTUNE_SECRET").map(Arc::new),
         api_key: reader.value_or_file("ATTUNE_API_KEY"),
         login: access::read_login(reader),
@@ -199,6 +201,7 @@ fn read(reader: &mut Reader) -> Config {
             .choice("ATTUNE_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
             .unwrap_or(LogFormat::Text),
         limits: read_limits(reader),
+        chat_ttl: reader.duration("REDIS_SESSION_TTL", Duration::from_secs(1)..=30 * DAY).unwrap_or(HOUR),
         turn_deadline: reader.millis("TURN_DEADLINE_MS", 100..=600_000),
         sweep_every: reader.millis("INDEX_SWEEP_MS", 10..=3_600_000),
         address_rate: read_address_rate(reader, is_local),
@@ -228,25 +231,11 @@ fn warnings(config: &Config, reader: &Reader) -> Vec<Warning> {
         ),
         mend: "unset it, or set a country that prompts/safety/resources.toml has lines for",
     });
-    unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).collect()
-}
-
-/// The password alone names no Redis: a file `.env` that is shared with other programs may hold it.
-fn read_redis(reader: &mut Reader) -> Option<RedisConfig> {
-    let password = reader.value_or_file("REDIS_PASSWORD");
-    let timeout = reader.millis("REDIS_TIMEOUT_MS", 10..=60_000);
-    let connect_timeout = reader.millis("REDIS_CONNECT_MS", 10..=60_000);
-    let retries = reader.whole("REDIS_RETRIES", 0..=10).unwrap_or(3);
-    let warm_mib: u64 = reader.whole("WARM_MIB", 0..=65_536).unwrap_or(64);
-    let url =
-        reader.value_or_file("REDIS_URL").or_else(|| reader.text("CHANNEL_REDIS_URL").map(Into::into))?;
-    let prefix = reader.text("REDIS_PREFIX").unwrap_or_default();
-    if prefix.len() > 64
-        || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte))
-    {
-        reader.fault("REDIS_PREFIX", "up to 64 letters, digits and : _ . -");
-    }
-    Some(RedisConfig { url, password, prefix, timeout, connect_timeout, retries, warm_bytes: warm_mib << 20 })
+    // On a machine that nobody else reaches, and that was not said to be a clinic's, nobody is in danger.
+    let has_team =
+        config.mode == Mode::Supervised && (!config.is_local || reader.variables.contains_key("ATTUNE_MODE"));
+    let untold = alerts::warnings(&config.alerts, has_team);
+    unknown_names(&reader.variables).into_iter().chain(unread).chain(without_lines).chain(untold).collect()
 }
 
 /// By the conventions of terminals: any `NO_COLOR` counts, and a terminal without a name knows nothing.

@@ -3,7 +3,7 @@
 //! # The layers, and which may know which
 //!
 //! ```text
-//! domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- turn <- http <- app <- cli, main
+//! domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- notify <- turn <- http <- app <- cli, main
 //! ```
 //!
 //! An arrow is never reversed. A module's contract may be used by its sisters, its adapters never.
@@ -42,6 +42,7 @@ pub mod domain;
 pub mod events;
 pub mod http;
 pub mod llm;
+pub mod notify;
 pub mod redis;
 pub mod retrieval;
 pub mod rights;

@@ -38,6 +38,10 @@ impl Tasks {
         self.closing.cancelled().await;
     }
 
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// Tells the tasks to give up, and does not wait for them.
     pub fn close(&self) {
         self.tracker.close();

@@ -20,6 +20,7 @@ pub use words::Words;
 use crate::config::{Config, LogFormat};
 use crate::domain::alert::ReportReason;
 use crate::domain::exchange::Responder;
+use crate::domain::notice::Channel;
 use crate::domain::safety::Level;
 
 /// Sends logs to standard error. Does nothing when a subscriber is set already, as in tests.
@@ -75,6 +76,17 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoticeLabels {
+    channel: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     error: &'static str,
 }
@@ -92,10 +104,13 @@ pub struct Metrics {
     reports: Family<ReasonLabels, Counter>,
     alerts_acknowledged: Counter,
     alerts_open: Gauge,
+    notices: Family<NoticeLabels, Counter>,
+    webhooks: Family<OutcomeLabels, Counter>,
     falls: Family<LevelLabels, Counter>,
     problems: Family<ProblemLabels, Counter>,
     sessions_expired: Counter,
     words: Words,
+    chats_set_aside: Gauge,
     store_up: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
@@ -113,10 +128,13 @@ impl Default for Metrics {
             reports: Family::default(),
             alerts_acknowledged: Counter::default(),
             alerts_open: Gauge::default(),
+            notices: Family::default(),
+            webhooks: Family::default(),
             falls: Family::default(),
             problems: Family::default(),
             sessions_expired: Counter::default(),
             words: Words::default(),
+            chats_set_aside: Gauge::default(),
             store_up: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
@@ -145,6 +163,16 @@ impl Metrics {
             self.alerts_acknowledged.clone(),
         );
         registry.register("alerts_open", "Alerts that nobody has dealt with", self.alerts_open.clone());
+        registry.register(
+            "notices",
+            "Tries to tell people of an alert, by channel and outcome",
+            self.notices.clone(),
+        );
+        registry.register(
+            "webhooks",
+            "Tries to tell a receiver of an event, by outcome",
+            self.webhooks.clone(),
+        );
         registry.register("safety_level_falls", "Levels that re-screens ended", self.falls.clone());
         registry.register("problems", "Problem answers by code", self.problems.clone());
         registry.register(
@@ -153,6 +181,11 @@ impl Metrics {
             self.sessions_expired.clone(),
         );
         self.words.register(registry);
+        registry.register(
+            "chats_set_aside",
+            "Stored values of chats that nobody could read, since the start",
+            self.chats_set_aside.clone(),
+        );
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
@@ -198,12 +231,25 @@ impl Metrics {
         self.alerts_open.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
+    pub fn webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub fn notice(&self, channel: Channel, arrived: bool) {
+        let outcome = if arrived { "delivered" } else { "failed" };
+        self.notices.get_or_create(&NoticeLabels { channel: channel.as_str(), outcome }).inc();
+    }
+
     pub fn level_fell(&self, level: Level) {
         self.falls.get_or_create(&LevelLabels { level: level.as_str() }).inc();
     }
 
     pub fn problem(&self, error: &'static str) {
         self.problems.get_or_create(&ProblemLabels { error }).inc();
+    }
+
+    pub fn chats_set_aside(&self, count: u64) {
+        self.chats_set_aside.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn sessions_expired(&self, count: usize) {

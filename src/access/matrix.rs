@@ -147,11 +147,18 @@ operations! {
     RevokeTokens: "DELETE" "/session/{id}/tokens" => roles(OWN, OWN, NO, NO);
     RefreshToken: "POST" "/session/{id}/tokens/refresh" => roles(OWN, NO, NO, NO);
     MintTicket: "POST" "/session/{id}/ticket" => roles(OWN, OWN, NO, NO);
+    ReadChat: "GET" "/api/sessions/{id}/" => roles(OWN, OWN, OWN, NO);
+    ReadChatMessages: "GET" "/api/sessions/{id}/messages/" => roles(OWN, OWN, OWN, NO);
+    ExtendChat: "POST" "/api/sessions/{id}/extend/" => roles(NO, OWN, OWN, NO);
+    EraseChat: "DELETE" "/api/sessions/{id}/" => roles(OWN, OWN, NO, NO);
+    DeleteChat: "DELETE" "/api/sessions/{id}/delete/" => roles(OWN, OWN, NO, NO);
+    Broadcast: "POST" "/api/broadcast/" => roles(NO, NO, NO, OWN);
     ListSessions: "GET" "/sessions" => roles(NO, OWN, OWN, NO);
     FollowEvents: "GET" "/events" => roles(NO, OWN, OWN, NO);
     ListAlerts: "GET" "/alerts" => roles(NO, NO, OWN, NO);
     OwnAlert: "POST" "/alerts/{id}/own" => roles(NO, NO, OWN, NO);
     AcknowledgeAlert: "POST" "/alerts/{id}/acknowledge" => roles(NO, NO, OWN, NO);
+    TestAlerts: "POST" "/alerts/test" => roles(NO, NO, NO, OWN);
     ReadDailyCounters: "GET" "/analytics/daily" => roles(NO, NO, OWN, OWN);
     ReadYearlyCounters: "GET" "/analytics/yearly" => roles(NO, NO, OWN, OWN);
     CreateKey: "POST" "/keys" => roles(NO, NO, NO, OWN);
@@ -173,6 +180,7 @@ operations! {
     ReadConsentText: "GET" "/consent" => ANYONE;
     ReadResources: "GET" "/resources" => ANYONE;
     ReadHealth: "GET" "/health" => ANYONE;
+    ReadRedisStatus: "GET" "/api/redis/status/" => ANYONE;
     ReadLiveness: "GET" "/livez" => ANYONE;
     ReadReadiness: "GET" "/readyz" => ANYONE;
     ReadStatement: "GET" "/.well-known/crisis-protocol" => ANYONE;

@@ -7,9 +7,11 @@ pub mod matrix;
 mod password;
 mod role;
 mod secret;
+mod webhook;
 
 pub use credential::{CredentialHash, Kind, RawCredential, is_same};
 pub use matrix::{Access, Grant, Operation, Watch};
 pub use password::{PASSWORD_CHARS, PasswordHash, is_fit, make_password};
 pub use role::{Caller, Reach, Role, Who};
 pub use secret::{KeyFileError, Secret};
+pub use webhook::WebhookKey;

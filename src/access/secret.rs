@@ -78,6 +78,18 @@ impl Secret {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
+    /// Names a receiver of webhooks without its address.
+    #[must_use]
+    pub fn receiver(&self, url: &str) -> String {
+        let mac = first_16(&self.mac(&[b"receiver", url.as_bytes()]));
+        format!("{:032x}", u128::from_be_bytes(mac))
+    }
+
+    /// What webhooks are signed with where no key for them is configured.
+    pub(super) fn webhook_key(&self) -> [u8; 32] {
+        self.mac(&[b"webhook"])
+    }
+
     /// A link of the audit's chain, in hexadecimal.
     #[must_use]
     pub fn audit(&self, kind: &str, parts: &[&[u8]]) -> String {

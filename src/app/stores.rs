@@ -74,6 +74,16 @@ fn open_embedded(
     Ok(Opened { store: Arc::new(store), secret, link: None })
 }
 
+/// The deployment's secret alone, for which no store is opened.
+pub async fn secret(config: &Config, entropy: &Arc<Entropy>) -> Result<Secret, StoreFault> {
+    let Some(redis) = &config.redis else { return Ok(key_file_secret(config, entropy)?) };
+    let tasks = Tasks::on(tokio::runtime::Handle::current());
+    let link = link(redis, entropy, &tasks)?;
+    let found = shared_secret(config, &link, &Keys::new(&redis.prefix), entropy).await;
+    tasks.close();
+    found.map(|(secret, _)| secret)
+}
+
 /// The configured secret, else the one in the key file. None is made where data are already: it would not be theirs, and
 /// whoever looked for the lost one would find it in its place.
 fn key_file_secret(config: &Config, entropy: &Entropy) -> Result<Secret, KeyFileError> {

@@ -36,7 +36,7 @@ pub(super) enum Command {
     Erase { id: String },
     /// Remove sessions that nobody has used for long. What danger holds stays.
     Purge(Purge),
-    /// Look at alerts, or note that one was seen.
+    /// Look at alerts, note that one was seen, or try whether people are told.
     #[command(subcommand)]
     Alerts(Alerts),
     /// Make, list or revoke API keys.
@@ -146,6 +146,10 @@ pub(super) enum Alerts {
         #[arg(long, value_parser = notes())]
         note: Option<String>,
     },
+    /// Have the running server tell everybody who is told of alerts that this is a test. Fails when one is not reached.
+    Test,
+    /// Print what webhooks are signed with, for whoever receives them.
+    Secret,
 }
 
 #[derive(Debug, Subcommand)]

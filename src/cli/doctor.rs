@@ -1,5 +1,7 @@
 //! `attune doctor`: what is wrong, and what to do about it. Changes nothing.
 
+mod alerts;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -69,6 +71,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
         findings.extend(key_file(config));
     }
     findings.push(store(config).await);
+    findings.extend(alerts::findings(config).await);
     if let Some(model) = &config.model {
         findings.extend(models(model).await);
     }

@@ -154,7 +154,8 @@ fn duty_hours_where_no_team_stands_behind_it_are_a_warning() {
     let (hours, self_help) = (("DUTY_HOURS", "Mon-Fri 09:00-17:00 UTC"), ("ATTUNE_MODE", "self_help"));
     let config = read_from(&[hours, self_help]).expect("only a warning");
     assert!(matches!(told(&config)[..], [what] if what.starts_with("DUTY_HOURS is set")), "{config:?}");
-    for sound in [&[hours][..], &[self_help], &[hours, ("ATTUNE_MODE", "supervised")]] {
+    let told = ("ALERT_WEBHOOK_URL", "https://example.com");
+    for sound in [&[hours][..], &[self_help], &[hours, told, ("ATTUNE_MODE", "supervised")]] {
         assert!(read_from(sound).expect("sound").warnings.is_empty(), "{sound:?}");
     }
 }
@@ -165,4 +166,50 @@ fn escape_codes_are_not_wanted_where_the_terminal_has_none_or_colour_is_refused(
     assert!(!is_plain(&[("TERM", "xterm")]) && !is_plain(&[("TERM", "xterm"), ("NO_COLOR", "")]));
     assert!(is_plain(&[]) && is_plain(&[("TERM", "dumb")]));
     assert!(is_plain(&[("TERM", "xterm"), ("NO_COLOR", "0")]));
+}
+
+#[test]
+fn where_a_team_stands_behind_it_and_nobody_would_be_told_of_alerts_it_warns() {
+    let (clinic, foreign) = (("ATTUNE_MODE", "supervised"), ("ATTUNE_ADDR", "0.0.0.0:8000"));
+    for untold in [&[clinic][..], &[foreign], &[clinic, ("ALERT_REPEAT", "5m")]] {
+        let config = read_from(untold).expect("only a warning");
+        assert!(
+            matches!(told(&config)[..], [what] if what.starts_with("nobody is told of alerts")),
+            "{config:?}"
+        );
+    }
+    let hook = ("ALERT_WEBHOOK_URL", "https://example.com/a");
+    for sound in [&[][..], &[clinic, hook], &[foreign, ("ATTUNE_MODE", "self_help")]] {
+        assert!(read_from(sound).expect("sound").warnings.is_empty(), "{sound:?}");
+    }
+    let open = read_from(&[("ALERT_WEBHOOK_URL", "http://10.0.0.1/a?token=hidden")]).expect("only a warning");
+    assert!(matches!(told(&open)[..], [what] if what.starts_with("ALERT_WEBHOOK_URL is no https")));
+    assert!(!format!("{open:?}").contains("hidden"));
+    assert!(read_from(&[("ALERT_WEBHOOK_URL", "http://127.0.0.1:9/")]).expect("here").warnings.is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_whom_to_tell_is_reported_at_once_and_not_repeated() {
+    let faults = faults_of(&[
+        ("ALERT_WEBHOOK_URL", "example.com?token=hidden"),
+        ("ALERT_WEBHOOK_SECRET", "whsec_hidden"),
+        ("ALERT_SMTP_URL", "http://user:hidden@mail"),
+        ("ALERT_MAIL_FROM", "nobody"),
+        ("ALERT_REPEAT", "0"),
+        ("ALERT_ESCALATE_AFTER", "2d"),
+    ]);
+    assert_eq!(faults.len(), 7, "{faults:?}");
+    assert!(!faults.iter().any(|fault| fault.contains("hidden")), "{faults:?}");
+    assert_eq!(faults_of(&[("ALERT_MAIL_TO", "duty@example.com")]).len(), 2, "a server and a sender");
+    assert_eq!(faults_of(&[("ALERT_WEBHOOK_URL_2", "https://example.com")]).len(), 1, "no first one");
+    let sound = read_from(&[
+        ("ALERT_SMTP_URL", "smtps://user:hidden@mail.example.com"),
+        ("ALERT_MAIL_FROM", "attune@example.com"),
+        ("ALERT_MAIL_TO", "a@example.com, b@example.com"),
+    ])
+    .expect("sound");
+    let schedule = sound.alerts.schedule;
+    assert_eq!((schedule.repeat.as_secs(), schedule.escalate_after.as_secs()), (600, 1_800));
+    assert!(!format!("{sound:?}").contains("hidden"));
+    assert_eq!(sound.alerts.mail.map(|mail| mail.to.len()), Some(2));
 }

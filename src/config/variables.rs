@@ -37,6 +37,11 @@ pub const VARIABLES: &[Variable] = &[
         "The password for Redis; wins over the one in the URL. Also as `REDIS_PASSWORD_FILE`.",
     ),
     variable("REDIS_PREFIX", "trt:", "What every key in Redis begins with."),
+    variable(
+        "REDIS_SESSION_TTL",
+        "3600",
+        "How long a plain chat stands without a message, in either store. Beside a therapy session it stands as long as that.",
+    ),
     variable("REDIS_TIMEOUT_MS", "1000", "The longest that a call to Redis may take, its repeats included."),
     variable("REDIS_CONNECT_MS", "2000", "The longest that connecting to Redis may take."),
     variable("REDIS_RETRIES", "3", "How often a call is repeated whose answer was lost."),
@@ -181,6 +186,39 @@ pub const VARIABLES: &[Variable] = &[
         "When somebody of the team is on duty, like `Mon-Fri 09:00-17:00 Europe/Berlin`; several are separated by `;`. The crisis dialogue says so then, and at no other time. Unset: nobody is. With `self_help` it warns: there is no team.",
     ),
     variable(
+        "ALERT_WEBHOOK_URL",
+        "",
+        "Where each open alert is told of by a signed POST, at once and again until somebody has seen it. No redirect is followed and no proxy used. Also as `ALERT_WEBHOOK_URL_FILE`.",
+    ),
+    variable(
+        "ALERT_WEBHOOK_URL_2",
+        "",
+        "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`. Also as `ALERT_WEBHOOK_URL_2_FILE`.",
+    ),
+    variable(
+        "ALERT_WEBHOOK_SECRET",
+        "",
+        "What webhooks are signed with: `whsec_` and 24 to 64 bytes in base64. Also as `ALERT_WEBHOOK_SECRET_FILE`. Unset: made of the deployment's secret; `attune alerts secret` tells it.",
+    ),
+    variable(
+        "ALERT_SMTP_URL",
+        "",
+        "The mail server through which open alerts are told of: `smtps://user:password@host`, or `smtp://` where the server takes STARTTLS. Without TLS only on this machine, or with `?tls=none` behind it. Also as `ALERT_SMTP_URL_FILE`.",
+    ),
+    variable("ALERT_MAIL_FROM", "", "The address that those mails come from."),
+    variable("ALERT_MAIL_TO", "", "The addresses that they go to, up to 10, comma-separated."),
+    variable("ALERT_MAIL_TO_2", "", "The same for alerts that nobody has seen after `ALERT_ESCALATE_AFTER`."),
+    variable(
+        "ALERT_REPEAT",
+        "10m",
+        "From one notice of an open alert that arrived to the next, from 1 s to 1 d.",
+    ),
+    variable(
+        "ALERT_ESCALATE_AFTER",
+        "30m",
+        "How old an open alert is before the second addresses are told too, from 1 s to 1 d.",
+    ),
+    variable(
         "ATTUNE_CORS_ORIGINS",
         "",
         "Origins, comma-separated, whose pages may call the server from a browser.",
@@ -223,6 +261,12 @@ pub const VARIABLES: &[Variable] = &[
         "How long it is kept what happened, for subscribers that were away. It names sessions, and holds no words.",
     ),
     variable("EVENTS_MAX", "100000", "Events that are kept at most; the oldest go first."),
+    variable(
+        "WEBHOOK_URLS",
+        "",
+        "Who is told of what happens: up to 10 addresses, separated by commas, that each event is sent to, signed under `ALERT_WEBHOOK_SECRET`. Also as `WEBHOOK_URLS_FILE`.",
+    ),
+    variable("WEBHOOK_EVENTS", "", "Of these kinds alone, separated by commas. Unset: of all."),
     variable("TURN_DEADLINE_MS", "30000", "The longest a turn may take in all."),
     variable("INDEX_SWEEP_MS", "5000", "How often expired sessions are swept out."),
     variable(
@@ -258,6 +302,10 @@ const WITH_FILE: &[&str] = &[
     "REDIS_URL",
     "REDIS_PASSWORD",
     "OPENAI_API_KEY",
+    "ALERT_WEBHOOK_URL",
+    "ALERT_WEBHOOK_URL_2",
+    "ALERT_WEBHOOK_SECRET",
+    "ALERT_SMTP_URL",
 ];
 
 /// A warning for every `ATTUNE_*` name that is none of ours, with the nearest that is.

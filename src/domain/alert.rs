@@ -4,11 +4,13 @@
 //!
 //! An alert holds ids of rules and words of closed lists, never a text of a person.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{ClientKey, SessionId};
+use super::notice::{Channel, Notice};
 use super::safety::{Level, SafetyMemory};
 use super::time::Timestamp;
 
@@ -165,6 +167,9 @@ pub struct Alert {
     /// The clinician who looks after it.
     #[serde(default)]
     pub owner: Option<String>,
+    /// What people outside of Attune were told of it.
+    #[serde(default)]
+    pub notices: BTreeMap<Channel, Notice>,
 }
 
 impl Alert {
@@ -236,6 +241,7 @@ mod tests {
             acknowledged: None,
             cleared_at: None,
             owner: None,
+            notices: BTreeMap::new(),
         }
     }
 

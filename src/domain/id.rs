@@ -94,8 +94,10 @@ impl fmt::Display for SessionId {
 }
 
 /// Names that stand in the place of an organisation's in the keys of the default one.
-const RESERVED_ORGS: [&str; 20] = [
+const RESERVED_ORGS: [&str; 24] = [
     "audit",
+    "chats",
+    "trt",
     "clinician",
     "credential",
     "credentials",
@@ -115,6 +117,8 @@ const RESERVED_ORGS: [&str; 20] = [
     "protocols",
     "orgs",
     "fingerprint",
+    "lead",
+    "marks",
 ];
 
 /// The id of an organisation: 1..=32 of `a-z 0-9 -`, and none of the names that keys in Redis begin with.

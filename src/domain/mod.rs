@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod chat;
 pub mod consent;
 pub mod digest;
 pub mod disclosure;
@@ -14,6 +15,7 @@ pub mod id;
 pub mod labels;
 pub mod language;
 pub mod note;
+pub mod notice;
 pub mod prompt;
 pub mod protocol;
 pub mod quota;

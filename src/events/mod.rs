@@ -1,12 +1,16 @@
 //! Who follows what happens. A subscriber reads the log at its own pace and hears every event once and in order; what is
 //! slow or fails in one is no other's business. Never changes a session.
 
+mod body;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::domain::event::{EventId, SessionEvent};
 use crate::store::{Store, StoreError};
+
+pub use body::EventBody;
 
 /// Events that are handed out at once.
 const AT_ONCE: usize = 200;

@@ -7,17 +7,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::access::{Caller, Who};
 use crate::domain::alert::{AlertId, AlertNote, AlertState, ReportReason};
+use crate::domain::id::OrgId;
 use crate::domain::safety::Level;
 use crate::store::{Acknowledge, Acknowledged, AlertOrder, AlertPlace, AlertQuery, Report, Reported};
 
 use super::body::{self, OTHER_MAX_BYTES};
 use super::guard::Reached;
 use super::lists::{PAGE_DEFAULT, PAGE_MAX};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::query::Query;
 use super::state::State;
 use super::wire::alerts::{
-    AcknowledgeBody, AcknowledgedBody, AlertBody, AlertsBody, BY_MAX_CHARS, ReportBody, ReportedBody,
+    AcknowledgeBody, AcknowledgedBody, AlertBody, AlertTestBody, AlertsBody, BY_MAX_CHARS, ReportBody,
+    ReportedBody,
 };
 
 /// Alerts, the most danger first.
@@ -97,6 +99,19 @@ pub async fn acknowledge(
         }
         Acknowledged::Absent => Err(Problem::not_found()),
     }
+}
+
+/// Tell everybody who is told of alerts that this is a test, now, and see whether it arrives.
+#[utoipa::path(
+    post, path = "/api/v1/alerts/test", tag = "alerts",
+    responses((status = 200, description = "What came of it over each channel", body = AlertTestBody))
+)]
+pub async fn test(state: Data<State>, caller: Caller) -> Result<HttpResponse, Problem> {
+    if caller.org != OrgId::default() {
+        return Err(Problem::new(Code::Forbidden, "these addresses are those of all organisations"));
+    }
+    let told = state.notifier.test().await;
+    Ok(HttpResponse::Ok().json(AlertTestBody::of(&told)))
 }
 
 fn name(given: Option<String>) -> Result<Option<String>, Problem> {

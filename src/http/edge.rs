@@ -17,6 +17,7 @@ use futures_util::FutureExt as _;
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
 
+use super::chats::beside_a_problem;
 use super::problem::{Code, Problem};
 use super::state::State;
 
@@ -125,6 +126,7 @@ fn finish(response: ServiceResponse<BoxBody>, seen: &Seen, state: &State) -> Ser
         Some(problem) => {
             let resources = seen.is_input.then(|| state.resources());
             let body = problem.body(&seen.id, state.turns.clock.now(), resources);
+            let body = with_members(body, beside_a_problem(response.request().path()));
             state.turns.metrics.problem(problem.code.row().error);
             let mut response = response.map_body(|_, _| BoxBody::new(body));
             *response.response_mut().status_mut() = problem.status();
@@ -139,6 +141,12 @@ fn finish(response: ServiceResponse<BoxBody>, seen: &Seen, state: &State) -> Ser
     }
     record(seen, state, &route, response.status());
     response
+}
+
+/// A body with more members, where there are any.
+fn with_members(body: Vec<u8>, members: Option<String>) -> Vec<u8> {
+    let (Some(members), Some(open)) = (members, body.strip_suffix(b"}")) else { return body };
+    [open, b",", members.as_bytes(), b"}"].concat()
 }
 
 /// Our own problem, or one for a refusal of the framework's.

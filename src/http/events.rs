@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::access::Caller;
 use crate::domain::event::{EventId, EventKind, SessionEvent};
 use crate::domain::id::{OrgId, SessionId};
-use crate::events::Subscription;
+use crate::events::{EventBody, Subscription};
 use crate::store::StoreError;
 
 use super::credentials::{PresentedBy, still_counts};
@@ -23,7 +23,6 @@ use super::problem::{Code, Problem};
 use super::query::Query;
 use super::sse::{EVENT_STREAM, LAST_EVENT_ID};
 use super::state::State;
-use super::wire::events::EventBody;
 
 /// How long a client waits before it connects again.
 const RETRY_MS: u32 = 1_000;

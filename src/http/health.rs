@@ -8,6 +8,7 @@ use actix_web::web::Data;
 
 use crate::access::Caller;
 use crate::domain::id::OrgId;
+use crate::notify::Standing;
 use crate::store::{AlertQuery, StoreError};
 
 use super::problem::{Code, Problem};
@@ -50,7 +51,9 @@ pub async fn health(state: Data<State>) -> HttpResponse {
     let author = state.turns.author.as_deref();
     let models = author.map(|author| author.models.standing());
     let store_says = if store { "healthy" } else { "unhealthy" };
+    let alerts = alerts(&state).await;
     let mut services = BTreeMap::from([
+        ("alerts", alerts.as_str()),
         ("ollama", NOT_CONFIGURED),
         ("openai", NOT_CONFIGURED),
         ("rag", if author.is_some() { "ready" } else { NOT_CONFIGURED }),
@@ -62,15 +65,21 @@ pub async fn health(state: Data<State>) -> HttpResponse {
     if let Some(author) = author {
         services.insert(author.service, if is_connected { "connected" } else { "disconnected" });
     }
-    let status = match (store, is_connected) {
+    let status = match (store, is_connected && alerts != Standing::Failing) {
         (true, true) => "healthy",
-        // The script answers in the model's place.
+        // The script answers in the model's place; people who are not told have to look.
         (true, false) => "degraded",
         (false, _) => "unhealthy",
     };
     let timestamp = state.turns.clock.now();
     let body = HealthBody { status, timestamp, services, models: models.as_ref().map(ModelsBody::of) };
     if store { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+}
+
+/// Whether people are told of alerts. While the store does not tell, it is the store that is unwell.
+async fn alerts(state: &State) -> Standing {
+    let standing = tokio::time::timeout(PATIENCE, state.notifier.standing()).await;
+    standing.unwrap_or(Ok(Standing::Failing)).unwrap_or(Standing::Failing)
 }
 
 /// Every figure, for Prometheus.
@@ -87,6 +96,7 @@ pub async fn metrics(state: Data<State>, caller: Caller) -> Result<HttpResponse,
     if let Some(open) = open_alerts(&state).await {
         metrics.alerts_open(open);
     }
+    metrics.chats_set_aside(state.store().set_aside());
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
     if let Some(author) = &state.turns.author {
         author.measure();
@@ -109,6 +119,6 @@ async fn open_alerts(state: &State) -> Option<u64> {
 }
 
 /// Whether the store does its work, and in time: on a disk that hangs a probe must not hang too.
-async fn is_well(state: &State) -> bool {
+pub(super) async fn is_well(state: &State) -> bool {
     matches!(tokio::time::timeout(PATIENCE, state.store().health()).await, Ok(Ok(())))
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod body;
 mod care;
+mod chats;
 mod clients;
 mod clinicians;
 mod consent;

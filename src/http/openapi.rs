@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi};
 use crate::access::{self, Access};
 
 use super::{
-    alerts, audit, care, clinicians, consent, events, health, input, keys, lists, login, problem, rights,
-    session, statement, tokens, turns,
+    alerts, audit, care, chats, clinicians, consent, events, health, input, keys, lists, login, problem,
+    rights, session, statement, tokens, turns,
 };
 
 #[derive(OpenApi)]
@@ -31,7 +31,8 @@ use super::{
         tokens::mint, tokens::refresh, tokens::revoke, tokens::ticket, keys::create, keys::list, keys::revoke, keys::caller, audit::show, audit::verify,
         clinicians::add, clinicians::list, clinicians::reset, clinicians::remove, login::login, login::logout, login::change_password,
         consent::current, consent::read, consent::give, consent::withdraw,
-        turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge,
+        chats::redis_status, chats::read, chats::messages, chats::extend, chats::delete, chats::erase, chats::broadcast,
+        turns::read, turns::stop, alerts::report, alerts::list, alerts::acknowledge, alerts::test,
         lists::daily, lists::yearly, lists::resources, statement::crisis_protocol, health::livez, health::readyz, health::health, health::metrics
     ),
     components(schemas(problem::Body)),

@@ -19,6 +19,7 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     InvalidJson,
+    BadRequest,
     Unauthorized,
     LoginFailed,
     Forbidden,
@@ -66,8 +67,9 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::InvalidJson,
+        Self::BadRequest,
         Self::Unauthorized,
         Self::LoginFailed,
         Self::Forbidden,
@@ -117,6 +119,9 @@ impl Code {
         }
         match self {
             Self::InvalidJson => row("invalid_json", 400, "The body is not JSON", false, OURS),
+            Self::BadRequest => {
+                row("bad_request", 400, "A value of a chat's request is not allowed", false, OURS)
+            }
             Self::Unauthorized => {
                 row("unauthorized", 401, "A valid credential is needed", false, "Please sign in again.")
             }

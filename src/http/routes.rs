@@ -8,8 +8,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 
 use super::problem::{Code, Problem};
 use super::{
-    alerts, audit, care, clinicians, consent, docs, events, guard, health, input, keys, lists, login, rights,
-    session, statement, tokens, turns,
+    alerts, audit, care, chats, clinicians, consent, docs, events, guard, health, input, keys, lists, login,
+    rights, session, statement, tokens, turns,
 };
 use crate::access::Operation as Op;
 
@@ -18,6 +18,9 @@ pub fn routes(config: &mut ServiceConfig) {
     for base in ["/api/v1", ""] {
         sessions(config, base);
         operations(config, base);
+    }
+    for base in ["/api", "/chat/api"] {
+        chats(config, base);
     }
     at(config, "/.well-known/crisis-protocol", vec![get(Op::ReadStatement, statement::crisis_protocol)]);
     at(config, "/metrics", vec![get(Op::ReadMetrics, health::metrics)]);
@@ -59,12 +62,26 @@ fn sessions(config: &mut ServiceConfig, base: &str) {
     at("/{id}/ticket", vec![post(Op::MintTicket, tokens::ticket)]);
 }
 
+/// Plain chats. Their clients write a slash at the end, or none.
+fn chats(config: &mut ServiceConfig, base: &str) {
+    for end in ["", "/"] {
+        let mut at = |path: &str, routes| at(config, &format!("{base}{path}{end}"), routes);
+        at("/redis/status", vec![get(Op::ReadRedisStatus, chats::redis_status)]);
+        at("/sessions/{id}", vec![get(Op::ReadChat, chats::read), delete(Op::EraseChat, chats::erase)]);
+        at("/sessions/{id}/messages", vec![get(Op::ReadChatMessages, chats::messages)]);
+        at("/sessions/{id}/extend", vec![post(Op::ExtendChat, chats::extend)]);
+        at("/sessions/{id}/delete", vec![delete(Op::DeleteChat, chats::delete)]);
+        at("/broadcast", vec![post(Op::Broadcast, chats::broadcast)]);
+    }
+}
+
 /// What is asked of a server beside its sessions.
 fn operations(config: &mut ServiceConfig, base: &str) {
     let mut at = |path: &str, routes| at(config, &format!("{base}{path}"), routes);
     at("/sessions", vec![get(Op::ListSessions, lists::sessions)]);
     at("/events", vec![get(Op::FollowEvents, events::of_all)]);
     at("/alerts", vec![get(Op::ListAlerts, alerts::list)]);
+    at("/alerts/test", vec![post(Op::TestAlerts, alerts::test)]);
     at("/alerts/{id}/acknowledge", vec![post(Op::AcknowledgeAlert, alerts::acknowledge)]);
     at("/alerts/{id}/own", vec![post(Op::OwnAlert, care::own)]);
     at("/analytics/daily", vec![get(Op::ReadDailyCounters, lists::daily)]);

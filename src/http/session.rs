@@ -28,7 +28,7 @@ use super::wire::{
 const CLIENT_ID_MAX_CHARS: usize = 256;
 const META_MAX_BYTES: usize = 4 * 1024;
 const REASON_MAX_CHARS: usize = 500;
-const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=2_592_000;
+pub(super) const TTL_SECONDS: std::ops::RangeInclusive<u64> = 60..=2_592_000;
 const HISTORY_DEFAULT: usize = 10;
 const HISTORY_PAGE_MAX: usize = 50;
 
@@ -325,26 +325,35 @@ pub async fn delete(
     caller: Caller,
     Reached(key): Reached,
 ) -> Result<HttpResponse, Problem> {
-    let line = state.store().line(&key).await?;
-    // To the person it is one conversation. The first goes last: its token opens all of it, should this be cut off.
-    let (going, left) = if matches!(caller.who, Who::Client(_)) && line.contains(&key) {
-        (line.into_iter().rev().collect(), Vec::new())
-    } else {
-        (vec![key.clone()], line.into_iter().filter(|other| *other != key).collect())
-    };
-    let mut erased: Option<Receipt> = None;
-    for going in &going {
-        if let Some(receipt) = erase(&state, going).await? {
-            erased = Some(erased.map_or(receipt.clone(), |others| others.and(&receipt)));
-        }
-    }
-    let receipt = erased.ok_or_else(Problem::not_found)?;
+    let (receipt, left) = erase_line(&state, &caller, &key).await?.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Ok().json(DeletedBody {
         message: format!("Session {} deleted", key.id),
         timestamp: state.turns.clock.now(),
         receipt,
         line: left.iter().map(|other: &SessionKey| other.id.to_string()).collect(),
     }))
+}
+
+/// Erases a session, and for the person whose it is all of its line. What is left of the line is told.
+pub(super) async fn erase_line(
+    state: &State,
+    caller: &Caller,
+    key: &SessionKey,
+) -> Result<Option<(Receipt, Vec<SessionKey>)>, Problem> {
+    let line = state.store().line(key).await?;
+    // To the person it is one conversation. The first goes last: its token opens all of it, should this be cut off.
+    let (going, left) = if matches!(caller.who, Who::Client(_)) && line.contains(key) {
+        (line.into_iter().rev().collect(), Vec::new())
+    } else {
+        (vec![key.clone()], line.into_iter().filter(|other| other != key).collect())
+    };
+    let mut erased: Option<Receipt> = None;
+    for going in &going {
+        if let Some(receipt) = erase(state, going).await? {
+            erased = Some(erased.map_or(receipt.clone(), |others| others.and(&receipt)));
+        }
+    }
+    Ok(erased.map(|receipt| (receipt, left)))
 }
 
 async fn erase(state: &State, key: &SessionKey) -> Result<Option<Receipt>, Problem> {

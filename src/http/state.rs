@@ -11,6 +11,7 @@ use crate::access::{Caller, CredentialHash, RawCredential};
 use crate::config::{Auth, Config, Lifetimes};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
+use crate::notify::Notifier;
 use crate::rights::retention::Times;
 use crate::store::{Credential, Store};
 use crate::turn::Turns;
@@ -27,6 +28,7 @@ const ACQUAINTED_FOR: Duration = Duration::from_hours(1);
 
 pub struct State {
     pub turns: Arc<Turns>,
+    pub notifier: Arc<Notifier>,
     pub addresses: AddressLimit,
     pub clients: ClientLimit,
     /// How long a body may take to arrive.
@@ -46,6 +48,10 @@ pub struct State {
     pub is_local: bool,
     /// How people reach whoever runs this server.
     pub contact: Option<String>,
+    /// How long a chat stands without a message.
+    pub chat_ttl: Duration,
+    /// Where Redis is, as far as it is told to anybody.
+    pub redis_url: Option<String>,
     pub started: Timestamp,
     /// Places for streams of events.
     pub streams: Arc<Semaphore>,
@@ -53,10 +59,11 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(turns: Arc<Turns>, config: &Config, auth: Auth) -> Self {
+    pub fn new(turns: Arc<Turns>, notifier: Arc<Notifier>, config: &Config, auth: Auth) -> Self {
         let started = turns.clock.now();
         Self {
             turns,
+            notifier,
             addresses: AddressLimit::new(config.address_rate, config.trusted_proxies.clone()),
             clients: ClientLimit::default(),
             patience: config.slow_sender,
@@ -67,9 +74,15 @@ impl State {
             is_local: config.is_local,
             lifetimes: config.access.lifetimes.clone(),
             acquainted: Cache::builder().max_capacity(ACQUAINTED_MAX).time_to_live(ACQUAINTED_FOR).build(),
-            kept: Times { limits: config.limits.clone(), token: config.access.lifetimes.token },
+            kept: Times {
+                limits: config.limits.clone(),
+                token: config.access.lifetimes.token,
+                chat: config.chat_ttl,
+            },
             bootstrap: config.access.bootstrap_key.as_ref().map(RawCredential::hash),
             contact: config.contact.clone(),
+            chat_ttl: config.chat_ttl,
+            redis_url: config.redis.as_ref().map(|redis| redis.shown_url(config.is_local)),
             started,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             draining: CancellationToken::new(),

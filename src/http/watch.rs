@@ -114,7 +114,8 @@ pub async fn refused(state: &State, caller: &Caller, operation: Operation, reque
 /// All of it but when, and what came of it.
 fn entry(caller: &Caller, operation: Operation, request: &HttpRequest) -> Entry {
     let named = |name: &str| request.match_info().get(name).unwrap_or_default().to_owned();
-    let is_of_session = operation.row().path.starts_with("/session/{id}");
+    let path = operation.row().path;
+    let is_of_session = path.starts_with("/session/{id}") || path.starts_with("/api/sessions/{id}");
     let session = if is_of_session { SessionId::parse(named("id")).ok() } else { None };
     let object = if is_of_session { None } else { plain(&named("id")).or_else(|| plain(&named("name"))) };
     Entry {

@@ -3,11 +3,11 @@
 pub mod alerts;
 pub mod audit;
 pub mod care;
+pub mod chats;
 pub mod clinicians;
 pub mod consent;
 pub mod credentials;
 pub mod cursor;
-pub mod events;
 pub mod rights;
 
 use std::collections::BTreeMap;

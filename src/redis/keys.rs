@@ -4,7 +4,9 @@
 //! servers and organisations of a deployment stands under the bare prefix.
 
 mod audit;
+mod chats;
 mod credentials;
+mod errands;
 
 use crate::domain::alert::{AlertId, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
@@ -45,6 +47,14 @@ pub const ALERTS: &str = "alerts";
 pub const CREDENTIALS: &str = "credentials";
 /// The number of the newest successor.
 pub const NEWEST: &str = "newest";
+/// What follows a chat's own key: what was said, how much, what is known of the chat and of the latest messages, and where
+/// lies what nobody could read.
+pub const MESSAGES: &str = "messages";
+pub const COUNT: &str = "count";
+pub const ABOUT: &str = "about";
+pub const SAID: &str = "said";
+pub const UNREADABLE: &str = "unreadable";
+pub const UNREADABLE_MESSAGES: &str = "unreadable_messages";
 /// Behind a client's set of sessions: those that have gone, and still tell that they were this client's.
 const FORMER: &str = "former";
 
@@ -315,6 +325,8 @@ pub fn lua_names() -> String {
         ("ALERTS", ALERTS),
         ("FORMER", FORMER),
         ("CREDENTIALS", CREDENTIALS),
+        ("MESSAGES", MESSAGES),
+        ("ABOUT", ABOUT),
     ];
     names.map(|(name, key)| format!("local {name} = ':{key}'\n")).concat()
 }

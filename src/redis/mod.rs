@@ -5,6 +5,7 @@
 
 mod cached;
 mod deployment;
+mod ears;
 pub mod keys;
 mod link;
 mod script;
@@ -14,6 +15,7 @@ mod wake;
 
 pub use cached::{cache, cached};
 pub use deployment::{agreed, standing};
+pub use ears::{Ears, attend};
 pub use keys::Keys;
 pub use link::{Link, LinkError, LinkOptions, LinkState};
 pub use script::Script;

@@ -2,6 +2,7 @@
 
 use crate::audit;
 use crate::domain::audit::Sealed;
+use crate::domain::chat::{ChatMessage, MESSAGES_MAX};
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::note::Note;
@@ -19,6 +20,8 @@ pub struct Holdings {
     pub trimmed: bool,
     /// Oldest first.
     pub notes: Vec<Note>,
+    /// What its chat keeps: words to everybody. Those of the person are in the turns. Oldest first.
+    pub messages: Vec<ChatMessage>,
     /// Who looked into it or changed it, oldest first, as far as that is sealed.
     pub accesses: Vec<Sealed>,
     /// What else stands of its line, the oldest first.
@@ -30,9 +33,10 @@ pub async fn gather(store: &dyn Store, key: &SessionKey) -> Result<Option<Holdin
     let Some(snapshot) = store.read(key).await? else { return Ok(None) };
     let Some((turns, trimmed)) = turns(store, key).await? else { return Ok(None) };
     let notes = store.notes(key).await?.unwrap_or_default();
+    let messages = store.messages(key, None, MESSAGES_MAX).await?.unwrap_or_default();
     let accesses = audit::of_session(store, key).await?;
     let line = store.line(key).await?.into_iter().map(|other| other.id).filter(|id| *id != key.id).collect();
-    Ok(Some(Holdings { snapshot, turns, trimmed, notes, accesses, line }))
+    Ok(Some(Holdings { snapshot, turns, trimmed, notes, messages, accesses, line }))
 }
 
 /// All turns that are kept, oldest first, and whether older ones have been dropped.

@@ -48,6 +48,8 @@ pub struct Erased {
     pub notes: u64,
     /// Session tokens and tickets that stood.
     pub credentials: u64,
+    /// What their chats kept.
+    pub messages: u64,
     /// Sessions of whose clients it is kept how much danger they were in.
     pub safety_memories_kept: u64,
     /// Sessions of which something was found when it was read again.
@@ -60,6 +62,7 @@ impl Erased {
         self.stored_replies += receipt.stored_replies;
         self.notes += receipt.notes;
         self.credentials += receipt.credentials;
+        self.messages += receipt.messages;
         self.safety_memories_kept += u64::from(receipt.safety_memory_kept);
         self.unverified += u64::from(!receipt.verified);
     }

@@ -10,6 +10,8 @@ pub struct Times {
     pub limits: Limits,
     /// Of a session token.
     pub token: Duration,
+    /// Of a plain chat.
+    pub chat: Duration,
 }
 
 /// One kind of data.
@@ -43,6 +45,12 @@ pub const RULES: &[Rule] = &[
         variable: Some("IDEMPOTENCY_TTL"),
         meaning: "from the reply, for a repeat of its request; never longer than the session",
         kept: |times| Some(times.limits.idempotency_ttl),
+    },
+    Rule {
+        kind: "chats",
+        variable: Some("REDIS_SESSION_TTL"),
+        meaning: "from the last plain message: words, count and times together; a client may set another time for one chat; beside a therapy session it goes with that, and keeps no word of the client's",
+        kept: |times| Some(times.chat),
     },
     Rule {
         kind: "session_tokens",

@@ -3,7 +3,7 @@
 //! # What a store guarantees
 //!
 //! - **Durable**: what [`Store::commit`], [`Store::create`], [`Store::raise`], [`Store::lower`], [`Store::transition`],
-//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`], [`Store::delete`] and [`Store::delete_idle`] have answered survives the end of the process; and nothing is answered,
+//!   [`Store::consent`], [`Store::extend`], [`Store::acknowledge`], [`Store::report`], [`Store::delete`] and [`Store::delete_idle`], and the parts beside, have answered survives the end of the process; and nothing is answered,
 //!   replayed or read that would not.
 //! - **Once**: a turn is stored once, however often its commit is repeated; turn numbers have no gap and no repeat.
 //! - **In order**: of a session at most one turn runs at a time, under a [`Lease`]; the rest wait in order of arrival,
@@ -17,7 +17,7 @@
 //!   whichever call that is, and closed in the one that clears it.
 //! - **Own time**: expiry, windows and leases are judged by the store's clock.
 //!
-//! Every method is safe to call again after a lost answer.
+//! Every method but [`Chats::say`] is safe to call again after a lost answer.
 //!
 //! # Errors
 //!
@@ -26,14 +26,18 @@
 
 mod alerts;
 mod care;
+mod chats;
 mod clinicians;
 mod counters;
 mod credentials;
 pub mod embedded;
+mod errands;
 mod events;
 mod ledger;
 mod limits;
+mod notices;
 pub mod redis;
+mod rooms;
 mod sessions;
 mod turn;
 
@@ -51,12 +55,15 @@ pub use alerts::{
     Reported,
 };
 pub use care::{Care, Noted};
+pub use chats::{Chats, Heard, Hearing, Saying};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
+pub use errands::Errands;
 pub use events::Events;
 pub use ledger::Ledger;
 pub use limits::Limits;
+pub use notices::{DueNotice, KeepNotice, KeptNotice, Notices};
 pub use sessions::{
     Consented, Create, Created, Cursor, HistoryPage, ListPage, ListQuery, Lower, Lowered, ProtocolVersion,
     Raise, Raised, Receipt, Remaining, Snapshot, Swept, Transition, Transitioned,
@@ -67,7 +74,9 @@ pub use turn::{
 };
 
 #[async_trait]
-pub trait Store: Care + Clinicians + Credentials + Events + Ledger + Send + Sync + 'static {
+pub trait Store:
+    Care + Chats + Clinicians + Credentials + Errands + Events + Ledger + Notices + Send + Sync + 'static
+{
     /// Opens a session ahead of its first turn. Takes no permit and no lease.
     async fn create(&self, request: Create) -> Result<Created, StoreError>;
 

@@ -196,6 +196,8 @@ pub struct Receipt {
     pub notes: u64,
     /// Session tokens and tickets that stood.
     pub credentials: u64,
+    /// What its chat kept.
+    pub messages: u64,
     /// Whether something stays: how much danger the client was in, by rule ids and under a keyed hash, no word of it.
     pub safety_memory_kept: bool,
     /// Read again after the removal: nothing was found.
@@ -211,6 +213,7 @@ impl Receipt {
             stored_replies: self.stored_replies + other.stored_replies,
             notes: self.notes + other.notes,
             credentials: self.credentials + other.credentials,
+            messages: self.messages + other.messages,
             safety_memory_kept: self.safety_memory_kept || other.safety_memory_kept,
             verified: self.verified && other.verified,
         }

@@ -53,7 +53,8 @@ fn request(server: &Server, operation: Operation, session: &str) -> RequestBuild
         Operation::Input => json!({ "session_id": session, "user_input": "hello" }),
         Operation::SessionInput => json!({ "user_input": "hello" }),
         Operation::CreateSession => json!({ "session_id": format!("{session}-new") }),
-        Operation::Extend => json!({ "ttl": 3600 }),
+        Operation::Extend | Operation::ExtendChat => json!({ "ttl": 3600 }),
+        Operation::Broadcast => json!({ "message": "hello" }),
         Operation::Report => json!({ "reason": "other" }),
         Operation::GiveConsent => {
             let text = ConsentText::embedded().expect("sound");
@@ -149,7 +150,8 @@ async fn every_role_does_what_the_matrix_grants_it_to_its_own_and_nothing_else()
             }
             assert!(own.status != 401 && own.status != 403, "{operation:?} {role:?}: {}", own.status);
             let is_of_session =
-                operation.row().path.contains("/session/{id}") || operation == Operation::Input;
+                ["/session/{id}", "/sessions/{id}"].iter().any(|part| operation.row().path.contains(part))
+                    || operation == Operation::Input;
             // An app's server may begin a session by its first words.
             let makes = matches!(operation, Operation::Input | Operation::SessionInput);
             if is_of_session && !(makes && role == Some(Role::App)) {

@@ -7,17 +7,20 @@ use async_trait::async_trait;
 use attune::access::{CredentialHash, PasswordHash};
 use attune::domain::alert::{Alert, AlertId};
 use attune::domain::audit::{Entry, Head, Sealed};
+use attune::domain::chat::{Broadcast, Chat, ChatMessage, ShutdownReason};
 use attune::domain::consent::ConsentChange;
 use attune::domain::event::{EventId, SessionEvent};
 use attune::domain::id::{ClinicianName, OrgId, SessionKey};
 use attune::domain::note::Note;
+use attune::domain::notice::Channel;
 use attune::domain::time::Timestamp;
 use attune::store::{
-    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Claim, Clinician,
+    Abandon, Acknowledge, Acknowledged, AlertPage, AlertQuery, Attempt, Begin, Care, Chats, Claim, Clinician,
     Clinicians, Commit, Committed, Consented, Counter, Create, Created, Credential, Credentials,
-    DailyCounters, Events, Gate, HistoryPage, Holder, Lease, Ledger, ListPage, ListQuery, Lower, Lowered,
-    Noted, Nudge, ProtocolVersion, Raise, Raised, Receipt, Remaining, Report, Reported, Snapshot, Store,
-    StoreError, Swept, Ticket, Transition, Transitioned, YearlyCounters,
+    DailyCounters, DueNotice, Errands, Events, Gate, Heard, Hearing, HistoryPage, Holder, KeepNotice,
+    KeptNotice, Lease, Ledger, ListPage, ListQuery, Lower, Lowered, Noted, Notices, Nudge, ProtocolVersion,
+    Raise, Raised, Receipt, Remaining, Report, Reported, Saying, Snapshot, Store, StoreError, Swept, Ticket,
+    Transition, Transitioned, YearlyCounters,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -203,6 +206,97 @@ impl Ledger for Faulty {
 
     async fn chain(&self, org: &OrgId, from: u64, most: usize) -> Result<Vec<Sealed>, StoreError> {
         self.inner.chain(org, from, most).await
+    }
+}
+
+#[async_trait]
+impl Errands for Faulty {
+    async fn lead(&self, role: &str, holder: &str, lasts: Duration) -> Result<bool, StoreError> {
+        self.inner.lead(role, holder, lasts).await
+    }
+
+    async fn yield_lead(&self, role: &str, holder: &str) -> Result<(), StoreError> {
+        self.inner.yield_lead(role, holder).await
+    }
+
+    async fn mark(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.inner.mark(name).await
+    }
+
+    async fn set_mark(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.inner.set_mark(name, value).await
+    }
+}
+
+#[async_trait]
+impl Notices for Faulty {
+    async fn due_notices(
+        &self,
+        channels: &[Channel],
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<DueNotice>, StoreError> {
+        self.inner.due_notices(channels, now, most).await
+    }
+
+    async fn keep_notice(&self, keep: KeepNotice) -> Result<KeptNotice, StoreError> {
+        self.inner.keep_notice(keep).await
+    }
+}
+
+#[async_trait]
+impl Chats for Faulty {
+    async fn say(&self, saying: Saying) -> Result<u64, StoreError> {
+        self.inner.say(saying).await
+    }
+
+    async fn chat(&self, session: &SessionKey) -> Result<Option<(Chat, Remaining)>, StoreError> {
+        self.inner.chat(session).await
+    }
+
+    async fn messages(
+        &self,
+        session: &SessionKey,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Option<Vec<ChatMessage>>, StoreError> {
+        self.inner.messages(session, before, limit).await
+    }
+
+    async fn extend_chat(
+        &self,
+        session: &SessionKey,
+        ttl: Duration,
+    ) -> Result<Option<Remaining>, StoreError> {
+        self.inner.extend_chat(session, ttl).await
+    }
+
+    async fn delete_chat(&self, session: &SessionKey) -> Result<bool, StoreError> {
+        self.inner.delete_chat(session).await
+    }
+
+    async fn note_presence(
+        &self,
+        session: &SessionKey,
+        left: Option<(Timestamp, Option<ShutdownReason>)>,
+    ) -> Result<(), StoreError> {
+        self.inner.note_presence(session, left).await
+    }
+
+    async fn broadcast(&self, org: &OrgId, broadcast: Broadcast) -> Result<u64, StoreError> {
+        self.inner.broadcast(org, broadcast).await
+    }
+
+    fn hear(&self, session: &SessionKey) -> Hearing {
+        self.inner.hear(session)
+    }
+
+    async fn tell(&self, session: &SessionKey, heard: Heard) -> Result<(), StoreError> {
+        self.inner.tell(session, heard).await
+    }
+
+    fn set_aside(&self) -> u64 {
+        self.inner.set_aside()
     }
 }
 

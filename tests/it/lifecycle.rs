@@ -175,7 +175,8 @@ async fn deleting_leaves_no_word_in_the_files_that_are_read() {
     server.input_with_key("s", "a marker sentence", "k").await.ok();
     let receipt = server.delete("/session/s").await.ok()["receipt"].clone();
     let removed = json!({
-        "exchanges": 1, "stored_replies": 1, "notes": 0, "credentials": 0, "safety_memory_kept": false, "verified": true
+        "exchanges": 1, "stored_replies": 1, "notes": 0, "credentials": 0, "messages": 0,
+        "safety_memory_kept": false, "verified": true
     });
     assert_eq!(receipt, removed);
     let again = server.input_with_key("s", "a marker sentence", "k").await.ok();

@@ -16,7 +16,11 @@ fn description() -> &'static Value {
 
 /// The described path that a request's path falls under.
 fn described_path(path: &str) -> Option<&'static str> {
-    let versioned = if path.starts_with("/api/v1/") || path == "/metrics" {
+    let path = path.strip_prefix("/chat").unwrap_or(path);
+    let is_of_chats = path.starts_with("/api/") && !path.starts_with("/api/v1/");
+    let with_slash = if is_of_chats { format!("{}/", path.trim_end_matches('/')) } else { path.to_owned() };
+    let path = with_slash.as_str();
+    let versioned = if path.starts_with("/api/") || path == "/metrics" {
         path.to_owned()
     } else {
         format!("/api/v1{path}")

@@ -528,6 +528,14 @@ async fn no_word_of_a_person_reaches_the_logs() {
             client.post(format!("{}/api/v1/input", process.url)).header("content-type", "application/json");
         request.body(body).send().await.expect("answered");
     }
+    for (path, body) in [
+        ("broadcast", format!("{{\"message\":\"{marker}\"}}")),
+        ("broadcast", format!("{{\"message\":{{\"{marker}\":1}}}}")),
+        ("sessions/s/extend", format!("{{\"ttl\":\"{marker}\"}}")),
+    ] {
+        let request = client.post(format!("{}/api/{path}/", process.url));
+        request.header("content-type", "application/json").body(body).send().await.expect("answered");
+    }
     let metrics = client
         .get(format!("{}/metrics", process.url))
         .send()

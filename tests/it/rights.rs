@@ -100,7 +100,7 @@ async fn an_erasure_leaves_none_of_twenty_marks_in_either_store_or_any_answer_an
         let mut clinic = lived(&[("REDIS_URL", &url)]).await;
         let receipt = clinic.as_app(Method::DELETE, "/session/s", &Value::Null).await.ok()["receipt"].clone();
         let expected = json!({
-            "exchanges": MARKS - 3, "stored_replies": MARKS - 3, "notes": 1, "credentials": 1,
+            "exchanges": MARKS - 3, "stored_replies": MARKS - 3, "notes": 1, "credentials": 1, "messages": 0,
             "safety_memory_kept": false, "verified": true
         });
         assert_eq!(receipt, expected);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attune::app::App;
-use attune::clock::{Entropy, ManualClock};
+use attune::clock::{Clock, Entropy, ManualClock};
 use attune::config::Config;
 use attune::domain::time::Timestamp;
+use attune::store::Store;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -112,6 +113,22 @@ impl Server {
         Self::run(self.variables.clone(), data, self.clock.clone(), self.seed + 1).await
     }
 
+    /// Works on its store while it is stopped, and starts it again.
+    pub async fn while_stopped(mut self, work: impl AsyncFnOnce(&dyn Store)) -> Self {
+        self.stop().await;
+        let mut variables = self.variables.clone();
+        variables.insert("ATTUNE_DATA".to_owned(), self.data.path().display().to_string());
+        let config = Config::from_variables(variables).expect("a sound configuration");
+        let knowledge = attune::app::open_knowledge(&config).expect("sound");
+        let (clock, entropy) = (Arc::new(self.clock.clone()) as Arc<dyn Clock>, Arc::new(Entropy::system()));
+        let opened =
+            attune::app::open_store(&config, &knowledge.protocols, &clock, &entropy).await.expect("it opens");
+        work(&*opened.store).await;
+        opened.store.close().await.expect("it closes");
+        drop(opened);
+        self.restart().await
+    }
+
     async fn run(
         variables: BTreeMap<String, String>,
         data: Arc<TempDir>,
@@ -164,6 +181,11 @@ impl Server {
             }
         }
         bytes
+    }
+
+    /// Where its embedded store lies.
+    pub fn store_directory(&self) -> std::path::PathBuf {
+        self.data.path().join("store")
     }
 
     /// Every key and value of its store, which it has to stop for.

@@ -61,6 +61,7 @@ const HTTP_MAY_USE: &[&str] = &[
     "access",
     "audit",
     "events",
+    "notify",
     "rights",
     "llm",
     "turn",
@@ -68,7 +69,7 @@ const HTTP_MAY_USE: &[&str] = &[
     "http",
 ];
 
-/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- turn <- http <- app <- cli, main`.
+/// What each layer may use of the crate. `domain <- redis <- store, access, llm <- audit, events, rights, retrieval <- notify <- turn <- http <- app <- cli, main`.
 fn may_use(layer: &str) -> &'static [&'static str] {
     match layer {
         "domain" | "clock" => &["domain"],
@@ -79,6 +80,9 @@ fn may_use(layer: &str) -> &'static [&'static str] {
         "audit" => &["domain", "access", "store", "audit"],
         "events" => &["domain", "store", "events"],
         "rights" => &["domain", "clock", "store", "audit", "rights"],
+        "notify" => {
+            &["domain", "clock", "config", "tasks", "store", "access", "events", "telemetry", "notify"]
+        }
         "store" => &["domain", "clock", "access", "tasks", "redis", "store"],
         "llm" => &["domain", "clock", "config", "tasks", "llm"],
         "retrieval" => &["domain", "access", "redis", "llm", "retrieval"],
@@ -94,6 +98,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "notify",
             "llm",
             "retrieval",
             "turn",
@@ -109,6 +114,7 @@ fn may_use(layer: &str) -> &'static [&'static str] {
             "store",
             "access",
             "audit",
+            "notify",
             "rights",
             "llm",
             "retrieval",
@@ -156,7 +162,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fjall", &["store/embedded"]),
     ("redis", &["redis", "store/redis"]),
     ("moka", &["store/redis", "retrieval", "turn", "http"]),
-    ("reqwest", &["llm", "cli"]),
+    ("reqwest", &["llm", "notify", "cli"]),
+    ("lettre", &["notify/mail"]),
     ("bm25", &["retrieval"]),
     ("clap", &["cli"]),
     ("prometheus_client", &["telemetry"]),
@@ -324,7 +331,7 @@ fn the_docs_allow_the_commands_that_redis_is_sent_and_no_other() {
         }
     }
     // Sent by the library, or by another name.
-    used.extend(["evalsha", "select", "subscribe"].map(str::to_owned));
+    used.extend(["evalsha", "select", "subscribe", "unsubscribe"].map(str::to_owned));
     let docs = read("docs/redis.md");
     let list = docs.split("+ping ").nth(1).and_then(|rest| rest.split("```").next()).expect("the list");
     let listed = list.split_whitespace().filter_map(|word| word.strip_prefix('+')?.split('|').next());

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::alert::{Alert, AlertKind, AlertNote, AlertState, ReportReason};
+use crate::domain::notice::{Channel, Delivery, Notice};
 use crate::domain::safety::Level;
 use crate::domain::time::Timestamp;
+use crate::notify::Missed;
 
 /// The longest name that an acknowledgement takes.
 pub const BY_MAX_CHARS: usize = 80;
@@ -49,6 +51,62 @@ pub struct AlertBody {
     pub cleared_at: Option<Timestamp>,
     /// The clinician who looks after it.
     pub owner: Option<String>,
+    /// What people outside of Attune were told of it, the latest over each channel.
+    pub notices: Vec<NoticeBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notice)]
+pub struct NoticeBody {
+    pub channel: Channel,
+    /// Counts from 1; 0 while the channel's time has not come.
+    pub number: u32,
+    /// How often this one was tried.
+    pub tries: u32,
+    pub delivery: Delivery,
+    /// When it was tried last.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Not before then is it tried again, or the next one sent.
+    #[schema(value_type = String, format = DateTime)]
+    pub next: Timestamp,
+    /// When any of them last arrived.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub delivered_at: Option<Timestamp>,
+}
+
+impl NoticeBody {
+    fn of((channel, notice): (&Channel, &Notice)) -> Self {
+        let Notice { number, tries, delivery, at, next, delivered_at, stamp: _ } = *notice;
+        Self { channel: *channel, number, tries, delivery, at, next, delivered_at }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertTest)]
+pub struct AlertTestBody {
+    /// Every channel that is configured; none where nobody is told.
+    pub channels: Vec<TestedBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TestedChannel)]
+pub struct TestedBody {
+    pub channel: Channel,
+    pub delivered: bool,
+    /// Why it did not arrive.
+    pub why: Option<String>,
+}
+
+impl AlertTestBody {
+    pub fn of(told: &[(Channel, Result<(), Missed>)]) -> Self {
+        let tested = |(channel, outcome): &(Channel, Result<(), Missed>)| TestedBody {
+            channel: *channel,
+            delivered: outcome.is_ok(),
+            why: outcome.err().map(|why| why.to_string()),
+        };
+        Self { channels: told.iter().map(tested).collect() }
+    }
 }
 
 impl AlertBody {
@@ -70,6 +128,7 @@ impl AlertBody {
             note: acknowledged.and_then(|seen| seen.note),
             cleared_at: alert.cleared_at,
             owner: alert.owner.clone(),
+            notices: alert.notices.iter().map(NoticeBody::of).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::SessionBody;
 use super::audit::RecordBody;
 use super::care::NoteBody;
+use super::chats::ChatMessageBody;
 use super::cursor::encode_cursor;
 use crate::domain::consent::Consent;
 use crate::domain::exchange::Exchange;
@@ -41,6 +42,8 @@ pub struct ExportBody {
     pub disclosure: DisclosureBody,
     /// What clinicians wrote down.
     pub notes: Vec<NoteBody>,
+    /// What was said to everybody while the client was connected, oldest first.
+    pub messages: Vec<ChatMessageBody>,
     /// Who looked into the session or changed it, oldest first, from the audit.
     pub accesses: Vec<RecordBody>,
 }
@@ -59,7 +62,7 @@ pub struct DisclosureBody {
 impl ExportBody {
     pub fn of(held: Holdings, knowledge: &Knowledge, storage: Storage, at: Timestamp) -> Self {
         let session = &held.snapshot.session;
-        let telling = &session.telling;
+        let (telling, id) = (&session.telling, session.id.as_str());
         Self {
             format: FORMAT,
             exported_at: at,
@@ -75,6 +78,7 @@ impl ExportBody {
                 last_told_at: telling.told_at,
             },
             notes: held.notes.iter().map(NoteBody::of).collect(),
+            messages: held.messages.into_iter().map(|message| ChatMessageBody::of(message, id)).collect(),
             accesses: held.accesses.iter().map(RecordBody::of).collect(),
         }
     }

@@ -1,14 +1,15 @@
 -- Shared: alerts as hashes, and the sets in which they are found: by state and level, by client, by session, and those
 -- that the sweep has to look at by when.
 --
--- All scores but those of `due` are 0: the ids of alerts are in the order of their times. `alerts` is what stands before
--- an alert's id, and before the names of the sets; they are put together here: one node holds all.
+-- All scores but those of `due` and of `notices:*` are 0: the ids of alerts are in the order of their times. `alerts` is
+-- what stands before an alert's id, and before the names of the sets; they are put together here: one node holds all.
 --
 -- What another program spoilt stands in the way of nothing: a set of another type goes, for its name is ours, and an
 -- alert that is none goes out of the sets.
 
 local STATES = { 'open', 'acknowledged', 'cleared' }
 local LEVELS = { 'none', 'elevated', 'high', 'crisis' }
+local CHANNELS = { 'webhook', 'mail', 'webhook_2', 'mail_2' }
 
 local function place_of(alerts, state, level)
   return alerts .. state .. ':' .. level
@@ -45,6 +46,13 @@ local function due_in(alerts)
   return set
 end
 
+-- No channel has to tell of it any more.
+local function end_notices(alerts, id)
+  for _, channel in ipairs(CHANNELS) do
+    redis.call('ZREM', ours(alerts .. 'notices:' .. channel), id)
+  end
+end
+
 -- Nobody is told of it any more.
 local function drop_alert(alerts, id)
   for _, level in ipairs(LEVELS) do
@@ -53,6 +61,7 @@ local function drop_alert(alerts, id)
     end
   end
   redis.call('ZREM', due_in(alerts), id)
+  end_notices(alerts, id)
   redis.call('DEL', alerts .. id)
 end
 
@@ -101,12 +110,16 @@ local function open_alert(alerts, of_session, new, time)
   for _, set in ipairs({ place_of(alerts, 'open', new.level), alerts .. 'client:' .. new.client, of_session }) do
     redis.call('ZADD', ours(set), 0, id)
   end
+  for _, channel in ipairs(CHANNELS) do
+    redis.call('ZADD', ours(alerts .. 'notices:' .. channel), 0, id)
+  end
   return id
 end
 
 -- Moves an alert on. The sweep looks at it so many ms later.
 local function move_alert(alerts, id, was, to, now_ms, kept_ms)
   redis.call('HSET', alerts .. id, 'state', to)
+  end_notices(alerts, id)
   redis.call('ZREM', ours(place_of(alerts, was.state, was.level)), id)
   redis.call('ZADD', ours(place_of(alerts, to, was.level)), 0, id)
   redis.call('ZADD', due_in(alerts), string.format('%.0f', now_ms + kept_ms), id)

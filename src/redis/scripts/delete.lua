@@ -4,15 +4,15 @@
 -- the names of the keys behind a session's prefix come from keys.rs)
 --
 -- KEYS  1-5 as seat.lua
---       6 state, 7 history, 8 meta, 9 pinned, 10 idems, 11 active_sessions, 12 alerts of the session, then the counters
---       of its latest minutes
+--       6 state, 7 history, 8 meta, 9 pinned, 10 idems, 11 active_sessions, 12 alerts of the session, 13 messages of its
+--       chat, 14 index of chats, then all else of the chat and the counters of its latest minutes
 -- ARGV  1-5 as seat.lua; ARGV 1 is nobody's
 --       6 look or remove, 7 session id, 8 prefix of sessions, 9 prefix of the indices, 10 prefix of clients' sessions,
 --       11 prefix of the replies of creates, 12 channel of all servers, 13 what they are told,
 --       14 prefix of the alerts, 15 prefix of safety memories, 16 prefix of credentials,
 --       17 client, where the state names none, 18 seconds before which the last turn has to lie, or -
 -- reply 1 where there is a state, 2 where it is in use, exchanges, stored replies that still exist, notes, credentials
---       that stand, 1 where the client has a safety memory, then the keys of the stored replies
+--       that stand, messages of the chat, 1 where the client has a safety memory, then the keys of the stored replies
 --
 -- In use, where a time is given: somebody works on it, danger or a report holds it, or its last turn is not so old.
 -- Ordinary waiters are sent away: what they ask must not bring the session back. Those in danger stay, and the first
@@ -91,7 +91,7 @@ end
 local replies = stored_replies()
 local _, notes = string.gsub(state[5] or '', '\n', '')
 local reply = { redis.call('EXISTS', KEYS[6]), exchanges(), #replies, notes, credentials(),
-  redis.call('EXISTS', MEMORY_KEY) }
+  read('LLEN', KEYS[13]) or 0, redis.call('EXISTS', MEMORY_KEY) }
 for _, key in ipairs(replies) do
   reply[#reply + 1] = key
 end
@@ -146,9 +146,8 @@ local function remove()
     redis.call('DEL', key)
   end
   forget_in_alerts(ARGV[14], KEYS[12])
-  for at = 13, #KEYS do
-    redis.call('DEL', KEYS[at])
-  end
+  redis.pcall('ZREM', KEYS[14], SESSION_ID)
+  redis.call('DEL', KEYS[13], unpack(KEYS, 15))
   unlist(KEYS[11], ARGV[9], ARGV[10], ARGV[15], { SESSION_ID })
   unpoint()
   tell(ARGV[9], 'session_deleted', SESSION_ID)

@@ -1,5 +1,7 @@
 //! Alerts: written with what raises a level, closed with what clears it, and held apart from the sessions they tell of.
 
+use std::collections::BTreeMap;
+
 use fjall::Readable as _;
 
 use super::draft::{Draft, load_memory};
@@ -9,6 +11,7 @@ use super::tables::{self, Due, away, key_of, pair_of, value_of};
 use super::writer::Writer;
 use crate::domain::alert::{Alert, AlertId, AlertKind, AlertState};
 use crate::domain::id::{ClientKey, OrgId, SessionKey};
+use crate::domain::notice::Channel;
 use crate::domain::safety::{Level, SafetyMemory};
 use crate::domain::time::Timestamp;
 use crate::store::alerts::{LOOK_AGAIN, choose, lanes};
@@ -106,6 +109,7 @@ fn opened(key: &SessionKey, client: &ClientKey, level: Level, at: Timestamp, ran
         acknowledged: None,
         cleared_at: None,
         owner: None,
+        notices: BTreeMap::new(),
     }
 }
 
@@ -192,12 +196,17 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn alert(&self, org: &OrgId, id: &AlertId) -> Result<Option<Alert>, StoreError> {
+    pub(super) fn alert(&self, org: &OrgId, id: &AlertId) -> Result<Option<Alert>, StoreError> {
         let bytes = value_of(&self.tables().alerts, &tables::alert(org, id.as_str()))?;
         bytes.map(|bytes| decode_alert(&bytes)).transpose()
     }
 
-    fn put_alert(&mut self, org: &OrgId, old: Option<&Alert>, new: &Alert) -> Result<(), StoreError> {
+    pub(super) fn put_alert(
+        &mut self,
+        org: &OrgId,
+        old: Option<&Alert>,
+        new: &Alert,
+    ) -> Result<(), StoreError> {
         let key = tables::alert(org, new.id.as_str());
         let index = &self.change.tables.alert_index;
         let before: Vec<Vec<u8>> = old.into_iter().flat_map(|old| places(org, old)).collect();
@@ -217,7 +226,7 @@ impl Draft<'_> {
 }
 
 /// Where an alert stands in the index.
-fn places(org: &OrgId, alert: &Alert) -> Vec<Vec<u8>> {
+pub(super) fn places(org: &OrgId, alert: &Alert) -> Vec<Vec<u8>> {
     let mut prefixes = vec![tables::of_alerts(org, alert.state, alert.level)];
     let is_clearable = alert.kind == AlertKind::LevelRose && alert.state != AlertState::Cleared;
     if alert.state == AlertState::Open || is_clearable {
@@ -225,14 +234,22 @@ fn places(org: &OrgId, alert: &Alert) -> Vec<Vec<u8>> {
     }
     let session = alert.session.as_ref().map(|id| SessionKey::new(org.clone(), id.clone()));
     prefixes.extend(session.map(|key| tables::of_sessions_alerts(&key)));
+    if alert.state == AlertState::Open {
+        prefixes.extend(Channel::ALL.map(|channel| tables::of_due_notices(channel, next_of(alert, channel))));
+    }
     prefixes.iter().map(|prefix| [prefix.as_slice(), alert.id.as_str().as_bytes()].concat()).collect()
+}
+
+/// When something is to be done about it over a channel. One of which nothing was told comes before all others.
+fn next_of(alert: &Alert, channel: Channel) -> Timestamp {
+    alert.notices.get(&channel).map_or_else(Timestamp::default, |notice| notice.next)
 }
 
 pub(super) fn decode_alert(bytes: &[u8]) -> Result<Alert, StoreError> {
     decode(bytes, "an alert")
 }
 
-fn org_of(bytes: &[u8]) -> Result<OrgId, StoreError> {
+pub(super) fn org_of(bytes: &[u8]) -> Result<OrgId, StoreError> {
     let org = std::str::from_utf8(bytes).ok().and_then(|org| OrgId::parse(org).ok());
     org.ok_or_else(|| StoreError::Corrupt("an alert's organisation".to_owned()))
 }

@@ -175,7 +175,8 @@ impl Writer {
         let remaining = extended.remaining(&memory, now);
         self.change(|draft| {
             draft.change.tell_status(key, None, extended.session.status)?;
-            draft.put(key, Some(&record), extended)
+            draft.put(key, Some(&record), extended.clone())?;
+            draft.extend_chat(key, ttl, Some(&extended), now)
         })?;
         Ok(Some(remaining))
     }

@@ -9,6 +9,7 @@
 
 mod alerts;
 mod care;
+mod chats;
 mod clinicians;
 mod command;
 mod commit;
@@ -16,6 +17,7 @@ mod consent;
 mod counters;
 mod credentials;
 mod draft;
+mod errands;
 mod events;
 mod former;
 mod gate;
@@ -23,6 +25,7 @@ mod index;
 mod ledger;
 mod lifecycle;
 mod lineage;
+mod notices;
 mod open;
 mod reads;
 mod record;
@@ -43,6 +46,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::command::{Channel, ClaimReply, Command, State};
+use self::errands::Leads;
 use self::open::Ground;
 use self::reads::{Published, View};
 use self::waiting::Call;
@@ -56,6 +60,7 @@ use crate::clock::Clock;
 use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::time::Timestamp;
+use crate::store::rooms::Rooms;
 
 pub use self::open::{OpenError, OpenOptions};
 
@@ -66,7 +71,9 @@ pub struct EmbeddedStore {
     published: Arc<Published>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    rooms: Rooms,
     writer: Mutex<Option<JoinHandle<()>>>,
+    leads: Leads,
 }
 
 impl EmbeddedStore {
@@ -85,7 +92,8 @@ impl EmbeddedStore {
             .spawn(move || open::work(writer, &commands))
             .map_err(|error| OpenError::Io(error.to_string()))?;
         let channel = parking_lot::RwLock::new(Some(Arc::new(channel)));
-        Ok(Self { channel, state, published, clock, limits, writer: Mutex::new(Some(thread)) })
+        let (rooms, leads, writer) = (Rooms::default(), Leads::default(), Mutex::new(Some(thread)));
+        Ok(Self { channel, state, published, clock, limits, rooms, leads, writer })
     }
 
     fn channel(&self) -> Result<Arc<Channel>, StoreError> {
@@ -240,7 +248,8 @@ impl Store for EmbeddedStore {
 
     async fn delete(&self, session: &SessionKey) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
-        self.channel()?.ask(move |writer| writer.delete(&key)).await
+        let receipt = self.channel()?.ask(move |writer| writer.delete(&key)).await?;
+        Ok(self.told_if_removed(session, receipt))
     }
 
     async fn delete_idle(
@@ -249,7 +258,8 @@ impl Store for EmbeddedStore {
         before: Timestamp,
     ) -> Result<Option<Receipt>, StoreError> {
         let key = session.clone();
-        self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await
+        let receipt = self.channel()?.ask(move |writer| writer.delete_idle(&key, before)).await?;
+        Ok(self.told_if_removed(session, receipt))
     }
 
     async fn count(&self, org: &OrgId, events: Vec<Counter>) -> Result<(), StoreError> {

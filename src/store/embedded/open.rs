@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 use fjall::{Database, PersistMode};
 
 use super::command::{Sent, State};
+use super::notices::index_open_alerts;
 use super::reads::Published;
 use super::tables::{FINGERPRINT, Tables, VERSION};
 use super::writer::Writer;
@@ -82,10 +83,12 @@ pub(super) fn tables(directory: &Path, options: &OpenOptions) -> Result<Tables, 
         Some([]) => return Err(OpenError::Corrupt("its format's number is empty".to_owned())),
     }
     match tables.about.get(FINGERPRINT)?.as_deref() {
-        Some(stored) if stored == options.secret_fingerprint => Ok(tables),
-        Some(_) => Err(OpenError::OtherSecret),
-        None => Err(OpenError::Corrupt("its secret's fingerprint is missing".to_owned())),
+        Some(stored) if stored == options.secret_fingerprint => {}
+        Some(_) => return Err(OpenError::OtherSecret),
+        None => return Err(OpenError::Corrupt("its secret's fingerprint is missing".to_owned())),
     }
+    index_open_alerts(&tables).map_err(|error| OpenError::Corrupt(error.to_string()))?;
+    Ok(tables)
 }
 
 fn mark(tables: &Tables, options: &OpenOptions) -> Result<(), OpenError> {

@@ -26,6 +26,7 @@ impl Writer {
         let created = stored_create(&self.tables, &record)?;
         let replies = count_under(&self.tables.replies, key)?;
         let stored_replies = replies + u64::from(created.is_some());
+        let messages = count_under(&self.tables.chat_messages, key)?;
         let (now, holder) = (self.clock.now(), Holder::Session(key.clone()));
         let credentials = self.change(|draft| {
             draft.purge(key, &record, &memory)?;
@@ -39,7 +40,15 @@ impl Writer {
             self.answer(answer(waiter.0, Ok(Claim::Busy { retry_after: Duration::ZERO })));
         }
         self.release(key, End::Died);
-        Ok(Some(Receipt { exchanges, stored_replies, notes, credentials, safety_memory_kept, verified }))
+        Ok(Some(Receipt {
+            exchanges,
+            stored_replies,
+            notes,
+            credentials,
+            messages,
+            safety_memory_kept,
+            verified,
+        }))
     }
 
     pub fn delete_idle(
@@ -67,6 +76,8 @@ impl Writer {
             && count_under(&tables.exchanges, key)? == 0
             && count_under(&tables.replies, key)? == 0
             && count_under(&tables.notes, key)? == 0
+            && value_of(&tables.chats, &tables::session(key))?.is_none()
+            && count_under(&tables.chat_messages, key)? == 0
             && tables.alert_index.prefix(tables::of_sessions_alerts(key)).next().is_none()
             && tables.credentials.prefix(tables::of_holder(&Holder::Session(key.clone()))).next().is_none())
     }
@@ -187,6 +198,7 @@ impl Draft<'_> {
             self.change.remove_due(used.expires_at, &Due::Create(used.key));
             self.change.batch.remove(&tables.creates, used.key);
         }
+        self.purge_chat(key)?;
         self.unpoint(key, &record.session)?;
         self.forget_in_alerts(key)?;
         self.remove(key, record);
@@ -204,6 +216,7 @@ impl Draft<'_> {
             Due::Daily(day) => self.sweep_day(tables, day),
             Due::Alert(key) => self.sweep_alert(key, now),
             Due::Credential(key) => self.sweep_credential(key, now),
+            Due::Chat(key) => self.sweep_chat(key, at, now),
         }
     }
 

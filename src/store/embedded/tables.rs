@@ -5,7 +5,10 @@
 
 mod alerts;
 mod audit;
+mod chats;
+mod due;
 mod events;
+mod facets;
 mod holders;
 
 use std::sync::Arc;
@@ -16,17 +19,21 @@ use parking_lot::Mutex;
 
 use crate::domain::event::EventId;
 use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
-use crate::domain::safety::Level;
-use crate::domain::session::Status;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::counters::Page;
 
-pub(super) use alerts::{alert, alert_behind, of_alerts, of_clients_alerts, of_sessions_alerts};
+pub(super) use alerts::{
+    alert, alert_behind, notices_until, of_alerts, of_clients_alerts, of_due_notices, of_notices,
+    of_sessions_alerts,
+};
 pub(super) use audit::{
     HEADS, OUTBOXES, chain_head, number_in, of_outbox, org_of_head, org_of_outbox, outbox, record,
 };
+pub(super) use chats::{chat_message, of_orgs_chats};
+pub(super) use due::{Due, due, due_before, parse_due};
 pub(super) use events::{event, parse_event};
+pub(super) use facets::{Facet, index, index_until, level_number, of_facet, parse_index, status_number};
 pub(super) use holders::{
     KEYS_OF_ALL, clinician, credential, former, held, of_clinicians, of_former, of_holder,
 };
@@ -66,6 +73,11 @@ pub(super) struct Tables {
     pub credentials: Keyspace,
     /// What clinicians wrote down, by session.
     pub notes: Keyspace,
+    /// What whoever leads has written down for whoever comes next.
+    pub marks: Keyspace,
+    /// Plain chats, and what was said in each.
+    pub chats: Keyspace,
+    pub chat_messages: Keyspace,
     /// What was done: outboxes, chains and their heads.
     pub audit: Keyspace,
     /// What subscribers are told, in order.
@@ -99,6 +111,9 @@ impl Tables {
             protocols: table("protocols")?,
             credentials: table("credentials")?,
             notes: table("notes")?,
+            marks: table("marks")?,
+            chats: table("chats")?,
+            chat_messages: table("chat_messages")?,
             audit: table("audit")?,
             events: table("events")?,
             next_entry: Arc::default(),
@@ -198,125 +213,6 @@ pub(super) fn totals(org: &OrgId) -> &[u8] {
     org.as_str().as_bytes()
 }
 
-/// One order of an organisation's sessions, latest interaction first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Facet {
-    All,
-    Status(Status),
-    Level(Level),
-}
-
-impl Facet {
-    fn tag(self) -> [u8; 2] {
-        match self {
-            Self::All => [b'a', 0],
-            Self::Status(status) => [b's', status_number(status)],
-            Self::Level(level) => [b'l', level_number(level)],
-        }
-    }
-}
-
-/// The numbers are stored: they never change, and new ones go behind.
-pub(super) const fn status_number(status: Status) -> u8 {
-    match status {
-        Status::Initializing => 0,
-        Status::Active => 1,
-        Status::Paused => 2,
-        Status::Transitioning => 3,
-        Status::Completed => 4,
-        Status::Error => 5,
-        Status::Expired => 6,
-    }
-}
-
-pub(super) const fn level_number(level: Level) -> u8 {
-    match level {
-        Level::None => 0,
-        Level::Elevated => 1,
-        Level::High => 2,
-        Level::Crisis => 3,
-    }
-}
-
-pub(super) fn of_facet(org: &OrgId, facet: Facet) -> Vec<u8> {
-    joined(&[org.as_str().as_bytes(), b"\0", &facet.tag()])
-}
-
-/// Where everything at `time` or earlier begins.
-fn index_at(org: &OrgId, facet: Facet, time: Timestamp) -> Vec<u8> {
-    joined(&[&of_facet(org, facet), &(!ordered(time)).to_be_bytes()])
-}
-
-/// Behind every entry at `time` or later, and before all earlier ones.
-pub(super) fn index_until(org: &OrgId, facet: Facet, time: Timestamp) -> Vec<u8> {
-    joined(&[&index_at(org, facet, time), &[0xff]])
-}
-
-pub(super) fn index(org: &OrgId, facet: Facet, time: Timestamp, id: &SessionId) -> Vec<u8> {
-    joined(&[&index_at(org, facet, time), id.as_str().as_bytes()])
-}
-
-/// The time and the id in an index entry's key.
-pub(super) fn parse_index(key: &[u8], prefix: usize) -> Result<(Timestamp, SessionId), StoreError> {
-    let unreadable = || StoreError::Corrupt("an index entry".to_owned());
-    let (time, id) =
-        key.get(prefix..).and_then(|rest| rest.split_first_chunk::<8>()).ok_or_else(unreadable)?;
-    let id = std::str::from_utf8(id).map_err(|_| unreadable())?;
-    let id = SessionId::parse(id).map_err(|_| unreadable())?;
-    Ok((from_ordered(!u64::from_be_bytes(*time)), id))
-}
-
-/// What can come due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Due {
-    Session(SessionKey),
-    /// The key in its table.
-    Reply(Vec<u8>),
-    Create([u8; 16]),
-    Memory(Vec<u8>),
-    /// The prefix of a day's counters.
-    Daily(Vec<u8>),
-    /// The key in its table.
-    Alert(Vec<u8>),
-    /// The key in its table.
-    Credential(Vec<u8>),
-}
-
-pub(super) fn due(at: Timestamp, what: &Due) -> Vec<u8> {
-    let (tag, key): (u8, &[u8]) = match what {
-        Due::Session(key) => (b's', &session(key)),
-        Due::Reply(key) => (b'r', key),
-        Due::Create(key) => (b'c', key),
-        Due::Memory(key) => (b'm', key),
-        Due::Daily(key) => (b'd', key),
-        Due::Alert(key) => (b'a', key),
-        Due::Credential(key) => (b'k', key),
-    };
-    joined(&[&ordered(at).to_be_bytes(), &[tag], key])
-}
-
-/// Behind everything that is due at `now` or earlier, and before all else.
-pub(super) fn due_before(now: Timestamp) -> Vec<u8> {
-    ordered(now).saturating_add(1).to_be_bytes().to_vec()
-}
-
-pub(super) fn parse_due(key: &[u8]) -> Result<(Timestamp, Due), StoreError> {
-    let unreadable = || StoreError::Corrupt("an expiry entry".to_owned());
-    let (time, rest) = key.split_first_chunk::<8>().ok_or_else(unreadable)?;
-    let (tag, rest) = rest.split_first().ok_or_else(unreadable)?;
-    let what = match tag {
-        b's' => Due::Session(parse_session(rest)?),
-        b'r' => Due::Reply(rest.to_vec()),
-        b'c' => Due::Create(rest.try_into().map_err(|_| unreadable())?),
-        b'm' => Due::Memory(rest.to_vec()),
-        b'd' => Due::Daily(rest.to_vec()),
-        b'a' => Due::Alert(rest.to_vec()),
-        b'k' => Due::Credential(rest.to_vec()),
-        _ => return Err(unreadable()),
-    };
-    Ok((from_ordered(u64::from_be_bytes(*time)), what))
-}
-
 /// Stands before every counter of the page. A year's begins with a letter, so that no span of days meets it.
 pub(super) fn of_page(org: &OrgId, page: &Page) -> Vec<u8> {
     let (letter, name): (&[u8], _) = match page {
@@ -358,6 +254,7 @@ fn from_ordered(number: u64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::session::Status;
 
     fn key(id: &str) -> SessionKey {
         SessionKey::new(OrgId::default(), SessionId::parse(id).expect("an id"))
@@ -374,6 +271,7 @@ mod tests {
             Due::Daily(of_page(&OrgId::default(), &Page::Day("2026-01-02".to_owned()))),
             Due::Alert(alert(&OrgId::default(), "an id")),
             Due::Credential(b"ab".to_vec()),
+            Due::Chat(key("s")),
         ] {
             assert_eq!(parse_due(&due(at, &what)), Ok((at, what)));
         }
@@ -388,7 +286,8 @@ mod tests {
     fn later_interactions_come_first_and_earlier_dues_do() {
         let (early, late) = (Timestamp::from_micros(-1), Timestamp::from_micros(1));
         let org = OrgId::default();
-        assert!(index_at(&org, Facet::All, late) < index_at(&org, Facet::All, early));
+        let (id, all) = (key("s").id, Facet::All);
+        assert!(index(&org, all, late, &id) < index(&org, all, early, &id));
         assert!(due(early, &Due::Create([9; 16])) < due(late, &Due::Create([0; 16])));
     }
 

@@ -1,11 +1,15 @@
 //! Alerts as they lie in Redis: a hash each, and the sets in which they are found. What raises or clears a level writes
 //! them in its own script.
 
+use std::collections::BTreeMap;
+
 use super::Inner;
 use super::value::{Fields, Parts, client_key, micros, millis, texts};
 use crate::domain::alert::{Acknowledgement, Alert, AlertId, AlertKind, AlertNote, AlertState, ReportReason};
 use crate::domain::id::{OrgId, SessionId};
+use crate::domain::notice::{Channel, Notice};
 use crate::domain::safety::Level;
+use crate::domain::time::Timestamp;
 use crate::redis::keys::{ALERTS, HISTORY, META, PINNED, STATE};
 use crate::store::alerts::{choose, lanes};
 use crate::store::{
@@ -157,5 +161,18 @@ pub(super) fn alert_of(id: AlertId, fields: &Fields) -> Result<Alert, StoreError
         acknowledged,
         cleared_at: time("cleared_at"),
         owner: text("owner").map(str::to_owned),
+        notices: notices_of(fields),
     })
+}
+
+/// Of one that cannot be read only the stamp counts, so that another can follow it: rather is somebody told once more.
+fn notices_of(fields: &Fields) -> BTreeMap<Channel, Notice> {
+    let kept = |channel: Channel| {
+        let field = format!("notice:{}", channel.as_str());
+        let stamp = fields.text(&format!("{field}:stamp"))?.to_owned();
+        let read = fields.text(&field).and_then(|json| serde_json::from_str::<Notice>(json).ok());
+        let spoilt = || Notice::waiting(Timestamp::default(), Timestamp::default(), String::new());
+        Some((channel, Notice { stamp, ..read.unwrap_or_else(spoilt) }))
+    };
+    Channel::ALL.into_iter().filter_map(kept).collect()
 }

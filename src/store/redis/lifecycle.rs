@@ -324,7 +324,11 @@ impl Inner {
             .arg(self.keys.creates_prefix(org))
             .arg(line.map_or_else(|| "-".to_owned(), |(_, number)| number.to_string()))
             .arg(self.keys.index_prefix(org));
-        match value::number(&self.run(&self.scripts.extend, call).await?)? {
+        let told = value::number(&self.run(&self.scripts.extend, call).await?)?;
+        if told != -2 {
+            self.extend_chat(key, ttl).await?;
+        }
+        match told {
             -1 => Ok(Some(Remaining::Held)),
             left => Ok(u64::try_from(left).ok().map(|left| Remaining::For(Duration::from_millis(left)))),
         }

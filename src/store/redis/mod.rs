@@ -9,12 +9,14 @@ mod value;
 
 mod alerts;
 mod care;
+mod chats;
 mod claim;
 mod clinicians;
 mod commit;
 mod consent;
 mod counters;
 mod credentials;
+mod errands;
 mod events;
 mod exchanges;
 mod fall;
@@ -25,6 +27,7 @@ mod ledger;
 mod lifecycle;
 mod lineage;
 mod listing;
+mod notices;
 mod nudge;
 mod orphan;
 mod reads;
@@ -35,9 +38,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::broadcast;
 
+use self::chats::Names;
 use self::counters::Counters;
 use self::held::Held;
 use self::record::Reader;
@@ -54,7 +59,8 @@ use crate::domain::consent::ConsentChange;
 use crate::domain::id::{OrgId, SessionKey};
 use crate::domain::protocol::Protocols;
 use crate::domain::time::Timestamp;
-use crate::redis::{Keys, Link, LinkError, Script, Wakes, hear};
+use crate::redis::{Ears, Keys, Link, LinkError, Script, Wakes, hear};
+use crate::store::rooms::Rooms;
 use crate::tasks::Tasks;
 
 /// What the adapter is opened with. All servers of a deployment have the same secret, prefix and limits.
@@ -97,6 +103,11 @@ struct Inner {
     nudges: broadcast::Sender<(SessionKey, Nudge)>,
     recent_events: super::events::Recent,
     held: Held,
+    rooms: Rooms,
+    ears: Ears,
+    heard: Mutex<Names>,
+    /// Values of chats that nobody could read.
+    set_aside: std::sync::atomic::AtomicU64,
     counters: Counters,
     agreed: Vec<(String, String)>,
     closed: std::sync::atomic::AtomicBool,
@@ -122,6 +133,10 @@ impl RedisStore {
             nudges: broadcast::Sender::new(NUDGES_MAX),
             recent_events: super::events::Recent::default(),
             held: Held::bounded(options.warm_bytes),
+            rooms: Rooms::default(),
+            ears: Ears::default(),
+            heard: Mutex::default(),
+            set_aside: std::sync::atomic::AtomicU64::new(0),
             counters: Counters::default(),
             agreed: options.agreed,
             estranged: std::sync::atomic::AtomicBool::new(false),
@@ -139,8 +154,10 @@ impl RedisStore {
         let (hearing, writing) = (Arc::clone(&inner), Arc::clone(&inner));
         drop(inner.tasks.spawn(async move { hearing.until_closed(hearing.hear()).await }));
         drop(inner.tasks.spawn(async move { writing.until_closed(writing.write_counters()).await }));
-        let (guarding, following) = (Arc::clone(&inner), Arc::clone(&inner));
+        let (following, attending) = (Arc::clone(&inner), Arc::clone(&inner));
         drop(inner.tasks.spawn(async move { following.until_closed(following.follow_events()).await }));
+        drop(inner.tasks.spawn(async move { attending.until_closed(attending.attend()).await }));
+        let guarding = Arc::clone(&inner);
         drop(inner.tasks.spawn(async move { guarding.until_closed(guarding.guard()).await }));
         Self(inner)
     }

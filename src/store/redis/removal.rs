@@ -9,7 +9,7 @@ use crate::domain::id::{ClientKey, OrgId, SessionId, SessionKey};
 use crate::domain::time::Timestamp;
 use crate::redis::keys::{ALERTS, CREDENTIALS, HISTORY, IDEMS, META, PINNED, STATE};
 use crate::store::alerts::LOOK_AGAIN;
-use crate::store::{Receipt, Remaining, Snapshot, StoreError, Swept};
+use crate::store::{Heard, Receipt, Remaining, Snapshot, StoreError, Swept};
 
 /// Entries of each kind that one sweep of an organisation looks at.
 const SWEEP_MAX: usize = 1_000;
@@ -57,6 +57,7 @@ impl Look {
             stored_replies: parts.number()?,
             notes: parts.number()?,
             credentials: parts.number()?,
+            messages: parts.number()?,
             safety_memory_kept: parts.number::<u8>()? == 1,
             verified: false,
         };
@@ -109,6 +110,8 @@ impl Inner {
             Found::Nothing => look.receipt,
         };
         self.held.drop_warm(key);
+        // Who does not hear it finds the session gone.
+        let _unheard = self.tell(key, Heard::Removed).await;
         Ok(Some(Receipt { verified: left == 0 && !is_listed, ..receipt }))
     }
 
@@ -116,6 +119,8 @@ impl Inner {
         let mut keys = self.seat_keys(key).to_vec();
         keys.extend([STATE, HISTORY, META, PINNED, IDEMS].map(|name| self.keys.session(key, name)));
         keys.extend([self.keys.active(&key.org), self.keys.session(key, ALERTS)]);
+        keys.extend([self.keys.chat_messages(key), self.keys.chats(&key.org)]);
+        keys.extend(self.chat_keys(key));
         keys.extend(self.minutes(key));
         let mut call = self.seat_call(&self.scripts.delete, &keys, key, NOBODY);
         call.arg(what)
@@ -143,6 +148,7 @@ impl Inner {
             .map(|name| self.keys.session(key, name))
             .to_vec();
         keys.extend([self.keys.recent(key), self.keys.danger(key)]);
+        keys.extend(self.chat_keys(key));
         keys
     }
 
@@ -192,6 +198,7 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
+        self.forget_chats(org).await?;
         self.forget_idle(org, &swept.expired[first..]).await
     }
 
@@ -214,6 +221,13 @@ impl Inner {
             .arg(millis(LOOK_AGAIN))
             .arg(millis(self.limits.events_ttl));
         call
+    }
+
+    /// Chats go by themselves; what lists them does not.
+    async fn forget_chats(&self, org: &OrgId) -> Result<(), StoreError> {
+        let mut calls = Pipeline::with_capacity(1);
+        calls.cmd("ZREMRANGEBYSCORE").arg(self.keys.chats(org)).arg("-inf").arg(self.clock.now().millis());
+        self.ask(&calls, &[]).await.map(drop)
     }
 
     async fn forget_idle(&self, org: &OrgId, expired: &[SessionKey]) -> Result<(), StoreError> {

@@ -40,6 +40,10 @@ pub(super) struct Scripts {
     pub enter: Script,
     pub seal: Script,
     pub clinician: Script,
+    pub lead: Script,
+    pub notify: Script,
+    pub notices: Script,
+    pub chat: ChatScripts,
 }
 
 impl Scripts {
@@ -94,12 +98,40 @@ impl Scripts {
             seal: Script::of("seal", &[source!("seal")]),
             attempt: Script::of("attempt", &[source!("attempt")]),
             clinician: Script::of("clinician", &[credited, source!("clinician")]),
+            lead: Script::of("lead", &[source!("lead")]),
+            notify: Script::of("notify", &[alert, source!("notify")]),
+            notices: Script::of("notices", &[alert, source!("notices")]),
+            chat: ChatScripts::embedded(&names),
             credentials: Script::of("credentials", &[source!("credentials")]),
             report: Script::of("report", &[&names, levels, told, write, align, alert, source!("report")]),
             acknowledge: Script::of(
                 "acknowledge",
                 &[&names, levels, told, write, align, alert, source!("acknowledge")],
             ),
+        }
+    }
+}
+
+/// Those of plain chats.
+pub(super) struct ChatScripts {
+    pub say: Script,
+    pub extend: Script,
+    pub note: Script,
+    pub read: Script,
+    pub delete: Script,
+    pub broadcast: Script,
+}
+
+impl ChatScripts {
+    fn embedded(names: &str) -> Self {
+        let chat = source!("chat");
+        Self {
+            say: Script::of("chat_say", &[chat, source!("chat_say")]),
+            extend: Script::of("chat_extend", &[chat, source!("chat_extend")]),
+            note: Script::of("chat_note", &[chat, source!("chat_note")]),
+            read: Script::of("chat_read", &[chat, source!("chat_read")]),
+            delete: Script::of("chat_delete", &[source!("chat_delete")]),
+            broadcast: Script::of("chat_broadcast", &[names, source!("chat_broadcast")]),
         }
     }
 }

@@ -47,6 +47,7 @@ pub async fn an_idle_session_goes_and_its_receipt_counts_all_that_went_with_it<A
         notes: 3,
         // The others have not been used for so long that they had ended.
         credentials: 1,
+        messages: 0,
         safety_memory_kept: true,
         verified: true,
     };

@@ -3,9 +3,11 @@
 mod alert_ends;
 mod alerts;
 pub(super) mod care;
+pub(super) mod chats;
 mod clinicians;
 mod consent;
 pub(super) mod credentials;
+mod errands;
 mod events;
 mod expiry;
 mod former;
@@ -14,6 +16,7 @@ mod idle;
 pub(super) mod ledger;
 mod limits;
 mod lists;
+mod notices;
 mod safety;
 mod turns;
 
@@ -197,6 +200,20 @@ macro_rules! behaviours {
                 every_change_of_a_level_or_a_status_is_entered_with_it,
                 a_turn_that_raises_the_level_and_a_sweep_that_expires_are_entered,
             }
+            chats {
+                what_is_said_is_counted_kept_in_order_and_outlives_a_crash,
+                fifty_at_once_get_fifty_numbers_and_no_two_the_same,
+                pages_of_messages_follow_each_other_without_gap_or_repeat,
+                a_chat_keeps_so_many_messages_and_counts_all,
+                a_chat_ends_with_its_ttl_and_each_message_starts_it_anew,
+                an_extended_chat_keeps_its_ttl_when_more_is_said,
+                a_removed_chat_leaves_nothing_and_a_second_time_there_is_none,
+                it_is_known_when_the_last_connection_left_and_why,
+                who_hears_a_session_hears_what_is_said_in_it_alone,
+                a_slow_listener_loses_the_oldest_and_is_told,
+                a_broadcast_reaches_who_is_connected_and_is_kept_in_every_chat_of_the_organisation,
+                beside_a_session_a_chat_counts_on_from_the_turns_keeps_no_words_and_ends_with_it,
+            }
             care {
                 notes_are_kept_in_order_once_each_and_outlive_a_crash_and_turns,
                 a_session_has_so_many_notes_and_no_more,
@@ -237,6 +254,20 @@ macro_rules! behaviours {
                 a_report_that_is_seen_in_danger_lets_nothing_go,
                 a_session_can_be_reported_in_every_status,
                 a_years_counters_outlive_those_of_its_days,
+            }
+            errands {
+                one_leads_in_a_role_and_the_next_when_it_ran_out,
+                a_lead_that_is_given_up_is_anothers_at_once,
+                of_many_who_ask_at_once_one_leads,
+                a_mark_is_what_was_last_written_and_outlives_a_crash,
+            }
+            notices {
+                every_alert_is_due_on_every_channel_as_soon_as_it_is_open,
+                a_notice_is_due_again_when_it_says_and_the_other_channels_keep_their_times,
+                of_two_who_send_the_same_notice_one_does,
+                nobody_begins_to_tell_of_what_was_seen_and_what_was_on_its_way_is_kept,
+                notices_outlive_a_crash_and_are_forgotten_with_their_alert,
+                those_of_which_nobody_was_told_come_first_however_many_wait,
             }
             alert_ends {
                 what_was_dealt_with_goes_in_its_time_and_an_open_alert_never,

@@ -1,5 +1,6 @@
 //! What is the Redis store's alone.
 
+mod chats;
 mod leftovers;
 mod strangers;
 mod wires;

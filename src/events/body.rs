@@ -1,4 +1,4 @@
-//! What happened, as subscribers are told it: in a stream and by webhook.
+//! What happened, as subscribers are told it: the same in a stream and by webhook.
 
 use serde::Serialize;
 use utoipa::ToSchema;
