@@ -10,7 +10,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
     && touch src/lib.rs \
-    && for target in src/main.rs benches/access.rs benches/floor.rs benches/retrieval.rs benches/store.rs benches/turns.rs benches/words.rs; do \
+    && for target in src/main.rs benches/access.rs benches/floor.rs benches/live.rs benches/retrieval.rs benches/store.rs benches/turns.rs benches/words.rs; do \
          echo 'fn main() { std::process::exit(1) }' > "$target"; \
        done \
     && cargo build --release --locked

@@ -17,6 +17,7 @@ use actix_cors::Cors;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
 
@@ -44,6 +45,8 @@ pub use self::stores::{OpenError, Opened, StoreFault, link, open_store, secret, 
 const CRISIS_WAIT: Duration = Duration::from_millis(150);
 /// What running turns get in any case after SIGTERM.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// How long the other end of a connection may leave what it is sent unread, before the system ends it.
+const UNREAD_MAX: Duration = Duration::from_secs(30);
 /// Files that the store may need at once. Connections leave so many to it.
 const STORE_FILES: u64 = 1_024;
 /// The most connections that a worker holds, however many files may be open.
@@ -134,7 +137,7 @@ impl App {
         let deadline = tokio::time::Instant::now() + self.shutdown;
         self.state.drain();
         self.server.pause().await;
-        let hurrying = hurry_later(Arc::clone(&self.state.turns), self.shutdown / 2);
+        let hurrying = hurry_later(Arc::clone(&self.state.turns), self.shutdown * 7 / 10);
         self.server.stop(true).await;
         // What the connections took of the time is the turns' no more, but for a moment that everything gets.
         let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(LAST_MOMENT);
@@ -170,7 +173,7 @@ async fn auth(access: &AccessConfig, store: &dyn Store) -> Result<Auth, StartErr
     }
 }
 
-/// Turns that still wait for a model when half of the time is over are answered by the script.
+/// Turns that still wait for a model when most of the time is over are answered by the script.
 #[expect(clippy::disallowed_methods, reason = "no turn; stop ends it")]
 fn hurry_later(turns: Arc<Turns>, wait: Duration) -> JoinHandle<()> {
     tokio::spawn(async move {
@@ -180,7 +183,13 @@ fn hurry_later(turns: Arc<Turns>, wait: Duration) -> JoinHandle<()> {
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(addr).map_err(|source| StartError::Listen { addr, source })
+    let listener = TcpListener::bind(addr).map_err(|source| StartError::Listen { addr, source })?;
+    // The system ends connections whose other end does not read; nobody else can, while there is something to write.
+    let unread_ms = u32::try_from(UNREAD_MAX.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = set_tcp_user_timeout(&listener, unread_ms) {
+        tracing::warn!(%error, "connections that are not read may stay for long");
+    }
+    Ok(listener)
 }
 
 async fn turns(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Result<Turns, StartError> {
@@ -251,12 +260,18 @@ fn http_server(
     // Who closes has gone: a caller that asked for it has its turn stopped.
     .h1_allow_half_closed(false)
     .client_request_timeout(config.slow_sender)
-    .shutdown_timeout(config.shutdown.as_secs().max(1))
+    .shutdown_timeout(workers_end(config.shutdown))
     .disable_signals();
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
     Ok(server.listen(listener).map_err(StartError::Http)?.run())
+}
+
+/// In seconds: connections that do not end leave a moment of the time to the turns and the store.
+fn workers_end(shutdown: Duration) -> u64 {
+    let most = shutdown * 9 / 10;
+    most.as_secs() + u64::from(most.subsec_nanos() > 0)
 }
 
 /// How many connections each worker may hold; more wait to be accepted. A store that cannot open a file has failed for

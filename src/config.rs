@@ -7,6 +7,7 @@ mod alerts;
 mod link;
 mod model;
 mod reader;
+mod socket;
 mod variables;
 mod webhooks;
 
@@ -30,6 +31,7 @@ pub use link::RedisConfig;
 pub use model::{ModelApi, ModelConfig, RetrievalConfig};
 use reader::Reader;
 pub use reader::{decode_secret, parse_duration};
+pub use socket::SocketConfig;
 use variables::unknown_names;
 pub use variables::{VARIABLES, Variable};
 pub use webhooks::WebhookConfig;
@@ -93,6 +95,7 @@ pub struct Config {
     pub is_local: bool,
     pub slow_sender: Duration,
     pub heartbeat: Duration,
+    pub sockets: SocketConfig,
     pub shutdown: Duration,
     /// Things worth telling that do not stop the start.
     pub warnings: Vec<Warning>,
@@ -209,6 +212,7 @@ fn read(reader: &mut Reader) -> Config {
         is_local,
         slow_sender: reader.millis("SLOW_SENDER_MS", 100..=600_000),
         heartbeat: reader.millis("SSE_HEARTBEAT_MS", 10..=30_000),
+        sockets: socket::read(reader, is_local),
         shutdown: reader.millis("SHUTDOWN_MS", 100..=600_000),
         warnings: Vec::new(),
         addr,

@@ -112,6 +112,7 @@ pub struct Metrics {
     words: Words,
     chats_set_aside: Gauge,
     store_up: Gauge,
+    connections: Gauge,
     uptime_seconds: Gauge<f64, AtomicU64>,
 }
 
@@ -136,6 +137,7 @@ impl Default for Metrics {
             words: Words::default(),
             chats_set_aside: Gauge::default(),
             store_up: Gauge::default(),
+            connections: Gauge::default(),
             uptime_seconds: Gauge::default(),
         };
         metrics.register();
@@ -186,6 +188,7 @@ impl Metrics {
             "Stored values of chats that nobody could read, since the start",
             self.chats_set_aside.clone(),
         );
+        registry.register("connections", "WebSockets that stand", self.connections.clone());
         registry.register("store_up", "1 while the store does its work", self.store_up.clone());
         registry.register("uptime_seconds", "Time since the start", self.uptime_seconds.clone());
     }
@@ -263,6 +266,10 @@ impl Metrics {
 
     pub fn store_is_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
+    }
+
+    pub fn connections(&self, count: usize) {
+        self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn uptime(&self, seconds: f64) {

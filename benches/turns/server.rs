@@ -62,10 +62,7 @@ impl Server {
 
     /// Resident memory in MiB.
     pub fn memory_mib(&self) -> f64 {
-        let status = proc_file(&self.child.id().to_string(), "status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
-        let kib: f64 = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
-        kib / 1_024.0
+        memory_mib_of(&self.child.id().to_string())
     }
 
     /// SIGTERM, and the wait until it is gone.
@@ -101,6 +98,14 @@ pub fn cpu_us_of(process: &str) -> f64 {
     let behind = stat.rsplit_once(')').expect("a name in brackets").1;
     let times = behind.split_whitespace().skip(11).take(2);
     times.map(|ticks| ticks.parse::<f64>().expect("a number") * TICK_US).sum()
+}
+
+/// Resident memory of a process, in MiB.
+pub fn memory_mib_of(process: &str) -> f64 {
+    let status = proc_file(process, "status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    let kib: f64 = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
+    kib / 1_024.0
 }
 
 fn proc_file(process: &str, name: &str) -> String {

@@ -225,8 +225,8 @@ export class Attune {
   #isSending = false;
   /** The latest turn that was heard of. */
   #latest = 0;
-  /** Messages that a server has put off, and those for which it is known that none answers. */
-  readonly #putOff = new Set<string>();
+  /** Messages that a server has put off, and why; and those for which it is known that none answers. */
+  readonly #putOff = new Map<string, string>();
   readonly #unreached = new Set<string>();
   /** Replies that were shown without a number. */
   readonly #unnumbered = new Set<string>();
@@ -352,8 +352,7 @@ export class Attune {
         continue;
       }
       if (!(fault instanceof Again) || fault.problem === undefined) return this.#unreachable();
-      if (!this.#putOff.has(message.key)) this.#hand(fault.problem.resources ?? this.#state.lines);
-      this.#putOff.add(message.key);
+      if (this.#isNews(fault.problem, message)) this.#hand(fault.problem.resources ?? this.#state.lines);
       isBlocked = true;
       const after = fault.problem.retry_after;
       wait ??= after === undefined ? "again" : after * 1_000;
@@ -389,13 +388,20 @@ export class Attune {
   /** Whether the message stays. */
   async #refused(problem: Problem, message: Message): Promise<boolean> {
     const waits = isMendable(problem);
-    this.#hand(problem.resources ?? this.#state.lines);
-    const isTold = waits && this.#putOff.has(message.key);
-    this.#putOff.add(message.key);
     if (!waits) this.#drop(message.key);
     await this.#save();
-    if (!isTold) this.#on.refused?.(problem, message, waits);
+    if (this.#isNews(problem, message)) {
+      this.#hand(problem.resources ?? this.#state.lines);
+      this.#on.refused?.(problem, message, waits);
+    }
     return waits;
+  }
+
+  /** Whether a message was not put off for this before. */
+  #isNews({ error }: Problem, { key }: Message): boolean {
+    const isNews = this.#putOff.get(key) !== error;
+    this.#putOff.set(key, error);
+    return isNews;
   }
 
   #drop(answered: string | null) {
@@ -429,7 +435,7 @@ export class Attune {
       if (turn.session_id !== this.#state.session) {
         // The session had expired; this is the first turn of the one that goes on for it.
         this.#state.session = turn.session_id;
-        this.#state.turn = this.#latest = 0;
+        this.#state.turn = 0;
         this.#http.close();
         this.#way.wake();
       }
@@ -459,9 +465,14 @@ export class Attune {
 
   #catchUp(): Promise<void> {
     return this.#inOrder(async () => {
-      if (this.#latest <= this.#state.turn) return;
-      await this.#fill();
-      this.#latest = this.#state.turn;
+      const latest = this.#latest;
+      if (latest <= this.#state.turn) return;
+      // What is heard of from here on may be behind what is asked for now.
+      this.#latest = 0;
+      await this.#fill().catch((fault: unknown) => {
+        this.#latest = latest;
+        throw fault;
+      });
     });
   }
 
@@ -470,18 +481,24 @@ export class Attune {
     const bound = before === undefined ? "" : `&before=${before}`;
     const asking = this.#http.read<{ exchanges: Exchange[] }>(this.#http.path(`/history?limit=${HISTORY_LIMIT}${bound}`));
     const { exchanges } = await asking.catch((fault: unknown) => {
+      if (!(fault instanceof Refused)) throw fault;
       // There is no session yet.
-      if (fault instanceof Refused && fault.problem.status === 404) return { exchanges: [] };
-      throw fault;
+      if (fault.problem.status === 404) return { exchanges: [] };
+      throw new Again(fault.problem);
     });
     await this.#tellMissed(exchanges.reverse());
   }
 
   async #tellMissed(exchanges: Exchange[]) {
     for (const exchange of exchanges.filter(({ turn }) => turn > this.#state.turn)) {
-      const told = exchange.told?.resources ? await this.#http.read<Turn>(this.#http.path(`/turn/${exchange.turn}`)) : null;
-      await this.#tell(replyOfExchange(exchange, this.#state.session, told?.safety.resources ?? []));
+      const lines = exchange.told?.resources ? await this.#linesOf(exchange.turn) : [];
+      await this.#tell(replyOfExchange(exchange, this.#state.session, lines));
     }
+  }
+
+  async #linesOf(turn: number): Promise<Resource[]> {
+    const told = await this.#http.read<Partial<Turn>>(this.#http.path(`/turn/${turn}`)).catch(() => null);
+    return told?.safety?.resources ?? this.#state.lines;
   }
 
   #hooks(part: (text: string, key: string) => void): Hooks {
@@ -581,7 +598,13 @@ class Hearing {
 class Patience {
   readonly #controller = new AbortController();
   readonly signal = this.#controller.signal;
+  readonly #ended: (patience: Patience) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ended: (patience: Patience) => void) {
+    this.#ended = ended;
+    this.heard();
+  }
 
   /** A sign of life. */
   heard() {
@@ -592,6 +615,7 @@ class Patience {
   end() {
     clearTimeout(this.#timer);
     this.#controller.abort();
+    this.#ended(this);
   }
 }
 
@@ -685,7 +709,6 @@ class Http implements Way {
       return (await response.json()) as Body;
     } finally {
       patience.end();
-      this.#open.delete(patience);
     }
   }
 
@@ -704,10 +727,14 @@ class Http implements Way {
     const headers = new Headers(init.headers);
     if (this.#token !== undefined) headers.set("authorization", `Bearer ${this.#token}`);
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis);
-    const patience = new Patience();
-    patience.heard();
+    const patience = new Patience((ended) => this.#open.delete(ended));
+    this.#open.add(patience);
     const url = `${this.#options.url.replace(/\/+$/, "")}/api/v1${path}`;
-    const response = await fetch(url, { ...init, headers, signal: patience.signal });
+    const asking = fetch(url, { ...init, headers, signal: patience.signal });
+    const response = await asking.catch((fault: unknown) => {
+      patience.end();
+      throw fault;
+    });
     if (response.ok) return { response, patience };
     const problem = await problemOf(response);
     patience.end();
@@ -738,7 +765,7 @@ type Incoming =
   | { type: "hello"; turn: number | null; missed: Exchange[] }
   | { type: "delta"; id: string | null; turn: number; seq: number; text: string }
   | ({ type: "turn"; id?: string } & Turn)
-  | ({ type: "problem"; id?: string } & Problem)
+  | ({ type: "problem"; id?: string; close: number } & Problem)
   | { type: "typing" | "paused" | "broadcast" }
   | { type: "accepted" | "pong" | "bye" };
 
@@ -754,9 +781,10 @@ const STATUS_OF_CLOSE: Record<number, number> = { 1002: 400, 1003: 415, 1007: 40
 const GOING_AWAY = 1001;
 const BROKEN_OFF = 1006;
 
-const endOf = (code: number, reason: string, told: Problem | null): End => {
+const endOf = (code: number, reason = "", told: (Problem & { close: number }) | null = null): End => {
+  if (told?.close === code) return { code, problem: told };
   const status = code >= 4_000 ? code - 4_000 : (STATUS_OF_CLOSE[code] ?? 503);
-  return { code, problem: told ?? { error: reason || "lost", status, message: "Something went wrong." } };
+  return { code, problem: { error: reason || "lost", status, message: "Something went wrong." } };
 };
 
 /** A WebSocket in the dialect `attune.v1`, and another one whenever it ends. */
@@ -849,7 +877,7 @@ class Socket implements Way {
     try {
       this.#at = this.#session();
       const ticket = await this.#mint()?.();
-      if (this.#isClosed) return endOf(BROKEN_OFF, "", null);
+      if (this.#isClosed) return endOf(BROKEN_OFF);
       const url = `${this.#options.url.replace(/^http/, "ws").replace(/\/+$/, "")}/ws/chat/`;
       const offers = ["attune.v1", ...(ticket === undefined ? [] : [`ticket.${ticket}`])];
       const Wire = this.#options.WebSocket ?? globalThis.WebSocket;
@@ -857,18 +885,21 @@ class Socket implements Way {
       this.#wire = wire;
       return await this.#listen(wire, () => (greeted(), greet(wire), this.#hooks.status("open")));
     } catch (fault) {
-      return { code: BROKEN_OFF, problem: fault instanceof Refused ? fault.problem : endOf(BROKEN_OFF, "", null).problem };
+      return fault instanceof Refused ? { code: BROKEN_OFF, problem: fault.problem } : endOf(BROKEN_OFF);
     } finally {
       fail(new Again());
+      // Until there is another, nothing is sent.
+      this.#greeted = Promise.reject(new Again());
+      this.#greeted.catch(() => {});
     }
   }
 
   #listen(wire: WebSocket, greet: () => void): Promise<End> {
     return new Promise((resolve) => {
-      let told: Problem | null = null;
+      let told: (Problem & { close: number }) | null = null;
       let isGreeted = false;
       let timer: ReturnType<typeof setTimeout>;
-      const end = (code: number, reason: string) => {
+      const end = (code: number, reason = "") => {
         clearTimeout(timer);
         wire.onmessage = wire.onclose = wire.onerror = null;
         wire.close();
@@ -879,7 +910,7 @@ class Socket implements Way {
         clearTimeout(timer);
         timer = setTimeout(() => {
           if (isGreeted) say(wire, { type: "ping" });
-          timer = setTimeout(() => end(BROKEN_OFF, ""), SILENCE_MAX_MS - PING_AFTER_MS);
+          timer = setTimeout(() => end(BROKEN_OFF), SILENCE_MAX_MS - PING_AFTER_MS);
         }, PING_AFTER_MS);
       };
       alive();
@@ -894,7 +925,7 @@ class Socket implements Way {
       };
       wire.onclose = ({ code, reason }) => end(code, reason);
       // Where no connection came about, this may be all that is told.
-      wire.onerror = () => setTimeout(() => end(BROKEN_OFF, ""));
+      wire.onerror = () => setTimeout(() => end(BROKEN_OFF));
     });
   }
 

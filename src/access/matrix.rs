@@ -124,6 +124,7 @@ operations! {
     CreateSession: "POST" "/session/create" => roles(NO, OWN, NO, NO);
     Input: "POST" "/input" => roles(OWN, OWN, NO, NO);
     SessionInput: "POST" "/session/{id}/input" => roles(OWN, OWN, NO, NO);
+    Connect: "GET" "/ws/chat/" => roles(OWN, OWN, NO, NO);
     StopTurn: "DELETE" "/session/{id}/turn" => roles(OWN, OWN, NO, NO);
     ReadTurn: "GET" "/session/{id}/turn/{n}" => roles(OWN, OWN, OWN, NO);
     ReadSession: "GET" "/session/{id}" => roles(OWN, OWN, OWN, NO);
@@ -191,10 +192,11 @@ operations! {
 
 impl Operation {
     /// A client's own words, and what its app does for them; who one is; figures.
-    const UNWATCHED: [Self; 9] = [
+    const UNWATCHED: [Self; 10] = [
         Self::CreateSession,
         Self::Input,
         Self::SessionInput,
+        Self::Connect,
         Self::StopTurn,
         Self::Report,
         Self::RefreshToken,

@@ -56,6 +56,11 @@ pub const VARIABLES: &[Variable] = &[
         "`open`: whoever reaches the server may do everything. `required`: nobody without a credential. Unset: open on a loopback address where there is no API key, no bootstrap key and no trusted proxy, else required.",
     ),
     variable(
+        "ATTUNE_AUTH_LEGACY_WS",
+        "0",
+        "`1`: whoever presents no credential may use plain chats over a WebSocket all the same, as clients from before do, and reads those whose ids it knows; never a therapy session.",
+    ),
+    variable(
         "ATTUNE_BOOTSTRAP_KEY",
         "",
         "An admin's key to begin with, as `attune keys bootstrap` prints one. It is stored nowhere, and good while it is set. Also as `ATTUNE_BOOTSTRAP_KEY_FILE`.",
@@ -289,6 +294,27 @@ pub const VARIABLES: &[Variable] = &[
         "SSE_HEARTBEAT_MS",
         "15000",
         "How long a stream of events is silent before it says that it is still there.",
+    ),
+    variable(
+        "SOCKET_HEARTBEAT_MS",
+        "30000",
+        "How often a WebSocket is told that it stands, and pinged; one that has not answered by the next is ended.",
+    ),
+    variable(
+        "SLOW_READER_MS",
+        "10000",
+        "How long a WebSocket may leave unread what it is sent, before it is cut off.",
+    ),
+    variable("CONNECTIONS_MAX", "10000", "WebSockets of this server in all; 0 takes none."),
+    variable(
+        "CONNECTIONS_PER_CALLER",
+        "32",
+        "WebSockets of one session's client; those of an API key, and of an open server, count for each session that they speak in.",
+    ),
+    variable(
+        "CONNECTIONS_PER_ADDRESS",
+        "",
+        "WebSockets from one address; 0: no limit. Unset: 0 on a loopback address, else 200.",
     ),
     variable("SHUTDOWN_MS", "10000", "How long running turns may take to finish after SIGTERM."),
 ];

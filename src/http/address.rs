@@ -42,6 +42,11 @@ impl AddressLimit {
         })
     }
 
+    /// What a caller's address counts as.
+    pub fn household(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        peer.map(|peer| network(self.caller(peer.ip(), headers)))
+    }
+
     /// The peer, or whom trusted proxies name: the last address on the way that is none of them.
     fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.is_trusted(peer) {

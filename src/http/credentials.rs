@@ -7,13 +7,14 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENT
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use crate::access::{Caller, CredentialHash, Kind, RawCredential, Role, Who, is_same};
+use crate::access::{Caller, CredentialHash, Kind, Operation, RawCredential, Role, Who, is_same};
 use crate::config::Auth;
 use crate::domain::id::{ClinicianName, OrgId};
 use crate::store::Credential;
 
 use super::login::COOKIE;
 use super::problem::{Code, Problem};
+use super::socket;
 use super::state::State;
 
 /// A key in a header of its own, as some clients send it.
@@ -42,13 +43,21 @@ pub struct PresentedBy {
 }
 
 /// Who presents the credential of a request. An open server takes those who present none.
-pub async fn authenticate(state: &State, request: &HttpRequest) -> Result<Authenticated, Problem> {
+pub async fn authenticate(
+    state: &State,
+    operation: Operation,
+    request: &HttpRequest,
+) -> Result<Authenticated, Problem> {
     if let Some(raw) = in_headers(request.headers())? {
         return let_in(state, &raw).await;
     }
+    let is_socket = operation == Operation::Connect;
+    if is_socket && let Some(ticket) = socket::ticket(request.headers())? {
+        return let_in(state, &ticket).await;
+    }
     match login_of(state, request).await? {
         Some(authenticated) => Ok(authenticated),
-        None if state.auth == Auth::Open => {
+        None if state.auth == Auth::Open || is_socket && state.sockets.legacy => {
             Ok(Authenticated { caller: Caller::open(), by: None, is_meant: true })
         }
         None => Err(unauthorized("a credential is needed")),
@@ -79,18 +88,24 @@ async fn let_in(state: &State, raw: &RawCredential) -> Result<Authenticated, Pro
 /// Whether the credential by which a request was let in still stands. A ticket was used up by it.
 pub async fn still_stands(request: &HttpRequest) -> Result<(), Problem> {
     let by = request.extensions().get::<PresentedBy>().cloned();
-    match request.app_data::<Data<State>>() {
-        Some(state) => still_counts(state, by.as_ref()).await,
+    let (Some(by), Some(state)) = (by, request.app_data::<Data<State>>()) else { return Ok(()) };
+    stands(state, &by).await
+}
+
+/// The same where it was kept.
+pub async fn still_counts(state: &State, by: Option<&PresentedBy>) -> Result<(), Problem> {
+    match by {
+        Some(by) => stands(state, by).await,
         None => Ok(()),
     }
 }
 
-/// The same of one that was kept.
-pub async fn still_counts(state: &State, by: Option<&PresentedBy>) -> Result<(), Problem> {
-    match by.filter(|by| by.id.is_some() && by.kind != Kind::Ticket) {
-        Some(by) => state.store().present(by.hash).await?.map(drop).ok_or_else(refused),
-        None => Ok(()),
+/// The same for the credential itself.
+pub async fn stands(state: &State, by: &PresentedBy) -> Result<(), Problem> {
+    if by.id.is_none() || by.kind == Kind::Ticket {
+        return Ok(());
     }
+    state.store().present(by.hash).await?.map(drop).ok_or_else(refused)
 }
 
 /// The session token by which a request was let in.

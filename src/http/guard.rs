@@ -91,7 +91,7 @@ async fn granted(
     operation: Operation,
     request: &HttpRequest,
 ) -> Result<Authenticated, Problem> {
-    let authenticated = match authenticate(state, request).await {
+    let authenticated = match authenticate(state, operation, request).await {
         Err(problem) if problem.code == Code::Unauthorized => {
             // Whoever guesses is slowed down, on the routes too that read their text before they count.
             state.addresses.check(request.peer_addr(), request.headers())?;

@@ -97,6 +97,7 @@ pub async fn metrics(state: Data<State>, caller: Caller) -> Result<HttpResponse,
         metrics.alerts_open(open);
     }
     metrics.chats_set_aside(state.store().set_aside());
+    metrics.connections(state.places.taken());
     metrics.uptime(state.turns.clock.now().since(state.started).as_secs_f64());
     if let Some(author) = &state.turns.author {
         author.measure();

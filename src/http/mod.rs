@@ -26,6 +26,7 @@ mod query;
 mod rights;
 mod routes;
 mod session;
+mod socket;
 mod sse;
 mod state;
 mod statement;

@@ -14,7 +14,7 @@ use crate::access::{self, Access};
 
 use super::{
     alerts, audit, care, chats, clinicians, consent, events, health, input, keys, lists, login, problem,
-    rights, session, statement, tokens, turns,
+    rights, session, socket, statement, tokens, turns,
 };
 
 #[derive(OpenApi)]
@@ -24,7 +24,7 @@ use super::{
         description = "A therapy conversation server. Every path but `/input` is served without `/api/v1` too."
     ),
     paths(
-        input::input, input::session_input, session::create, session::read, session::status, session::history,
+        input::input, input::session_input, socket::connect, session::create, session::read, session::status, session::history,
         session::extend, session::pause, session::resume, session::complete, session::delete, lists::sessions,
         events::of_session, events::of_all, rights::export, rights::purge, rights::retention,
         care::clear, care::add_note, care::notes, care::own,

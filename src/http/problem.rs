@@ -1,5 +1,6 @@
 //! Every refusal on the wire: RFC 9457 bodies, and the only place where status codes stand.
 
+mod close;
 mod sources;
 
 use std::fmt;
@@ -20,6 +21,8 @@ use crate::domain::time::Timestamp;
 pub enum Code {
     InvalidJson,
     BadRequest,
+    BadText,
+    BadFrame,
     Unauthorized,
     LoginFailed,
     Forbidden,
@@ -33,17 +36,21 @@ pub enum Code {
     Lifecycle,
     Stopped,
     ConsentOutdated,
+    SlowReader,
     BodyTooLarge,
     PathTooLong,
     UnsupportedMediaType,
+    BinaryFrame,
     InvalidRequest,
     TextTooLong,
     IdempotencyKeyReused,
+    UpgradeRequired,
     ConsentRequired,
     RateLimited,
     QueueFull,
     AddressLimited,
     LoginsFull,
+    Flooded,
     ConnectionsFull,
     HeadersTooLarge,
     UnavailableHere,
@@ -67,15 +74,18 @@ pub struct Row {
 }
 
 impl Code {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::InvalidJson,
         Self::BadRequest,
+        Self::BadText,
+        Self::BadFrame,
         Self::Unauthorized,
         Self::LoginFailed,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::SlowSender,
+        Self::SlowReader,
         Self::SessionExists,
         Self::NameTaken,
         Self::TooManyNotes,
@@ -87,14 +97,17 @@ impl Code {
         Self::BodyTooLarge,
         Self::PathTooLong,
         Self::UnsupportedMediaType,
+        Self::BinaryFrame,
         Self::InvalidRequest,
         Self::TextTooLong,
         Self::IdempotencyKeyReused,
+        Self::UpgradeRequired,
         Self::ConsentRequired,
         Self::RateLimited,
         Self::QueueFull,
         Self::AddressLimited,
         Self::LoginsFull,
+        Self::Flooded,
         Self::ConnectionsFull,
         Self::HeadersTooLarge,
         Self::UnavailableHere,
@@ -122,6 +135,10 @@ impl Code {
             Self::BadRequest => {
                 row("bad_request", 400, "A value of a chat's request is not allowed", false, OURS)
             }
+            Self::BadText => row("bad_text", 400, "The text is not UTF-8", false, OURS),
+            Self::BadFrame => {
+                row("bad_frame", 400, "What came is no sound frame of a WebSocket", false, OURS)
+            }
             Self::Unauthorized => {
                 row("unauthorized", 401, "A valid credential is needed", false, "Please sign in again.")
             }
@@ -142,6 +159,9 @@ impl Code {
                 row("method_not_allowed", 405, "This path does not take that method", false, OURS)
             }
             Self::SlowSender => row("slow_sender", 408, "The body took too long to arrive", true, AGAIN),
+            Self::SlowReader => {
+                row("slow_reader", 408, "The connection does not read what it is sent", true, AGAIN)
+            }
             Self::SessionExists => row("session_exists", 409, "A session with this id exists", false, OURS),
             Self::TooManyNotes => {
                 row("too_many_notes", 409, "The session has as many notes as it may", false, OURS)
@@ -179,6 +199,7 @@ impl Code {
             Self::UnsupportedMediaType => {
                 row("unsupported_media_type", 415, "The body has to be application/json", false, OURS)
             }
+            Self::BinaryFrame => row("binary_frame", 415, "A WebSocket takes text alone here", false, OURS),
             Self::InvalidRequest => {
                 row("invalid_request", 422, "The request does not fit its description", false, OURS)
             }
@@ -192,6 +213,9 @@ impl Code {
                 false,
                 OURS,
             ),
+            Self::UpgradeRequired => {
+                row("upgrade_required", 426, "This path takes a WebSocket alone", false, OURS)
+            }
             Self::ConsentRequired => row(
                 "consent_required",
                 428,
@@ -211,8 +235,9 @@ impl Code {
                 row("address_limited", 429, "Too many requests from this address", true, AGAIN)
             }
             Self::LoginsFull => row("logins_full", 429, "Too many logins at once", true, AGAIN),
+            Self::Flooded => row("flooded", 429, "Too many messages on this connection", true, AGAIN),
             Self::ConnectionsFull => {
-                row("connections_full", 429, "Too many connections are open", true, AGAIN)
+                row("connections_full", 429, "Too many connections at once", true, AGAIN)
             }
             Self::HeadersTooLarge => row("headers_too_large", 431, "The headers are too large", false, OURS),
             Self::UnavailableHere => row(
@@ -302,6 +327,12 @@ impl Problem {
     pub fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1_000).max(1);
         self.header(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)))
+    }
+
+    /// What [`Problem::retry_after`] was told.
+    pub fn wait_seconds(&self) -> Option<u64> {
+        let (_, value) = self.headers.iter().find(|(name, _)| *name == header::RETRY_AFTER)?;
+        value.to_str().ok()?.parse().ok()
     }
 
     pub fn status(&self) -> StatusCode {

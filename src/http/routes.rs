@@ -9,7 +9,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route};
 use super::problem::{Code, Problem};
 use super::{
     alerts, audit, care, chats, clinicians, consent, docs, events, guard, health, input, keys, lists, login,
-    rights, session, statement, tokens, turns,
+    rights, session, socket, statement, tokens, turns,
 };
 use crate::access::Operation as Op;
 
@@ -18,6 +18,11 @@ pub fn routes(config: &mut ServiceConfig) {
     for base in ["/api/v1", ""] {
         sessions(config, base);
         operations(config, base);
+    }
+    for base in ["", "/chat"] {
+        for path in ["/ws/chat", "/ws/chat/"] {
+            at(config, &format!("{base}{path}"), vec![get(Op::Connect, socket::connect)]);
+        }
     }
     for base in ["/api", "/chat/api"] {
         chats(config, base);

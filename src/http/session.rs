@@ -36,10 +36,14 @@ const HISTORY_PAGE_MAX: usize = 50;
 pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
-    if (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if is_idempotency_key(key) {
         return Ok(Some(key.to_owned()));
     }
     Err(Problem::invalid("Idempotency-Key", "must have 1 to 255 printable characters"))
+}
+
+pub fn is_idempotency_key(key: &str) -> bool {
+    (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Open a session ahead of its first turn.

@@ -14,7 +14,7 @@ use futures_util::stream;
 
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
-use crate::turn::{self, Answer, Delta, Following, Line, Refused, Started, StopOnLeave};
+use crate::turn::{self, Answer, Delta, Following, Line, Refused, Started, StopOnLeave, ToldInShort};
 
 use super::problem::{Problem, write_quota};
 use super::state::State;
@@ -192,21 +192,16 @@ impl Telling {
         let seen = self.last_seen.filter(|seen| seen.turn == turn && answer.replayed);
         let (last_turn, last_seq) = self.told.last.unwrap_or((turn, seen.map_or(0, |seen| seen.seq)));
         self.told.last = Some((last_turn, last_seq));
-        match told.therapist_response.strip_prefix(self.told.text.as_str()) {
-            // Another server told the deltas, or nobody did: the turn has them all.
-            Some(_) if answer.replayed && self.told.text.is_empty() => {}
-            Some("") => {}
-            Some(rest) => {
+        match rest(&told, answer.replayed, &self.told.text, self.told.is_sent) {
+            Rest::Nothing => {}
+            Rest::Text(rest) => {
                 self.told.last = Some((last_turn, last_seq + 1));
                 event(events, (last_turn, last_seq + 1), "delta", &delta_json(rest));
             }
-            // What was heard is of an attempt that failed; only the same key tells what became of the turn. The crisis
-            // dialogue is told all the same.
-            None if self.told.is_sent && !told.is_crisis() => {
+            Rest::Diverged => {
                 let busy = Refused::Busy { retry_after: Duration::from_secs(1) };
                 return self.problem(&busy.into(), events);
             }
-            None => {}
         }
         let (turn, seq) = self.told.last.unwrap_or((0, 0));
         let body = turn::on_the_wire(&answer.body, answer.replayed);
@@ -221,8 +216,29 @@ impl Telling {
     }
 }
 
+/// What a turn says behind what was heard of it.
+pub enum Rest<'a> {
+    Nothing,
+    Text(&'a str),
+    /// What was heard is of an attempt that failed; only the same key tells what became of the turn.
+    Diverged,
+}
+
+/// `is_sent`: whether what was heard was told on.
+pub fn rest<'a>(told: &'a ToldInShort, replayed: bool, heard: &str, is_sent: bool) -> Rest<'a> {
+    match told.therapist_response.strip_prefix(heard) {
+        // Another server told the deltas, or nobody did: the turn has them all.
+        Some(_) if replayed && heard.is_empty() => Rest::Nothing,
+        Some("") => Rest::Nothing,
+        Some(rest) => Rest::Text(rest),
+        // The crisis dialogue is told all the same.
+        None if is_sent && !told.is_crisis() => Rest::Diverged,
+        None => Rest::Nothing,
+    }
+}
+
 /// More of what is said; `None` once that is all.
-async fn deltas(line: &Line, following: &mut Option<Following>) -> Option<Vec<Delta>> {
+pub async fn deltas(line: &Line, following: &mut Option<Following>) -> Option<Vec<Delta>> {
     if following.is_none() {
         *following = Some(line.following().await);
     }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Caller, CredentialHash, RawCredential};
-use crate::config::{Auth, Config, Lifetimes};
+use crate::config::{Auth, Config, Lifetimes, SocketConfig};
 use crate::domain::safety::Resource;
 use crate::domain::time::Timestamp;
 use crate::notify::Notifier;
@@ -19,6 +19,7 @@ use crate::turn::Turns;
 use super::address::AddressLimit;
 use super::clients::ClientLimit;
 use super::passwords::Passwords;
+use super::socket::Places;
 
 /// How many, and for how long, are remembered to have been let in.
 const ACQUAINTED_MAX: u64 = 10_000;
@@ -55,6 +56,11 @@ pub struct State {
     pub started: Timestamp,
     /// Places for streams of events.
     pub streams: Arc<Semaphore>,
+    pub sockets: SocketConfig,
+    /// Who is connected.
+    pub places: Arc<Places>,
+    /// How long what runs may take to end once the server stops.
+    pub shutdown: Duration,
     draining: CancellationToken,
 }
 
@@ -85,6 +91,9 @@ impl State {
             redis_url: config.redis.as_ref().map(|redis| redis.shown_url(config.is_local)),
             started,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            sockets: config.sockets.clone(),
+            places: Arc::new(Places::new(&config.sockets)),
+            shutdown: config.shutdown,
             draining: CancellationToken::new(),
         }
     }

@@ -6,8 +6,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use crate::access::{Caller, Kind, RawCredential, Role, Who};
+use crate::config::Auth;
 use crate::domain::id::SessionKey;
-use crate::store::{Credential, Holder};
+use crate::store::{Credential, Heard, Holder};
 
 use super::credentials::{PresentedBy, refused};
 use super::guard::Reached;
@@ -76,7 +77,11 @@ pub async fn revoke(state: Data<State>, Reached(key): Reached) -> Result<HttpRes
     line.insert(key);
     let mut revoked = 0;
     for key in line {
-        revoked += state.store().revoke(Holder::Session(key), None).await?;
+        revoked += state.store().revoke(Holder::Session(key.clone()), None).await?;
+        if state.auth == Auth::Required {
+            // Connections that they let in end. Best effort: the next input over one would end it too.
+            let _unheard = state.store().tell(&key, Heard::Removed).await;
+        }
     }
     // Where there is neither, there is nothing here.
     if revoked == 0 && !is_there {

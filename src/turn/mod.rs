@@ -54,7 +54,7 @@ pub use feed::{Delta, Following};
 pub use input::{Address, Admitted, Screened, TEXT_MAX_CHARS, admit, screen};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use live::{Ended, Line, Live, StopOnLeave};
-pub use reply::{Reply, Storage, on_the_wire, told_in};
+pub use reply::{Reply, Storage, ToldInShort, on_the_wire, told_in};
 pub use rescreen::Untold;
 pub use unserved::Unstored;
 

@@ -65,6 +65,8 @@ mod rights;
 mod safety_cli;
 mod seed_program;
 mod server;
+mod socket;
+mod socket_client;
 mod store_contract;
 mod store_embedded;
 mod store_model;

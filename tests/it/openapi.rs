@@ -20,7 +20,7 @@ fn described_path(path: &str) -> Option<&'static str> {
     let is_of_chats = path.starts_with("/api/") && !path.starts_with("/api/v1/");
     let with_slash = if is_of_chats { format!("{}/", path.trim_end_matches('/')) } else { path.to_owned() };
     let path = with_slash.as_str();
-    let versioned = if path.starts_with("/api/") || path == "/metrics" {
+    let versioned = if path.starts_with("/api/") || path == "/metrics" || path.starts_with("/ws/") {
         path.to_owned()
     } else {
         format!("/api/v1{path}")

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::fake::{FakeModel, Fault, Reply, Script};
 use crate::redis_server::RedisServer;
+use crate::socket_client::{Raw, Socket, frame};
 
 /// A running `attune serve`. Killed when it goes out of scope.
 pub struct Process {
@@ -63,6 +64,12 @@ impl Process {
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
+    }
+
+    /// SIGTERM, and the code with which it ends.
+    pub fn terminate(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().expect("it ends").code()
     }
 
     pub fn kill(mut self) {
@@ -536,6 +543,21 @@ async fn no_word_of_a_person_reaches_the_logs() {
         let request = client.post(format!("{}/api/{path}/", process.url));
         request.header("content-type", "application/json").body(body).send().await.expect("answered");
     }
+    let addr = process.url.trim_start_matches("http://").to_owned();
+    let mut plain = Socket::open(&addr, "/ws/chat/?session=plain").await;
+    plain.count(marker).await;
+    plain.say(&format!("{marker} I am going to kill myself tonight")).await;
+    plain.hear_of("reply").await;
+    let (mut typed, _) = Socket::typed(&addr, "/ws/chat/?session=typed").await;
+    for bad in [marker.to_owned(), format!("{{\"type\":\"{marker}\"}}")] {
+        typed.say(&bad).await;
+        typed.hear_of("problem").await;
+    }
+    typed.input(marker, &format!("{marker} I want to feel calm")).await;
+    typed.hear_of("turn").await;
+    let mut bad = Raw::open(&addr, "/ws/chat/?session=plain", "attune.plain").await;
+    bad.send(&frame(0x82, marker.as_bytes())).await;
+    assert_eq!(bad.end().await, 1003);
     let metrics = client
         .get(format!("{}/metrics", process.url))
         .send()

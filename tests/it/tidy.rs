@@ -159,6 +159,7 @@ fn adapters_are_named_in_the_composition_root_alone() {
 const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "app"]),
     ("actix_cors", &["app"]),
+    ("actix_ws", &["http/socket"]),
     ("fjall", &["store/embedded"]),
     ("redis", &["redis", "store/redis"]),
     ("moka", &["store/redis", "retrieval", "turn", "http"]),
@@ -402,7 +403,8 @@ fn the_table_of_problems_in_the_docs_equals_the_code() {
         .map(|code| {
             let row = code.row();
             let retry = if row.retry { "yes" } else { "no" };
-            format!("| `{}` | {} | {retry} | {} | {} |", row.error, row.status, row.title, row.show)
+            let close = code.close();
+            format!("| `{}` | {} | {close} | {retry} | {} | {} |", row.error, row.status, row.title, row.show)
         })
         .collect();
     assert_table("docs/problems.md", "| `", &rows);

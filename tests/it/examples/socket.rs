@@ -1,7 +1,5 @@
 //! What the client in TypeScript does over a WebSocket.
 
-use attune::domain::chat::{Broadcast, BroadcastLevel};
-use attune::domain::id::OrgId;
 use serde_json::json;
 
 use super::talk::{Client, Talk};
@@ -11,7 +9,7 @@ use super::typescript::{
 };
 use crate::chat::Cutter;
 use crate::process::directory;
-use crate::server::{Server, start};
+use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_client_in_typescript_hears_the_rest_of_a_reply_over_another_socket() {
@@ -70,13 +68,7 @@ async fn the_client_in_typescript_is_told_what_it_missed_by_the_next_greeting() 
         server.input("s", &format!("It is day {n}")).await.ok();
     }
     // Nothing tells of these but the greeting of the connection behind the one that breaks here.
-    let words = Broadcast {
-        message: "Back in a moment".to_owned(),
-        title: None,
-        level: BroadcastLevel::Info,
-        at: start(),
-    };
-    server.store().broadcast(&OrgId::default(), words).await.expect("told");
+    server.post("/api/broadcast/", &json!({ "message": "Back in a moment" })).await.ok();
     for n in 2..5 {
         assert_eq!(shown(&talk), (n, format!("It is day {n}"), false));
     }

@@ -61,10 +61,14 @@ fn tsc(home: &Path) -> Command {
 
 fn install_packages(home: &Path) {
     let version = Command::new("node").arg("--version").output();
-    let version = version.unwrap_or_else(|error| panic!("node is missing, 20 or later: https://nodejs.org ({error})"));
+    let version =
+        version.unwrap_or_else(|error| panic!("node is missing, 20 or later: https://nodejs.org ({error})"));
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    assert!(major.is_some_and(|major| major >= 20), "node {version} is too old: 20 or later, https://nodejs.org");
+    assert!(
+        major.is_some_and(|major| major >= 20),
+        "node {version} is too old: 20 or later, https://nodejs.org"
+    );
     let locked = fs::read(example("package-lock.json")).expect("readable");
     let stamp = home.join("installed.json");
     if fs::read(&stamp).is_ok_and(|installed| installed == locked) {

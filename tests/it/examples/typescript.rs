@@ -40,6 +40,9 @@ pub async fn goes_on_after_a_cut(over: &'static str, behind: &'static str) -> Ve
     assert_eq!(scene.server.history("s").await.len(), 1);
     assert_eq!(scene.asked().len(), 1);
     drop(talk);
+    let is_about_it = |asked: &&String| asked.contains("/session/s/input") || asked.contains("/ws/chat/");
+    until("both connections are over", async || wire.asked.lock().iter().filter(is_about_it).count() >= 2)
+        .await;
     let asked = wire.asked.lock().clone();
     asked
 }
@@ -47,7 +50,8 @@ pub async fn goes_on_after_a_cut(over: &'static str, behind: &'static str) -> Ve
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 pub async fn the_client_in_typescript_goes_on_behind_the_last_event_that_it_heard() {
     let asked = goes_on_after_a_cut("sse", "id: 1.3\nevent: del").await;
-    let inputs: Vec<&String> = asked.iter().filter(|asked| asked.contains("POST /api/v1/session/s/input")).collect();
+    let inputs: Vec<&String> =
+        asked.iter().filter(|asked| asked.contains("POST /api/v1/session/s/input")).collect();
     assert!(inputs.iter().any(|asked| asked.contains("last-event-id: 1.2")), "{inputs:?}");
 }
 
@@ -117,6 +121,8 @@ pub async fn shows_the_lines_where_nobody_is_reached(over: &'static str) {
     talk.say(GOAL);
     assert_eq!(shown(&talk).0, 1);
     server.kill();
+    // It knows by itself that there is none any more; else by trying.
+    while over == "socket" && talk.told("status").0 != "closed" {}
     talk.say("I see myself laughing");
     let (lines, _) = talk.told("resources");
     assert!(lines.to_string().contains("988"));
@@ -141,7 +147,7 @@ pub async fn fetches_a_token_anew(over: &'static str) {
     server.delete("/session/s/tokens").await.ok();
     talk.say("I see myself laughing");
     let (refused, _) = talk.told("refused");
-    assert_eq!(refused, json!({ "error": "unauthorized", "text": "I see myself laughing", "waits": true }));
+    assert_eq!((&refused["error"], &refused["waits"]), (&json!("unauthorized"), &json!(true)));
     talk.say(&format!("/token {}", mint(&server).await));
     talk.say("/wake");
     assert_eq!(shown(&talk), (2, "I see myself laughing".to_owned(), true));
@@ -167,6 +173,7 @@ pub async fn goes_on_in_a_successor(over: &'static str) {
     let mut talk = Talk::begin(Client::Probe(over), home.path(), server.url("").trim_end_matches('/'));
     talk.say(GOAL);
     assert_eq!(shown(&talk).0, 1);
+    talk.say("/follow");
     server.clock.advance(Duration::from_secs(3_500));
     until("it has expired", async || server.session("s").await["status"] == "expired").await;
     for (n, text) in ["I am back", "and here"].into_iter().enumerate() {
@@ -175,9 +182,7 @@ pub async fn goes_on_in_a_successor(over: &'static str) {
         assert_eq!((&reply["session"], &reply["turn"]), (&json!("s.2"), &json!(n + 1)));
     }
     server.input("s.2", "from elsewhere").await.ok();
-    if over == "socket" {
-        assert_eq!(shown(&talk), (3, "from elsewhere".to_owned(), false));
-    }
+    assert_eq!(shown(&talk), (3, "from elsewhere".to_owned(), false));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
