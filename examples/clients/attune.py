@@ -1,7 +1,8 @@
 """An app's client of Attune, with the standard library alone: every message once and in order, whatever happens to the
 network, the server or the app.
 
-    python3 attune.py http://127.0.0.1:8000 my-session        says each line of standard input
+    python3 attune.py http://127.0.0.1:8000 my-session           says each line of standard input
+    python3 attune.py http://127.0.0.1:8000 my-session follow    tells what happens, behind the event AFTER where it is set
 
 ATTUNE_TOKEN is presented where it is set: a session token that your own backend has minted. Never ship an API key.
 
@@ -10,6 +11,7 @@ a key that is made when it is written, so that however often it is sent it is on
 its owner's alone, and each line goes when its answer has come.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -88,9 +90,24 @@ class Attune:
             except Refused:
                 self.queue.answered()
                 raise
-            self.queue.answered()
             self.session = turn["session_id"]
+            # An app that is killed before it was shown is told again.
             yield turn
+            self.queue.answered()
+
+    def follow(self, after=None):
+        """Gives what happens in the session, each event once and in order: from now on, or behind the event `after`."""
+        pause = PAUSE_FIRST
+        while True:
+            try:
+                with self._ask("GET", "events", {"last-event-id": after}) as response:
+                    for after, _, event in events(response):
+                        pause = PAUSE_FIRST
+                        yield event
+            except (Again, OSError, http.client.HTTPException):
+                pass
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, PAUSE_LONGEST)
 
     def _deliver(self, message, on_delta):
         pause, stream = PAUSE_FIRST, Stream(message, on_delta)
@@ -104,31 +121,32 @@ class Attune:
                 pause = min(pause * 2, PAUSE_LONGEST)
 
     def _send(self, stream):
+        headers = {
+            "content-type": "application/json",
+            "idempotency-key": stream.message["key"],
+            "last-event-id": stream.last_id,
+        }
+        body = json.dumps({"user_input": stream.message["text"]}).encode()
+        with self._ask("POST", "input", headers, body) as response:
+            return stream.read(response)
+
+    @contextlib.contextmanager
+    def _ask(self, method, what, headers, body=None):
         secure = self.url.scheme == "https"
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = connect(self.url.hostname, self.url.port, timeout=SILENCE_MAX)
-        try:
-            path = f"/session/{urllib.parse.quote(self.session, safe='')}/input"
-            body = json.dumps({"user_input": stream.message["text"]}).encode()
-            connection.request("POST", self.url.path.rstrip("/") + path, body, self._headers(stream))
-            response = connection.getresponse()
-            if response.status == 200:
-                return stream.read(response)
-            return self._refused(response)
-        finally:
-            connection.close()
-
-    def _headers(self, stream):
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream",
-            "idempotency-key": stream.message["key"],
-        }
-        if stream.last_id:
-            headers["last-event-id"] = stream.last_id
+        headers = {name: value for name, value in headers.items() if value} | {"accept": "text/event-stream"}
         if self.token:
             headers["authorization"] = f"Bearer {self.token}"
-        return headers
+        try:
+            path = f"/session/{urllib.parse.quote(self.session, safe='')}/{what}"
+            connection.request(method, self.url.path.rstrip("/") + path, body, headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                self._refused(response)
+            yield response
+        finally:
+            connection.close()
 
     def _refused(self, response):
         problem = json.loads(response.read() or b"{}")
@@ -145,34 +163,36 @@ def judge(problem, status, retry_after=None):
     raise Refused(problem)
 
 
+def events(response):
+    """Id, name and data of each event of a stream. One that was cut off in the middle is none."""
+    fields = {}
+    for line in response:
+        name, _, value = line.decode("utf-8").rstrip("\r\n").partition(": ")
+        if name:
+            fields[name] = value
+            continue
+        if "data" in fields:
+            yield fields["id"], fields["event"], json.loads(fields["data"])
+        fields = {}
+
+
 class Stream:
     """What one message is answered with, over as many connections as it takes."""
 
     def __init__(self, message, on_delta):
         self.message, self.on_delta = message, on_delta
-        self.last_id, self.heard = None, ""
+        self.last_id = None
 
     def read(self, response):
-        event, data = None, None
-        for line in response:
-            name, _, value = line.decode("utf-8").rstrip("\r\n").partition(": ")
-            if name == "id":
-                self.last_id = value
-            elif name == "event":
-                event = value
-            elif name == "data":
-                data = json.loads(value)
-            elif not name and data is not None:
-                turn = self._hear(event, data)
-                if turn is not None:
-                    return turn
-                event, data = None, None
+        for self.last_id, event, data in events(response):
+            turn = self._hear(event, data)
+            if turn is not None:
+                return turn
         # It broke off. Whatever became of the turn, the same key tells.
         raise Again()
 
     def _hear(self, event, data):
         if event == "delta":
-            self.heard += data["text"]
             self.on_delta(data["text"])
         elif event == "problem":
             judge(data, data.get("status", 500))
@@ -181,10 +201,8 @@ class Stream:
         return None
 
 
-def main():
-    url, session = sys.argv[1:]
-    queue = Queue(os.environ.get("QUEUE", f"attune-{session}.queue"))
-    attune = Attune(url, session, queue, os.environ.get("ATTUNE_TOKEN"))
+def talk(attune):
+    """Says each line of standard input, and prints what comes of it."""
     for line in sys.stdin:
         attune.say(line.rstrip("\n"))
         try:
@@ -194,6 +212,16 @@ def main():
             print(refused.problem.get("message", "It was not taken."), flush=True)
             for line_of_help in refused.problem.get("resources", []):
                 print(f"  {line_of_help['name']}: {line_of_help.get('call') or line_of_help.get('chat')}", flush=True)
+
+
+def main():
+    url, session, *follows = sys.argv[1:]
+    queue = Queue(os.environ.get("QUEUE", f"attune-{session}.queue"))
+    attune = Attune(url, session, queue, os.environ.get("ATTUNE_TOKEN"))
+    if follows != ["follow"]:
+        return talk(attune)
+    for event in attune.follow(os.environ.get("AFTER")):
+        print(event["id"], event["event"], event.get("turn", ""), flush=True)
 
 
 if __name__ == "__main__":

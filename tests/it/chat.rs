@@ -126,10 +126,10 @@ async fn modelled(script: Script) -> (Server, FakeModel) {
     (Server::with(&[("OLLAMA_BASE_URL", &fake.url())]).await, fake)
 }
 
-const SENTENCES: &str = "I hear how much you carry. That deserves some room. Let us stay with it for a moment. \
+pub const SENTENCES: &str = "I hear how much you carry. That deserves some room. Let us stay with it for a moment. \
                          There is no hurry at all here. What would you like to feel instead?";
 
-fn slow() -> Script {
+pub fn slow() -> Script {
     Script { reply: Reply::always(SENTENCES), pause: Duration::from_millis(40), ..Script::default() }
 }
 
@@ -304,14 +304,14 @@ async fn a_turn_that_is_stopped_before_its_first_word_can_be_sent_again() {
 }
 
 /// Between the chat and a server: cuts the connection of an answer right behind a text, once.
-struct Cutter {
-    url: String,
+pub struct Cutter {
+    pub url: String,
     /// What was asked over each connection.
-    asked: Arc<Mutex<Vec<String>>>,
+    pub asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Cutter {
-    async fn at(server: &Server, behind: &'static str) -> Self {
+    pub async fn at(server: &Server, behind: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (asked, addr) = (Arc::default(), server.addr().to_owned());

@@ -75,6 +75,7 @@ mod store_model;
 mod store_redis;
 mod tidy;
 mod turn_faults;
+mod venv;
 mod webhooks;
 mod wire;
 mod world;

@@ -1,12 +1,13 @@
 //! The program that shares Redis with Attune and knows only the keys that were there before it, run as its users do.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use attune::domain::time::Timestamp;
 use serde_json::Value;
+
+use crate::venv;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seed/seed_program.py");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seed/requirements.txt");
@@ -47,54 +48,8 @@ impl SeedProgram {
     }
 }
 
-/// The interpreter that has what the program requires: made once for this process, and by one process at a time.
+/// The interpreter that has what the program requires.
 fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("seed-venv");
-        let lock = File::create(home.with_extension("lock")).expect("a lock file");
-        // Ends with the file, at the end of this function.
-        lock.lock().expect("the lock");
-        let (python, stamp) = (home.join("bin/python"), home.join("requirements.txt"));
-        let required = fs::read(REQUIREMENTS).expect("readable");
-        let ready = fs::read(&stamp).is_ok_and(|installed| installed == required) && runs(&python);
-        if !ready {
-            install(&home, &python);
-            fs::write(&stamp, required).expect("a stamp");
-        }
-        python
-    })
-}
-
-fn runs(python: &Path) -> bool {
-    Command::new(python).args(["-c", "import redis"]).output().is_ok_and(|output| output.status.success())
-}
-
-fn install(home: &Path, python: &Path) {
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(home);
-    let made = make.output();
-    let made =
-        made.unwrap_or_else(|error| panic!("python3 is missing: apt-get install python3-venv ({error})"));
-    assert_done(&made, "no virtual environment; is python3-venv missing? apt-get install python3-venv");
-    let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "-r",
-        REQUIREMENTS,
-    ]);
-    assert_done(
-        &pip.output().expect("pip runs"),
-        "what tests/seed/requirements.txt names can't be installed",
-    );
-}
-
-fn assert_done(output: &Output, otherwise: &str) {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{otherwise}:\n{out}{err}");
+    PYTHON.get_or_init(|| venv::python("seed-venv", REQUIREMENTS))
 }
