@@ -228,7 +228,8 @@ async fn of_three_servers_each_tells_of_every_change_once_and_of_an_expiry_too()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_restarted_under_a_stream_costs_it_no_event() {
     let mut redis = RedisServer::start();
-    let server = Server::with(&[("REDIS_URL", &redis.url())]).await;
+    let url = redis.url();
+    let server = Server::with(&[("REDIS_URL", &url), ("ATTUNE_STORE_FALLBACK", "reject")]).await;
     let mut stream = follow(&server, "/events?kinds=turn_completed").await;
     let mut expected = Vec::new();
     for round in 0..3 {

@@ -109,6 +109,7 @@ impl Known {
     }
 
     pub fn counted(&self, key: &SessionKey, count: u64) {
+        self.take(key);
         self.counts.insert(key.clone(), count);
     }
 

@@ -20,18 +20,19 @@ pub struct Walk {
     /// Cursors of Redis; `None` where the end was reached.
     clients: Option<String>,
     active: Option<String>,
+    chats: Option<String>,
 }
 
 impl Walk {
     #[must_use]
     pub fn start() -> Self {
         let zero = || Some("0".to_owned());
-        Self { clients: zero(), active: zero() }
+        Self { clients: zero(), active: zero(), chats: zero() }
     }
 
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.clients.is_none() && self.active.is_none()
+        self.clients.is_none() && self.active.is_none() && self.chats.is_none()
     }
 }
 
@@ -71,16 +72,13 @@ impl RedisStore {
         Ok(commits.contains(&format!("{}@", super::gate::hex(lease.0))))
     }
 
-    /// The organisations that have sessions.
+    /// The organisations that may have sessions or chats.
     pub async fn organisations(&self) -> Result<Vec<OrgId>, StoreError> {
-        let mut calls = Pipeline::with_capacity(1);
-        calls.cmd("SMEMBERS").arg(self.0.keys.orgs());
-        let mut answers = Parts::of(redis::Value::Array(self.0.ask(&calls, &[]).await?))?;
-        Ok(answers.texts()?.into_iter().filter_map(|org| OrgId::parse(org).ok()).collect())
+        self.0.orgs().await
     }
 
-    /// Some of an organisation's sessions, those too that have gone while their client is in danger; the walk goes on
-    /// from there. Told more than once, some of them.
+    /// Some of an organisation's sessions, those too that have gone while their client is in danger, and of its plain chats;
+    /// the walk goes on from there. Told more than once, some of them.
     pub async fn walk(&self, org: &OrgId, walk: &mut Walk) -> Result<Vec<SessionKey>, StoreError> {
         let mut ids = Vec::new();
         if let Some(cursor) = walk.clients.take() {
@@ -90,11 +88,13 @@ impl RedisStore {
             walk.clients = next;
             ids.extend(found);
         }
-        if let Some(cursor) = walk.active.take() {
+        let sets = [(&mut walk.active, self.0.keys.active(org)), (&mut walk.chats, self.0.keys.chats(org))];
+        for (place, set) in sets {
+            let Some(cursor) = place.take() else { continue };
             let mut calls = Pipeline::with_capacity(1);
-            calls.cmd("ZSCAN").arg(self.0.keys.active(org)).arg(cursor).arg("COUNT").arg(PAGE);
+            calls.cmd("ZSCAN").arg(set).arg(cursor).arg("COUNT").arg(PAGE);
             let (next, found) = self.0.scanned(&calls).await?;
-            walk.active = next;
+            *place = next;
             ids.extend(found);
         }
         Ok(keys_of(org, ids))
