@@ -89,7 +89,7 @@ impl RawCredential {
 
 /// The SHA-256 of a raw credential, under which what is known of it is stored. With 256 random bits behind it no salt is
 /// needed, and what a look-up's time tells of it leads to no raw one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CredentialHash(pub [u8; 32]);
 
 impl CredentialHash {

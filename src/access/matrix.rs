@@ -237,6 +237,7 @@ impl Operation {
                 | Self::ReadSession
                 | Self::ReadStatus
                 | Self::ReadHistory
+                | Self::Connect
                 | Self::SwitchStore
         )
     }
@@ -244,7 +245,15 @@ impl Operation {
     /// Whether it ends credentials: the one that its path names, or those of the session.
     #[must_use]
     pub const fn ends_credentials(self) -> bool {
-        matches!(self, Self::RevokeKey | Self::RevokeTokens | Self::RefreshToken | Self::Erase)
+        matches!(
+            self,
+            Self::RevokeKey
+                | Self::RevokeTokens
+                | Self::RefreshToken
+                | Self::Erase
+                | Self::EraseChat
+                | Self::DeleteChat
+        )
     }
 
     #[must_use]

@@ -14,7 +14,7 @@ use crate::domain::chat::{
 use crate::domain::exchange::Exchange;
 use crate::domain::id::{SessionId, SessionKey};
 use crate::domain::time::Timestamp;
-use crate::store::{Remaining, Snapshot};
+use crate::store::{Remaining, Snapshot, StoreMode};
 
 use super::body::{self, OTHER_MAX_BYTES};
 use super::guard::Reached;
@@ -69,7 +69,8 @@ fn invalid(field: &str, message: &str) -> Problem {
 pub async fn redis_status(state: Data<State>) -> Result<HttpResponse, Problem> {
     let storage = state.store().name();
     let is_connected = storage == "redis";
-    if is_connected && !is_well(&state).await {
+    let is_away = state.standing().is_some_and(|standing| standing.mode != StoreMode::Redis);
+    if is_connected && (is_away || !is_well(&state).await) {
         return Err(Problem::new(Code::StoreUnavailable, "Redis is away"));
     }
     Ok(HttpResponse::Ok().json(RedisStatusBody {

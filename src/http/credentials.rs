@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use crate::access::{Caller, CredentialHash, Kind, Operation, RawCredential, Role, Who, is_same};
 use crate::config::Auth;
 use crate::domain::id::{ClinicianName, OrgId};
-use crate::store::Credential;
+use crate::store::{Credential, StoreMode};
 
 use super::login::COOKIE;
 use super::problem::{Code, Problem};
@@ -40,6 +40,8 @@ pub struct PresentedBy {
     /// `None` of the one that the configuration names.
     pub id: Option<String>,
     pub clinician: Option<ClinicianName>,
+    /// Of a ticket: what it was minted by.
+    pub behind: Option<CredentialHash>,
 }
 
 /// Who presents the credential of a request. An open server takes those who present none.
@@ -64,16 +66,16 @@ pub async fn authenticate(
     }
 }
 
+fn bootstrap(state: &State, raw: &RawCredential) -> Option<Authenticated> {
+    let caller = state.bootstrap_caller(raw)?;
+    let (hash, org) = (raw.hash(), caller.org.clone());
+    let by = PresentedBy { hash, kind: Kind::Key, org, id: None, clinician: None, behind: None };
+    Some(Authenticated { caller, by: Some(by), is_meant: true })
+}
+
 async fn let_in(state: &State, raw: &RawCredential) -> Result<Authenticated, Problem> {
-    if let Some(caller) = state.bootstrap_caller(raw) {
-        let by = PresentedBy {
-            hash: raw.hash(),
-            kind: Kind::Key,
-            org: caller.org.clone(),
-            id: None,
-            clinician: None,
-        };
-        return Ok(Authenticated { caller, by: Some(by), is_meant: true });
+    if let Some(bootstrap) = bootstrap(state, raw) {
+        return Ok(bootstrap);
     }
     let credential = state.store().present(raw.hash()).await?;
     // A login is a cookie, and nothing else: no script has it.
@@ -95,10 +97,25 @@ pub async fn still_stands(request: &HttpRequest) -> Result<(), Problem> {
 
 /// The same for the credential itself.
 pub async fn stands(state: &State, by: &PresentedBy) -> Result<(), Problem> {
-    if by.id.is_none() || by.kind == Kind::Ticket {
+    if by.id.is_none() {
         return Ok(());
     }
-    state.store().present(by.hash).await?.map(drop).ok_or_else(refused)
+    // A ticket was used up: what it was minted by tells.
+    let hash = if by.kind == Kind::Ticket { by.behind } else { Some(by.hash) };
+    let Some(hash) = hash else { return Ok(()) };
+    match state.store().present(hash).await {
+        Ok(credential) => credential.map(drop).ok_or_else(refused),
+        Err(_away) if is_known_here(state, hash) => Ok(()),
+        Err(away) => Err(away.into()),
+    }
+}
+
+/// Whether this server has let it in lately, while turns go on here without the store that could tell.
+fn is_known_here(state: &State, hash: CredentialHash) -> bool {
+    let is_local = state.standing().is_some_and(|standing| standing.mode == StoreMode::Local);
+    let now = state.turns.clock.now();
+    let stands = |known: &Credential| known.ends_at.is_none_or(|ends_at| now < ends_at);
+    is_local && state.acquainted.get(&hash).is_some_and(|known| stands(&known))
 }
 
 /// The session token by which a request was let in.
@@ -108,14 +125,15 @@ pub fn token_of(request: &HttpRequest) -> Option<CredentialHash> {
 }
 
 /// Who presents a credential that was good here lately, where the store does not tell whether it still is.
-pub fn acquainted(state: &State, request: &HttpRequest) -> Option<Caller> {
+pub fn acquainted(state: &State, request: &HttpRequest) -> Option<Authenticated> {
     if let Some(raw) = in_headers(request.headers()).ok()? {
         let now = state.turns.clock.now();
         let stands = |known: &Credential| known.ends_at.is_none_or(|ends_at| now < ends_at);
-        let known = || caller_of(state.acquainted.get(&raw.hash()).filter(stands)?).ok();
-        return state.bootstrap_caller(&raw).or_else(known);
+        let known = || authenticated(state.acquainted.get(&raw.hash()).filter(stands)?, raw.hash()).ok();
+        return bootstrap(state, &raw).or_else(known);
     }
-    (state.auth == Auth::Open).then(Caller::open)
+    let open = || Authenticated { caller: Caller::open(), by: None, is_meant: true };
+    (state.auth == Auth::Open).then(open)
 }
 
 /// Who is logged in by a cookie. One that is good for nothing any more is none.
@@ -155,6 +173,7 @@ fn authenticated(credential: Credential, hash: CredentialHash) -> Result<Authent
         org: credential.org.clone(),
         id: Some(credential.id.clone()),
         clinician: credential.clinician.clone(),
+        behind: credential.behind,
     };
     Ok(Authenticated { caller: caller_of(credential)?, by: Some(by), is_meant: true })
 }

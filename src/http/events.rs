@@ -9,11 +9,11 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use crate::access::Caller;
 use crate::domain::event::{EventId, EventKind, SessionEvent};
-use crate::domain::id::{OrgId, SessionId};
+use crate::domain::id::{OrgId, SessionId, SessionKey};
 use crate::events::{EventBody, Subscription};
 use crate::store::StoreError;
 
@@ -21,6 +21,7 @@ use super::credentials::{PresentedBy, stands};
 use super::guard::Reached;
 use super::problem::{Code, Problem};
 use super::query::Query;
+use super::socket::Place;
 use super::sse::{EVENT_STREAM, LAST_EVENT_ID};
 use super::state::State;
 
@@ -49,7 +50,13 @@ pub async fn of_session(
     if state.store().read(&key).await?.is_none() {
         return Err(Problem::not_found());
     }
-    respond(state, by, &request, Wanted { org: key.org, session: Some(key.id), kinds: Vec::new() }).await
+    respond(
+        state,
+        by,
+        &request,
+        Wanted { org: key.org, by: String::new(), session: Some(key.id), kinds: Vec::new() },
+    )
+    .await
 }
 
 /// What happens in all sessions of the caller's organisation.
@@ -68,12 +75,20 @@ pub async fn of_all(
     by: Option<PresentedBy>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    respond(state, by, &request, Wanted { org: caller.org, session: None, kinds: Vec::new() }).await
+    respond(
+        state,
+        by,
+        &request,
+        Wanted { org: caller.org, by: caller.name, session: None, kinds: Vec::new() },
+    )
+    .await
 }
 
 /// What a stream is about.
 struct Wanted {
     org: OrgId,
+    /// The caller's name.
+    by: String,
     session: Option<SessionId>,
     /// Empty: all.
     kinds: Vec<EventKind>,
@@ -94,11 +109,11 @@ async fn respond(
     mut wanted: Wanted,
 ) -> Result<HttpResponse, Problem> {
     let seen = read_query(request, &mut wanted)?;
-    let place = state.streams.clone().try_acquire_owned();
-    let place =
-        place.map_err(|_full| Problem::new(Code::ConnectionsFull, "too many streams of events are open"))?;
+    let household = state.addresses.household(request.peer_addr(), request.headers());
+    let place = state.streams.take(&whose(&state, &wanted)?, household)?;
     let subscription = Subscription::begin(state.turns.store.clone(), seen).await?;
-    let follower = Follower { state, subscription, wanted, by, _place: place, is_over: false };
+    let next_look = Instant::now() + state.heartbeat;
+    let follower = Follower { state, subscription, wanted, by, _place: place, next_look, is_over: false };
     let first = Bytes::from(format!("retry: {RETRY_MS}\n: here\n\n"));
     let rest = stream::unfold(follower, async |mut follower| {
         let bytes = follower.next().await?;
@@ -111,6 +126,17 @@ async fn respond(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming(stream::StreamExt::map(body, Ok::<Bytes, Infallible>)))
+}
+
+/// By whom the bound of one caller's streams counts.
+fn whose(state: &State, wanted: &Wanted) -> Result<SessionKey, Problem> {
+    let id = match &wanted.session {
+        Some(session) => session.clone(),
+        None => SessionId::parse(&*wanted.by)
+            .or_else(|_| SessionId::parse(state.turns.entropy.hex_id()))
+            .map_err(|error| Problem::new(Code::Internal, error.to_string()))?,
+    };
+    Ok(SessionKey::new(wanted.org.clone(), id))
 }
 
 fn read_query(request: &HttpRequest, wanted: &mut Wanted) -> Result<Option<EventId>, Problem> {
@@ -131,7 +157,9 @@ struct Follower {
     subscription: Subscription,
     wanted: Wanted,
     by: Option<PresentedBy>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
+    /// When the credential is looked at again, and a quiet stream says that it is still there.
+    next_look: Instant,
     is_over: bool,
 }
 
@@ -146,8 +174,8 @@ impl Follower {
             let told = tokio::select! {
                 biased;
                 () = state.drained() => return None,
+                () = tokio::time::sleep_until(self.next_look) => return self.still_here().await,
                 told = self.subscription.next() => told,
-                () = tokio::time::sleep(state.heartbeat) => return self.still_here().await,
             };
             match told {
                 Ok(events) => {
@@ -171,7 +199,8 @@ impl Follower {
     }
 
     /// A stream may outlive the credential that opened it: it is looked at again with every heartbeat.
-    async fn still_here(&self) -> Option<Bytes> {
+    async fn still_here(&mut self) -> Option<Bytes> {
+        self.next_look = Instant::now() + self.state.heartbeat;
         let stands = match &self.by {
             Some(by) => stands(&self.state, by).await,
             None => Ok(()),

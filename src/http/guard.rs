@@ -68,7 +68,7 @@ async fn admit(
             Ok(Ok(granted)) => granted,
             // Whoever it is, what they say is read before it is refused.
             Ok(Err(_)) | Err(_) => {
-                let known = acquainted(state, request.request());
+                let known = acquainted(state, request.request()).map(|known| known.caller);
                 request.extensions_mut().insert(Speaker::Unsure(known));
                 return Ok(None);
             }
@@ -130,9 +130,12 @@ async fn granted(
 /// read: without the audit nobody is shown another's words.
 fn known_here(state: &State, operation: Operation, request: &HttpRequest) -> Option<Authenticated> {
     let is_local = state.standing().is_some_and(|standing| standing.mode == StoreMode::Local);
-    let caller = acquainted(state, request).filter(|_| is_local && operation.goes_on_locally())?;
-    let may = matches!(caller.role(), Some(Role::Client | Role::App)) || operation == Operation::SwitchStore;
-    may.then_some(Authenticated { caller, by: None, is_meant: true })
+    let known = acquainted(state, request).filter(|_| is_local && operation.goes_on_locally())?;
+    let role = known.caller.role();
+    let may = matches!(role, Some(Role::Client | Role::App)) || operation == Operation::SwitchStore;
+    // A connection stays longer than the outage: it is asked again what let it in.
+    let by = known.by.clone().filter(|_| operation == Operation::Connect);
+    may.then_some(Authenticated { by, ..known })
 }
 
 /// Who speaks, on the routes that take words.

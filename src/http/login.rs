@@ -133,6 +133,7 @@ fn made(state: &State, clinician: &Clinician) -> (RawCredential, Credential) {
         made_at: now,
         ends_at: Some(now.plus(state.lifetimes.login)),
         idle: Some(state.lifetimes.login_idle),
+        behind: None,
     };
     (RawCredential::make(Kind::Login, entropy), login)
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Caller, CredentialHash, RawCredential};
@@ -55,8 +54,8 @@ pub struct State {
     /// Where Redis is, as far as it is told to anybody.
     pub redis_url: Option<String>,
     pub started: Timestamp,
-    /// Places for streams of events.
-    pub streams: Arc<Semaphore>,
+    /// Who follows events. A bound of their own: they must not take the places of people.
+    pub streams: Arc<Places>,
     pub sockets: SocketConfig,
     /// Who is connected.
     pub places: Arc<Places>,
@@ -91,7 +90,10 @@ impl State {
             chat_ttl: config.chat_ttl,
             redis_url: config.redis.as_ref().map(|redis| redis.shown_url(config.is_local)),
             started,
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams: Arc::new(Places::new(&SocketConfig {
+                connections_max: STREAMS_MAX,
+                ..config.sockets.clone()
+            })),
             sockets: config.sockets.clone(),
             places: Arc::new(Places::new(&config.sockets)),
             shutdown: config.shutdown,

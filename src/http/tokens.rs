@@ -79,7 +79,7 @@ pub async fn revoke(state: Data<State>, Reached(key): Reached) -> Result<HttpRes
     for key in line {
         revoked += state.store().revoke(Holder::Session(key.clone()), None).await?;
         if state.auth == Auth::Required {
-            // Connections that they let in end. Best effort: the next input over one would end it too.
+            // Connections that they let in end. Best effort: the next heartbeat would end them too.
             let _unheard = state.store().tell(&key, Heard::Removed).await;
         }
     }
@@ -101,10 +101,12 @@ pub async fn ticket(
     Reached(key): Reached,
 ) -> Result<HttpResponse, Problem> {
     // Else one use would be as many as anybody likes.
-    if by.is_some_and(|by| by.kind == Kind::Ticket) {
+    if by.as_ref().is_some_and(|by| by.kind == Kind::Ticket) {
         return Err(Problem::new(Code::Forbidden, "a ticket mints no other"));
     }
     let (raw, ticket) = made(&state, &key, Kind::Ticket);
+    let behind = by.filter(|by| by.id.is_some()).map(|by| by.hash);
+    let ticket = Credential { behind, ..ticket };
     let body = TicketBody { ticket: raw.expose().to_owned(), expires_at: ticket.ends_at };
     let is_issued = state.store().issue(raw.hash(), ticket).await?;
     if is_issued { Ok(HttpResponse::Ok().json(body)) } else { Err(Problem::not_found()) }
@@ -127,6 +129,7 @@ fn made(state: &State, key: &SessionKey, kind: Kind) -> (RawCredential, Credenti
         made_at: now,
         ends_at: Some(now.plus(ends)),
         idle,
+        behind: None,
     };
     (RawCredential::make(kind, entropy), credential)
 }

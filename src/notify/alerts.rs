@@ -22,13 +22,12 @@ use crate::domain::alert::AlertId;
 use crate::domain::id::OrgId;
 use crate::domain::notice::{Channel, Delivery, Notice, Schedule, Step};
 use crate::domain::time::Timestamp;
-use crate::store::{AlertQuery, DueNotice, KeepNotice, KeptNotice, Store, StoreError};
+use crate::store::{ALERTS, AlertQuery, DueNotice, KeepNotice, KeptNotice, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 
 /// How often it is looked for what is due: told within a second of the rise, with time to spare.
 const EVERY: Duration = Duration::from_millis(500);
-const ROLE: &str = "alerts";
 /// A server that ended without a word is followed by another after so long.
 const LEAD: Duration = Duration::from_secs(5);
 /// Notices on their way over one channel at once.
@@ -119,7 +118,7 @@ impl Notifier {
         // What does not end well here goes on elsewhere.
         let _in_time = tokio::time::timeout(LAST_MOMENT, ending).await;
         self.cut.cancel();
-        let _away = tokio::time::timeout(LAST_MOMENT / 4, self.store.yield_lead(ROLE, &self.holder)).await;
+        let _away = tokio::time::timeout(LAST_MOMENT / 4, self.store.yield_lead(ALERTS, &self.holder)).await;
     }
 
     /// Tells everybody that this is a test, and what came of it over each channel.
@@ -137,7 +136,7 @@ impl Notifier {
 
     /// Sends what is due, where this server leads.
     async fn round(self: &Arc<Self>) -> Result<(), StoreError> {
-        if !self.store.lead(ROLE, &self.holder, LEAD).await? {
+        if !self.store.lead(ALERTS, &self.holder, LEAD).await? {
             return Ok(());
         }
         let channels: Vec<Channel> =

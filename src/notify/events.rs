@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::time::Instant;
@@ -34,6 +35,8 @@ const RENEW: Duration = Duration::from_secs(1);
 const LANES: u64 = 8;
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_LONGEST: Duration = Duration::from_mins(5);
+/// How long one event may hold up its session while the receiver takes others.
+const STUCK_MAX: Duration = Duration::from_mins(10);
 /// What is on its way gets at the end.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,8 @@ struct Receiver {
     /// This server's name among those who may lead.
     holder: String,
     events_ttl: Duration,
+    /// When it took something last. A plain mutex: held for a look.
+    delivered: Mutex<Option<Instant>>,
 }
 
 /// Of one session or a few, oldest first.
@@ -70,6 +75,7 @@ impl Webhooks {
                 ground: Arc::clone(&ground),
                 holder: ground.entropy.hex_id(),
                 events_ttl: config.limits.events_ttl,
+                delivered: Mutex::new(None),
             }))
         };
         let receivers = config.webhooks.urls.iter().map(receiver).collect::<Result<_, _>>()?;
@@ -222,7 +228,10 @@ impl Receiver {
             };
             self.ground.metrics.webhook(posted.name());
             match posted {
-                Posted::Delivered => return true,
+                Posted::Delivered => {
+                    *self.delivered.lock() = Some(Instant::now());
+                    return true;
+                }
                 Posted::GivenUp(missed) => {
                     tracing::warn!(receiver = self.name, event = id, %missed, "a receiver refuses an event");
                     return true;
@@ -233,13 +242,21 @@ impl Receiver {
                     }
                 }
             }
-            if began.elapsed() > self.events_ttl {
-                tracing::error!(receiver = self.name, event = id, "an event was given up: it is too old");
+            if self.is_hopeless(began) {
+                self.ground.metrics.webhook("given_up");
+                tracing::error!(receiver = self.name, event = id, "an event was given up");
                 return true;
             }
             self.rest(self.jittered(pause)).await;
             pause = (pause * 2).min(PAUSE_LONGEST);
         }
+    }
+
+    /// Whether an event has been tried for so long that the log no longer holds it; or for a while in which the receiver took
+    /// others: then it is the event, and it must not keep the rest from being told.
+    fn is_hopeless(&self, began: Instant) -> bool {
+        let takes_others = self.delivered.lock().is_some_and(|at| at > began);
+        began.elapsed() > if takes_others { STUCK_MAX } else { self.events_ttl }
     }
 
     async fn last_moment(&self) {

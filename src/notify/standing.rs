@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Missed, Notifier};
 use crate::domain::notice::Channel;
-use crate::store::StoreError;
-
-/// Channels whose last try did not arrive, separated by spaces.
-const FAILING: &str = "notices:failing";
+use crate::store::{NOTICES_FAILING, StoreError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -62,11 +59,11 @@ impl Notifier {
             }
         }
         let names: Vec<&str> = failing.into_iter().map(Channel::as_str).collect();
-        self.store.set_mark(FAILING, &names.join(" ")).await
+        self.store.set_mark(NOTICES_FAILING, &names.join(" ")).await
     }
 
     async fn failing(&self) -> Result<BTreeSet<Channel>, StoreError> {
-        let marked = self.store.mark(FAILING).await?.unwrap_or_default();
+        let marked = self.store.mark(NOTICES_FAILING).await?.unwrap_or_default();
         Ok(marked.split_whitespace().filter_map(Channel::parse).collect())
     }
 }

@@ -32,6 +32,9 @@ pub struct Credential {
     pub ends_at: Option<Timestamp>,
     /// Its end when it is not used for so long.
     pub idle: Option<Duration>,
+    /// Of a ticket: what it was minted by. A connection that it opened stands as long as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<CredentialHash>,
 }
 
 /// Whose credentials.

@@ -6,6 +6,10 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
+/// The role of whoever tells people of alerts, and the mark of how that fares: what goes on while Redis is away.
+pub const ALERTS: &str = "alerts";
+pub const NOTICES_FAILING: &str = "notices:failing";
+
 /// A lead is asked for again and again: whoever has it keeps it that way, and when they end another gets it once it ran
 /// out. It tells who should work, not that nobody else still does: what has to happen once is compared and set.
 #[async_trait]

@@ -60,7 +60,7 @@ pub use chats::{Chats, HEARD_BEFORE, Heard, Hearing, Saying};
 pub use clinicians::{Attempt, Clinician, Clinicians, LOCKED_FOR, TRIES_MAX};
 pub use counters::{Counter, DailyCounters, YearlyCounters};
 pub use credentials::{CREDENTIALS_MAX, Credential, Credentials, Holder};
-pub use errands::Errands;
+pub use errands::{ALERTS, Errands, NOTICES_FAILING};
 pub use events::Events;
 pub use fallback::{Fallback, FallbackRule, FallbackStanding, MERGED_AT, StoreMode, Switch};
 pub use ledger::Ledger;

@@ -94,8 +94,11 @@ pub(super) async fn commit(
 /// it back.
 async fn undo_where_erased(turns: &Turns, admitted: &Admitted, key: &SessionKey) -> Result<(), Refused> {
     let Some(by) = admitted.by else { return Ok(()) };
-    if turns.store.present(by).await?.is_some() {
-        return Ok(());
+    match turns.store.present(by).await {
+        // While the store is away nobody can erase anything either.
+        Ok(Some(_)) | Err(StoreError::Away(_)) => return Ok(()),
+        Ok(None) => {}
+        Err(error) => return Err(error.into()),
     }
     turns.store.delete(key).await?;
     Err(Refused::Revoked)

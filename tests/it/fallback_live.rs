@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clinic::BOOTSTRAP;
 use crate::fallback::Scene;
 use crate::process;
 use crate::socket_client::Socket;
@@ -86,4 +87,34 @@ async fn a_chat_that_nobody_spoke_in_here_is_refused_and_its_connection_stays() 
     scene.redis.restart();
     scene.merged().await;
     assert_eq!(old.count("again").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_server_knows_speaks_and_connects_by_a_token_while_redis_is_away() {
+    let required = [("ATTUNE_AUTH", "required"), ("ATTUNE_BOOTSTRAP_KEY", BOOTSTRAP)];
+    let mut scene = Scene::with(&required).await;
+    let asked = async |scene: &Scene, path: &str, by: &str, body: Value| {
+        let request = scene.client.post(format!("{}{path}", scene.url())).bearer_auth(by).json(&body);
+        request.send().await.expect("it answers").json::<Value>().await.expect("JSON")
+    };
+    let app = asked(&scene, "/keys", BOOTSTRAP, json!({ "label": "app" })).await;
+    let app = app["key"].as_str().expect("a key").to_owned();
+    let made = asked(&scene, "/session/create", &app, json!({ "session_id": "s" })).await;
+    let bearer = format!("Bearer {}", made["session_token"].as_str().expect("a token"));
+    let addr = scene.url().trim_start_matches("http://").to_owned();
+    let headers = [("authorization", bearer.as_str()), ("sec-websocket-protocol", "attune.v1")];
+    let mut socket = Socket::with(&addr, "/ws/chat/", &headers).await.ok().expect("it is let in");
+    assert_eq!(turn(&mut socket, "1", GOAL).await["storage"], "redis");
+    scene.redis.kill();
+    scene.is_local().await;
+    assert_eq!(turn(&mut socket, "2", GOAL).await["storage"], "local");
+    socket.close().await;
+    let mut again = Socket::with(&addr, "/ws/chat/", &headers).await.ok().expect("it is known here");
+    assert_eq!(turn(&mut again, "3", GOAL).await["turn"], 3);
+    let stranger = [("authorization", "Bearer attune_session_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")];
+    let refused = Socket::with(&addr, "/ws/chat/", &stranger).await;
+    assert!(refused.is_err());
+    scene.redis.restart();
+    scene.merged().await;
+    assert_eq!(turn(&mut again, "4", GOAL).await["turn"], 4);
 }

@@ -660,3 +660,36 @@ async fn who_looks_after_people_hears_of_danger_as_it_shows_and_of_no_word() {
     let heard = records.iter().filter(|record| record["action"] == "hear_alerts");
     assert!(heard.count() >= 3, "who listens is written down, and who may not");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_chat_in_which_danger_showed_is_therapy_for_all_who_are_in_it_and_who_come_back() {
+    let server = Server::start().await;
+    let (mut one, mut other) = (open(&server, PATH).await, open(&server, PATH).await);
+    one.count("hello").await;
+    one.say(DANGER).await;
+    assert_eq!(one.hear_of("reply").await["responder"], "crisis");
+    assert_eq!(other.hear_of("reply").await["responder"], "crisis", "the other one sees it too");
+    other.say("yes").await;
+    assert_eq!(other.hear_of("reply").await["responder"], "crisis");
+    one.close().await;
+    let mut again = open(&server, PATH).await;
+    again.say("yes, maybe").await;
+    assert_eq!(again.hear_of("reply").await["responder"], "crisis", "nobody is left with an echo");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_by_a_ticket_stands_as_long_as_what_minted_it() {
+    let clinic = Clinic::open(&[("SOCKET_HEARTBEAT_MS", "100"), ("TOKEN_TTL", "2h")]).await;
+    clinic.say("s", GOAL).await;
+    let minted = clinic.as_app(Method::POST, "/session/s/tokens", &json!({})).await.ok();
+    let token = text(&minted, "session_token");
+    let ticket = clinic.server.request(Method::POST, "/session/s/ticket").bearer_auth(&token);
+    let ticket = text(&clinic.server.send(ticket).await.ok(), "ticket");
+    let offer = format!("attune.v1, ticket.{ticket}");
+    let headers = [("sec-websocket-protocol", offer.as_str())];
+    let mut socket = Socket::with(clinic.server.addr(), PATH, &headers).await.ok().expect("it is let in");
+    socket.input("1", GOAL).await;
+    socket.hear_of("turn").await;
+    clinic.server.clock.advance(Duration::from_hours(3));
+    assert_eq!(socket.end().await.1, 4401);
+}

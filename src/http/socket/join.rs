@@ -67,8 +67,8 @@ pub async fn connect(
         return Err(Problem::new(Code::ShuttingDown, "try another server, or this one again"));
     }
     check_origin(&state, request.headers())?;
-    let asked = Asked::of(&state, &request, Speaker::of(&state, caller, by))?;
-    let place = Joining::check(&state, &asked, &request).await?;
+    let mut asked = Asked::of(&state, &request, Speaker::of(&state, caller, by))?;
+    let place = Joining::check(&state, &mut asked, &request).await?;
     let (mut response, frames, out) = upgrade(&state, &request, payload)?;
     if asked.is_made
         && let Ok(id) = HeaderValue::from_str(asked.key.id.as_str())
@@ -100,11 +100,16 @@ pub struct Joining {
 }
 
 impl Joining {
-    async fn check(state: &Data<State>, asked: &Asked, request: &HttpRequest) -> Result<Place, Problem> {
+    async fn check(state: &Data<State>, asked: &mut Asked, request: &HttpRequest) -> Result<Place, Problem> {
         let own = reach(state, &asked.speaker.caller, asked.key.id.clone()).await?;
-        // Whoever presents nothing is told nothing of what is said in therapy.
-        if asked.speaker.is_legacy && state.store().read(&own).await?.is_some() {
-            return Err(unauthorized("a credential is needed"));
+        if asked.speaker.is_legacy {
+            // Whoever presents nothing is told nothing of what is said in therapy.
+            if state.store().read(&own).await?.is_some() {
+                return Err(unauthorized("a credential is needed"));
+            }
+        } else if asked.is_kept && !asked.is_therapy {
+            // Whoever comes back to a session of therapy goes on in it, however they ask for it.
+            asked.is_therapy = matches!(state.store().read(&own).await, Ok(Some(_)));
         }
         state.places.take(&own, state.addresses.household(request.peer_addr(), request.headers()))
     }

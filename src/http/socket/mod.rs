@@ -31,7 +31,7 @@ use crate::http::problem::{Code, Problem};
 pub use duty::{__path_on_duty, on_duty};
 pub use join::{__path_connect, connect};
 pub use offer::ticket;
-pub use places::Places;
+pub use places::{Place, Places};
 
 /// Why a connection ends.
 #[derive(Debug)]

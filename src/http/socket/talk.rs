@@ -120,11 +120,15 @@ impl Talk {
                 self.count = Some(*count);
                 if self.dialect == Dialect::Plain { plain::heard(self, out, heard).await } else { Ok(()) }
             }
-            Heard::Turn { .. } if !self.is_therapy => Ok(()),
-            Heard::Turn { .. } | Heard::Broadcast(_) => match self.dialect {
-                Dialect::Plain => plain::heard(self, out, heard).await,
-                Dialect::Typed => typed::heard(self, out, heard).await,
-            },
+            Heard::Turn { .. } if !self.is_kept || self.speaker.is_legacy => Ok(()),
+            Heard::Turn { .. } | Heard::Broadcast(_) => {
+                // By a turn a chat has become one of therapy, for all who are in it.
+                self.is_therapy |= matches!(heard, Heard::Turn { .. });
+                match self.dialect {
+                    Dialect::Plain => plain::heard(self, out, heard).await,
+                    Dialect::Typed => typed::heard(self, out, heard).await,
+                }
+            }
         }
     }
 

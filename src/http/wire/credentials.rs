@@ -95,6 +95,7 @@ impl CreateKeyBody {
             made_at,
             ends_at,
             idle: None,
+            behind: None,
         })
     }
 }

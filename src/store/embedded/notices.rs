@@ -32,7 +32,8 @@ impl View {
                 let (place, org) = pair_of(entry)?;
                 let (org, id) = (org_of(&org)?, tables::alert_behind(&before_id, &place)?);
                 let bytes = self.value(&self.tables.alerts, &tables::alert(&org, id.as_str()))?;
-                let alert = bytes.map(|bytes| decode_alert(&bytes)).transpose()?;
+                // One that cannot be read keeps no other from being told.
+                let alert = bytes.and_then(|bytes| decode_alert(&bytes).ok());
                 due.extend(alert.map(|alert| DueNotice { channel, org, alert }));
             }
         }

@@ -1,5 +1,6 @@
-//! The parts of the store beside sessions: all of it is Redis', and away with it. The one exception is the audit's entry that
-//! somebody switches the store by hand, for that is what ends an outage.
+//! The parts of the store beside sessions: all of it is Redis', and away with it. But for the audit's entry that somebody
+//! switches the store by hand, for that is what ends an outage, and for the notices of alerts: whoever is in danger meanwhile
+//! stands in the journal, and people are told of it from there.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,9 +18,10 @@ use crate::domain::id::{ClinicianName, OrgId, SessionKey};
 use crate::domain::note::Note;
 use crate::domain::notice::Channel;
 use crate::domain::time::Timestamp;
+use crate::store::embedded::EmbeddedStore;
 use crate::store::{
-    Attempt, Care, Clinician, Clinicians, Credential, Credentials, DueNotice, Errands, Events, Holder,
-    KeepNotice, KeptNotice, Ledger, Noted, Notices, StoreError,
+    ALERTS, Attempt, Care, Clinician, Clinicians, Credential, Credentials, DueNotice, Errands, Events,
+    Holder, KeepNotice, KeptNotice, Ledger, NOTICES_FAILING, Noted, Notices, StoreError,
 };
 
 /// Entries that are handed on at once.
@@ -34,6 +36,11 @@ impl FallbackStore {
 }
 
 impl Inner {
+    /// The journal, while turns go on in it and nobody else tells of its alerts.
+    fn alone(&self) -> Option<&EmbeddedStore> {
+        self.journal.as_ref().filter(|_| self.is_away() && self.is_going_on())
+    }
+
     /// Hands on what the audit was told while Redis was away. Cut off and repeated, it is told twice.
     pub async fn hand_entries_on(&self) -> Result<(), StoreError> {
         let journal = self.journal()?;
@@ -95,7 +102,10 @@ impl Ledger for FallbackStore {
 #[async_trait]
 impl Errands for FallbackStore {
     async fn lead(&self, role: &str, holder: &str, lasts: Duration) -> Result<bool, StoreError> {
-        self.inner().primary.lead(role, holder, lasts).await
+        match self.inner().alone().filter(|_| role == ALERTS) {
+            Some(journal) => journal.lead(role, holder, lasts).await,
+            None => self.inner().primary.lead(role, holder, lasts).await,
+        }
     }
 
     async fn yield_lead(&self, role: &str, holder: &str) -> Result<(), StoreError> {
@@ -103,11 +113,17 @@ impl Errands for FallbackStore {
     }
 
     async fn mark(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.inner().primary.mark(name).await
+        match self.inner().alone().filter(|_| name == NOTICES_FAILING) {
+            Some(journal) => journal.mark(name).await,
+            None => self.inner().primary.mark(name).await,
+        }
     }
 
     async fn set_mark(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        self.inner().primary.set_mark(name, value).await
+        match self.inner().alone().filter(|_| name == NOTICES_FAILING) {
+            Some(journal) => journal.set_mark(name, value).await,
+            None => self.inner().primary.set_mark(name, value).await,
+        }
     }
 }
 
@@ -134,11 +150,17 @@ impl Notices for FallbackStore {
         now: Timestamp,
         most: usize,
     ) -> Result<Vec<DueNotice>, StoreError> {
-        self.inner().primary.due_notices(channels, now, most).await
+        match self.inner().alone() {
+            Some(journal) => journal.due_notices(channels, now, most).await,
+            None => self.inner().primary.due_notices(channels, now, most).await,
+        }
     }
 
     async fn keep_notice(&self, keep: KeepNotice) -> Result<KeptNotice, StoreError> {
-        self.inner().primary.keep_notice(keep).await
+        match self.inner().alone() {
+            Some(journal) => journal.keep_notice(keep).await,
+            None => self.inner().primary.keep_notice(keep).await,
+        }
     }
 }
 

@@ -233,6 +233,14 @@ impl Inner {
 
     /// Goes on behind a caller that does not wait so long.
     async fn settle(this: &Arc<Self>, key: &SessionKey, local: &Arc<Local>) -> Result<(), StoreError> {
+        // One tells; whoever else waits for it leaves nothing behind.
+        let ends = Instant::now() + SETTLE_WAIT;
+        while local.telling.try_lock().is_err() {
+            if Instant::now() >= ends {
+                return Err(StoreError::Away("its turns are being merged".to_owned()));
+            }
+            sleep(LOOK_EVERY).await;
+        }
         let (inner, key, local) = (Arc::clone(this), key.clone(), Arc::clone(local));
         let telling = this.tasks.spawn(async move { merge::tell(&inner, &key, &local).await });
         match timeout(SETTLE_WAIT, telling).await {
@@ -274,6 +282,7 @@ impl Inner {
 
     /// A place for something to be logged of a session of which nothing else is known.
     pub async fn note(&self, key: &SessionKey) -> Result<Held, StoreError> {
+        let _cleaning = self.cleaning.read().await;
         for _ in 0..TRIES_MAX {
             let held = held(&*self.enter(key)?).await?;
             if *held != Phase::Over {

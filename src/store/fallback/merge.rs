@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::Inner;
 use super::known::AtWork;
 use super::local::{Local, Phase};
+use crate::domain::event::{EventId, EventKind, SessionEvent};
 use crate::domain::exchange::Exchange;
 use crate::domain::id::SessionKey;
 use crate::domain::safety::Level;
@@ -20,8 +21,8 @@ use crate::domain::session::{MetaValue, Session};
 use crate::domain::time::Timestamp;
 use crate::store::embedded::{Logged, LoggedTurn};
 use crate::store::{
-    Abandon, Begin, BeginId, Begun, Chats as _, Claim, Commit, Committed, Create, Gate, HEARD_BEFORE, Lane,
-    Raise, Saying, Store as _, StoreError,
+    Abandon, Begin, BeginId, Begun, Chats as _, Claim, Commit, Committed, Create, Events as _, Gate,
+    HEARD_BEFORE, Lane, Raise, Saying, Store as _, StoreError,
 };
 
 /// How long the turns that are at work in the journal may take to end.
@@ -37,6 +38,7 @@ const TOLD_AT_ONCE: usize = 4;
 const CLAIM_MAX: Duration = Duration::from_secs(15);
 /// How often something is told on what others wrote meanwhile, or to where a gone session goes on.
 const TRIES_MAX: usize = 10;
+const EVENTS_AT_ONCE: usize = 500;
 /// What the metadata of a session show whose turns were put behind others.
 pub const MERGED_AT: &str = "merged_at";
 
@@ -134,6 +136,10 @@ impl Teller<'_> {
         if begun.recent.iter().any(|other| is_same(other, &turn.exchange)) {
             return telling.abandon(&self.key, begun.lease, Abandon::Failed).await;
         }
+        if begun.session.is_none() && self.was_removed(turn).await? {
+            tracing::warn!(session = %self.key.id, "a session was removed meanwhile: its turns go too");
+            return telling.abandon(&self.key, begun.lease, Abandon::Failed).await;
+        }
         let mut ground = AtWork {
             begin: Box::new(self.request(turn, None)),
             lease: begun.lease,
@@ -165,6 +171,26 @@ impl Teller<'_> {
             }
         }
         Err(StoreError::Away("the session changes all the time".to_owned()))
+    }
+
+    /// Whether somebody removed the session since the turn was decided on it, as the log of events tells. Whatever an outage
+    /// takes away besides, it must not bring back what a person has erased.
+    async fn was_removed(&self, turn: &LoggedTurn) -> Result<bool, StoreError> {
+        let Some(before) = &turn.before else { return Ok(false) };
+        let ms = u64::try_from(before.last_interaction.millis()).unwrap_or_default();
+        let mut after = EventId { ms, number: 0 };
+        loop {
+            let events = self.inner.telling.events(after, EVENTS_AT_ONCE).await?;
+            let Some(last) = events.last() else { return Ok(false) };
+            after = last.id;
+            let is_it = |event: &Arc<SessionEvent>| {
+                event.kind == EventKind::SessionDeleted
+                    && (&event.org, &event.session) == (&self.key.org, &self.key.id)
+            };
+            if events.iter().any(is_it) {
+                return Ok(true);
+            }
+        }
     }
 
     fn request(&self, turn: &LoggedTurn, idempotency: Option<crate::store::Idempotency>) -> Begin {

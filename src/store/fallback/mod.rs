@@ -8,7 +8,8 @@
 //! | raise | logged for any session; what stands of it here pauses at once |
 //! | read, history, line | of sessions that are known here; an id that nobody has is not there |
 //! | say | counted on and logged, where the chat's number is known here or the id is new |
-//! | events, leads, marks, notices | refused: what happens meanwhile is told when Redis is told of it |
+//! | notices, and who leads in telling them | in the journal: people are told of the alerts that rise meanwhile |
+//! | events, other leads and marks | refused: what happens meanwhile is told when Redis is told of it |
 //! | hear, tell | among the connections of this server |
 //! | nudge | nobody hears it: no other server works on what is local |
 //! | count | kept until Redis is back, as ever |

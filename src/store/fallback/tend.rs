@@ -1,6 +1,7 @@
 //! What goes on beside the calls: other servers are counted, ids that are taken are noted, and when Redis is back it is told
 //! of what waits.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -37,10 +38,10 @@ enum Roster {
         orgs: Vec<OrgId>,
         walk: Walk,
     },
-    /// Up to which second since 1970, and for which organisations.
+    /// Up to which second since 1970 in each organisation; in one that has come since, from `begun` on.
     Followed {
-        orgs: Vec<OrgId>,
-        since: f64,
+        seen: HashMap<OrgId, f64>,
+        begun: f64,
     },
 }
 
@@ -166,7 +167,7 @@ impl Inner {
         let noted = match roster {
             None => self.begin_roster().await,
             Some(Roster::Walking { orgs, walk }) => self.walk_on(orgs, walk).await,
-            Some(Roster::Followed { orgs, since }) => self.follow(orgs, since).await,
+            Some(Roster::Followed { seen, begun }) => self.follow(seen, begun).await,
         };
         noted.ok()
     }
@@ -194,20 +195,19 @@ impl Inner {
             return Ok(Roster::Walking { orgs, walk });
         }
         self.known.complete();
-        Ok(Roster::Followed { orgs: self.primary.organisations().await?, since })
+        Ok(Roster::Followed { seen: HashMap::new(), begun: since })
     }
 
     /// What other servers and programs begin.
-    async fn follow(&self, orgs: Vec<OrgId>, since: f64) -> Result<Roster, StoreError> {
-        let mut until = f64::INFINITY;
-        for org in &orgs {
-            let (keys, last) = self.primary.active_since(org, since).await?;
+    async fn follow(&self, mut seen: HashMap<OrgId, f64>, begun: f64) -> Result<Roster, StoreError> {
+        for org in self.primary.organisations().await? {
+            let since = seen.get(&org).copied().unwrap_or(begun);
+            let (keys, last) = self.primary.active_since(&org, since).await?;
             for key in &keys {
                 self.known.take(key);
             }
-            until = until.min(last);
+            seen.insert(org, last.max(since));
         }
-        let since = if until.is_finite() { until.max(since) } else { since };
-        Ok(Roster::Followed { orgs: self.primary.organisations().await?, since })
+        Ok(Roster::Followed { seen, begun })
     }
 }

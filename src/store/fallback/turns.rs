@@ -147,11 +147,21 @@ impl Inner {
         if local.is_news_to(lease) {
             return Ok(Committed::Moved);
         }
-        let committed = self.journal()?.commit(commit).await?;
+        let journal = self.journal()?;
+        // Ahead: whoever tells Redis of it takes it off as soon as it stands.
+        let waiting = [&self.turns_waiting, &local.turns];
+        for turns in waiting {
+            turns.fetch_add(1, Ordering::AcqRel);
+        }
+        let committed = journal.commit(commit).await;
+        if !matches!(committed, Ok(Committed::Committed { .. })) {
+            for turns in waiting {
+                turns.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        let committed = committed?;
         match &committed {
             Committed::Committed { .. } => {
-                self.turns_waiting.fetch_add(1, Ordering::AcqRel);
-                local.turns.fetch_add(1, Ordering::AcqRel);
                 self.known.ended(&key, lease);
             }
             Committed::Lost => {

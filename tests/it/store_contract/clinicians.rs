@@ -51,6 +51,7 @@ async fn log_in(adapter: &impl Adapter, n: u8) {
         made_at: adapter.now(),
         ends_at: None,
         idle: None,
+        behind: None,
     };
     adapter.store().issue(CredentialHash([n; 32]), login).await.expect("the store is there");
 }

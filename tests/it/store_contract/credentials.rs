@@ -27,6 +27,7 @@ pub fn token(adapter: &impl Adapter, n: u8) -> Credential {
         made_at: adapter.now(),
         ends_at: Some(adapter.now().plus(DAY)),
         idle: Some(HOUR),
+        behind: None,
     }
 }
 
