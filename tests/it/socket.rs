@@ -579,7 +579,7 @@ async fn five_hundred_connections_hear_bye_and_their_turns_ends_within_ten_secon
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn danger_is_answered_while_redis_is_frozen_and_the_connection_stays() {
     let redis = RedisServer::with_clock(start());
-    let server = Server::with(&[("REDIS_URL", &redis.url())]).await;
+    let server = Server::with(&[("REDIS_URL", &redis.url()), ("ATTUNE_STORE_FALLBACK", "reject")]).await;
     let mut plain = open(&server, THERAPY).await;
     plain.count(GOAL).await;
     plain.hear_of("reply").await;
