@@ -509,3 +509,32 @@ async fn without_redis_who_was_let_in_lately_speaks_and_reads_and_nobody_else() 
     let (reject, reconnect) = (json!("reject"), json!("reconnect"));
     assert_eq!(switches, [(&refused, &reject), (&asked, &reject), (&asked, &reconnect)], "{records:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_level_that_rises_when_the_journal_has_stopped_reaches_redis_and_its_sessions_go_on_there() {
+    let mut scene = Scene::with(&[]).await;
+    for session in ["s", "w"] {
+        scene.say(session, "I want to feel calm").await;
+    }
+    scene.redis.kill();
+    scene.is_local().await;
+    assert_eq!(scene.say("w", "I want to feel free").await["storage"], "local");
+    std::fs::remove_dir_all(scene.home.path().join("data/journal")).expect("it is there");
+    until("the journal has stopped", async || {
+        process::get(&scene.client, scene.url(), "/readyz").await;
+        scene.standing().await["journal_stopped"] == true
+    })
+    .await;
+    for session in ["s", "new"] {
+        let answer = scene.say(session, INTENT).await;
+        assert_eq!((&answer["responder"], &answer["storage"]), (&json!("crisis"), &json!("none")));
+    }
+    scene.redis.restart();
+    until("both are in danger in Redis, with an alert each", async || {
+        process::get(&scene.client, scene.url(), "/alerts").await["open_alerts"] == 2
+    })
+    .await;
+    let paused = process::get(&scene.client, scene.url(), "/session/s").await;
+    assert_eq!((&paused["status"], &paused["safety_level"]), (&json!("paused"), &json!("crisis")));
+    assert_eq!(scene.say("w", "I want to feel calm").await["storage"], "redis");
+}

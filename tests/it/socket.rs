@@ -675,6 +675,11 @@ async fn a_plain_chat_in_which_danger_showed_is_therapy_for_all_who_are_in_it_an
     let mut again = open(&server, PATH).await;
     again.say("yes, maybe").await;
     assert_eq!(again.hear_of("reply").await["responder"], "crisis", "nobody is left with an echo");
+    let mut third = open(&server, "/ws/chat/?session=http").await;
+    third.count("hello").await;
+    server.input("http", DANGER).await.ok();
+    third.say("yes").await;
+    assert_eq!(third.hear_of("reply").await["responder"], "crisis");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -692,4 +697,22 @@ async fn a_connection_by_a_ticket_stands_as_long_as_what_minted_it() {
     socket.hear_of("turn").await;
     clinic.server.clock.advance(Duration::from_hours(3));
     assert_eq!(socket.end().await.1, 4401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_came_by_another_credential_stays_when_a_sessions_tokens_are_revoked() {
+    let clinic = Clinic::open(&[("SOCKET_HEARTBEAT_MS", "100")]).await;
+    clinic.say("s", GOAL).await;
+    let minted = clinic.as_app(Method::POST, "/session/s/tokens", &json!({})).await.ok();
+    let (by_token, by_app) =
+        (format!("Bearer {}", text(&minted, "session_token")), format!("Bearer {}", clinic.app));
+    let connect = async |bearer: &str| {
+        let headers = [("authorization", bearer), ("sec-websocket-protocol", "attune.v1")];
+        Socket::with(clinic.server.addr(), PATH, &headers).await.ok().expect("it is let in")
+    };
+    let (mut token, mut app) = (connect(&by_token).await, connect(&by_app).await);
+    clinic.as_app(Method::DELETE, "/session/s/tokens", &Value::Null).await.ok();
+    assert_eq!(token.end().await.1, 4401);
+    app.input("1", GOAL).await;
+    app.hear_of("turn").await;
 }

@@ -22,6 +22,7 @@ pub async fn text(talk: &mut Talk, out: &mut Outgoing, text: String) -> Result<(
     if !talk.lets_in(out, is_in_danger, None).await? {
         return Ok(());
     }
+    talk.look_for_therapy().await;
     let admitted = match talk.admit(screened, &text, None) {
         Ok(admitted) => admitted,
         Err(refused) => return talk.refuse(out, refused.into(), None).await,

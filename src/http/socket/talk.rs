@@ -113,7 +113,7 @@ impl Talk {
         match heard {
             Heard::Message { connection, .. } if [self.id, HEARD_BEFORE].contains(connection) => Ok(()),
             Heard::Turn { connection: Some(connection), .. } if *connection == self.id => Ok(()),
-            Heard::Removed => Err(self.removed().await),
+            Heard::Removed => self.removed().await,
             Heard::Message { .. } if !self.is_kept => Ok(()),
             Heard::Message { count, .. } => {
                 self.stay_out_of_therapy().await?;
@@ -293,16 +293,24 @@ impl Talk {
         drop(self.state.turns.tasks.spawn(async move { turns.stop(&key).await }));
     }
 
-    /// The session was removed, or all that lets into it was revoked.
-    async fn removed(&self) -> End {
+    /// The session was removed, or the credentials of its client were revoked: whoever came by another one stays in it.
+    async fn removed(&self) -> Result<(), End> {
         let of_ticket = self.speaker.by.as_ref().is_some_and(|by| by.kind == Kind::Ticket);
         let problem = match self.speaker.check(&self.state).await {
             Err(problem) if problem.code == Code::Unauthorized => problem,
-            // A ticket was used up: nobody can be asked whether it stands, but its session can.
-            Ok(()) | Err(_) if of_ticket && self.still_stands().await => refused(),
-            Ok(()) | Err(_) => Problem::not_found(),
+            Ok(()) | Err(_) if !self.still_stands().await => Problem::not_found(),
+            // A ticket is revoked with the tokens, whatever minted it.
+            Ok(()) | Err(_) if of_ticket => refused(),
+            Ok(()) | Err(_) => return Ok(()),
         };
-        End::Refused(Box::new(problem))
+        Err(End::Refused(Box::new(problem)))
+    }
+
+    /// A session that was made elsewhere, as by danger over HTTP, makes a plain chat one of therapy.
+    pub async fn look_for_therapy(&mut self) {
+        if self.is_kept && !self.is_therapy && !self.speaker.is_legacy {
+            self.is_therapy = self.still_stands().await;
+        }
     }
 
     async fn still_stands(&self) -> bool {

@@ -13,6 +13,8 @@ pub struct StoreBody {
     pub by_hand: bool,
     /// Turns in the journal that Redis has not been told of.
     pub turns_waiting: u64,
+    /// The journal's disk failed: what waits in it is told after the next start.
+    pub journal_stopped: bool,
     /// Whether new sessions may begin without Redis: this server has seen which ids are taken.
     pub knows_new: bool,
     /// Other servers on the same Redis, as they were last seen.
@@ -25,6 +27,7 @@ impl StoreBody {
             mode: standing.mode.as_str(),
             by_hand: standing.is_by_hand,
             turns_waiting: standing.turns_waiting,
+            journal_stopped: standing.journal_stopped,
             knows_new: standing.knows_new,
             other_servers: standing.other_servers,
         }

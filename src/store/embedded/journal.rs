@@ -163,6 +163,12 @@ impl EmbeddedStore {
         self.channel()?.ask(move |writer| writer.seed(seed)).await
     }
 
+    /// Whether a write failed: until it is opened anew nothing goes into it or comes out.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.state.poison.lock().is_some()
+    }
+
     /// The sessions of the log.
     pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         self.channel()?.ask(|writer| waiting(&writer.tables)).await

@@ -66,6 +66,8 @@ pub struct FallbackStanding {
     pub is_by_hand: bool,
     /// Turns in the journal that Redis has not been told of.
     pub turns_waiting: u64,
+    /// Whether the journal's disk failed: what waits in it is told after the next start.
+    pub journal_stopped: bool,
     /// Whether ids that nobody has are told from those that are taken, so that new sessions may begin without Redis.
     pub knows_new: bool,
     /// Other servers on the same Redis, as they were last seen; `None` before they were.

@@ -102,7 +102,7 @@ impl Inner {
             Some(Switch::Reconnect) | None => self.rule,
         };
         let is_alone = || *self.others.lock() == Some(0);
-        self.journal.is_some()
+        self.journal.as_ref().is_some_and(|journal| !journal.is_stopped())
             && match rule {
                 FallbackRule::Local => true,
                 FallbackRule::Reject => false,
@@ -126,6 +126,7 @@ impl Inner {
         FallbackStanding {
             mode,
             is_by_hand: self.hand.lock().is_some(),
+            journal_stopped: self.is_stopped(),
             turns_waiting: self.turns_waiting.load(Ordering::Acquire),
             knows_new: self.known.is_complete(),
             other_servers: *self.others.lock(),
@@ -165,14 +166,22 @@ impl Inner {
         self.locals.lock().get(key).cloned()
     }
 
+    /// Whether the journal's disk failed. What waits in it is told after the next start; meanwhile sessions go on in Redis.
+    pub fn is_stopped(&self) -> bool {
+        self.journal.as_ref().is_some_and(EmbeddedStore::is_stopped)
+    }
+
     /// Where the journal goes on with a session, its place.
     pub fn seeded(&self, key: &SessionKey) -> Option<Arc<Local>> {
-        self.local(key).filter(|local| local.is_seeded.load(Ordering::Acquire))
+        self.local(key).filter(|_| !self.is_stopped()).filter(|local| local.is_seeded.load(Ordering::Acquire))
     }
 
     /// Which way a call goes that comes to a session anew. Where Redis is back it is told of the session first.
     pub async fn way(this: &Arc<Self>, key: &SessionKey, lane: Lane) -> Result<Way, StoreError> {
         for _ in 0..TRIES_MAX {
+            if this.is_stopped() {
+                return Ok(Way::Redis);
+            }
             let goes_on = this.is_away() && this.is_going_on();
             let Some(local) = this.local(key) else {
                 return Ok(if goes_on { Way::Away } else { Way::Redis });
@@ -226,8 +235,8 @@ impl Inner {
             return Err(away());
         }
         match this.local(key) {
-            Some(local) => Self::settle(this, key, &local).await,
-            None => Ok(()),
+            Some(local) if !this.is_stopped() => Self::settle(this, key, &local).await,
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -88,7 +88,7 @@ impl Inner {
                 continue;
             }
             // On a task of its own: what takes long must not keep this server from saying that it is there.
-            if is_used && telling.as_ref().is_none_or(JoinHandle::is_finished) {
+            if is_used && !this.is_stopped() && telling.as_ref().is_none_or(JoinHandle::is_finished) {
                 let inner = Arc::clone(this);
                 telling = Some(this.tasks.spawn(async move { Self::tell_all(&inner).await }));
             }

@@ -161,10 +161,7 @@ impl Inner {
         }
         let committed = committed?;
         match &committed {
-            Committed::Committed { .. } => {
-                self.known.ended(&key, lease);
-            }
-            Committed::Lost => {
+            Committed::Committed { .. } | Committed::Lost => {
                 self.known.ended(&key, lease);
             }
             Committed::Changed(_) | Committed::Overtaken(_) | Committed::Moved => {}
@@ -187,7 +184,12 @@ impl Inner {
     /// A level is taken of every session: what is logged needs no knowledge of it.
     pub async fn raise(this: &Arc<Self>, raise: Raise) -> Result<Raised, StoreError> {
         let key = raise.session.clone();
-        match Self::way(this, &key, Lane::Danger).await? {
+        let way = match Self::way(this, &key, Lane::Danger).await {
+            // Whatever keeps the journal from being told, a level does not wait for it.
+            Err(_) if !this.is_away() => Way::Redis,
+            way => way?,
+        };
+        match way {
             Way::Redis => match this.primary.raise(raise.clone()).await {
                 Err(StoreError::Away(why)) => {
                     if !this.goes_on_without().await {

@@ -1,5 +1,5 @@
 //! What the example clients are run with, beside the machine's own Python, bash and curl: the TypeScript, type-checked and
-//! translated with what its lock file names, and a Python that has the library for WebSockets. Made below `target`, once for
+//! translated with what its lock file names, and a Python that has the library for `WebSockets`. Made below `target`, once for
 //! this process, and by one process at a time.
 
 use std::fs::{self, File};
@@ -28,7 +28,7 @@ pub fn translated() -> &'static Path {
     })
 }
 
-/// A Python that has the library for WebSockets.
+/// A Python that has the library for `WebSockets`.
 pub fn live_python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {

@@ -43,8 +43,7 @@ pub async fn goes_on_after_a_cut(over: &'static str, behind: &'static str) -> Ve
     let is_about_it = |asked: &&String| asked.contains("/session/s/input") || asked.contains("/ws/chat/");
     until("both connections are over", async || wire.asked.lock().iter().filter(is_about_it).count() >= 2)
         .await;
-    let asked = wire.asked.lock().clone();
-    asked
+    wire.asked.lock().clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
