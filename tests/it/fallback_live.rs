@@ -103,13 +103,13 @@ async fn whom_the_server_knows_speaks_and_connects_by_a_token_while_redis_is_awa
     let bearer = format!("Bearer {}", made["session_token"].as_str().expect("a token"));
     let addr = scene.url().trim_start_matches("http://").to_owned();
     let headers = [("authorization", bearer.as_str()), ("sec-websocket-protocol", "attune.v1")];
-    let mut socket = Socket::with(&addr, "/ws/chat/", &headers).await.ok().expect("it is let in");
+    let mut socket = Socket::with(&addr, "/ws/chat/", &headers).await.expect("it is let in");
     assert_eq!(turn(&mut socket, "1", GOAL).await["storage"], "redis");
     scene.redis.kill();
     scene.is_local().await;
     assert_eq!(turn(&mut socket, "2", GOAL).await["storage"], "local");
     socket.close().await;
-    let mut again = Socket::with(&addr, "/ws/chat/", &headers).await.ok().expect("it is known here");
+    let mut again = Socket::with(&addr, "/ws/chat/", &headers).await.expect("it is known here");
     assert_eq!(turn(&mut again, "3", GOAL).await["turn"], 3);
     let stranger = [("authorization", "Bearer attune_session_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")];
     let refused = Socket::with(&addr, "/ws/chat/", &stranger).await;

@@ -635,7 +635,7 @@ async fn who_looks_after_people_hears_of_danger_as_it_shows_and_of_no_word() {
     let app = format!("Bearer {}", clinic.app);
     let refused = Socket::with(addr, "/ws/alerts/", &[("authorization", app.as_str())]).await;
     assert_eq!(refused.err(), Some(403), "an app has no alerts");
-    let mut ana = duty("/ws/alerts/").await.ok().expect("she is let in");
+    let mut ana = duty("/ws/alerts/").await.expect("she is let in");
     ana.hear_of("hello").await;
     clinic.say("calm", GOAL).await;
     clinic.say("s", &format!("quoll {DANGER}")).await;
@@ -652,7 +652,7 @@ async fn who_looks_after_people_hears_of_danger_as_it_shows_and_of_no_word() {
     ana.close().await;
     clinic.say("t", DANGER).await;
     let seen = text(&alert, "event");
-    let mut again = duty(&format!("/ws/alerts?after={seen}")).await.ok().expect("she is let in");
+    let mut again = duty(&format!("/ws/alerts?after={seen}")).await.expect("she is let in");
     assert_eq!(again.hear_of("alert").await["session"], "t", "what was missed comes, and nothing twice");
     clinic.as_clinician(Method::POST, "/logout", &json!({})).await.ok();
     assert_eq!(again.end().await.1, 4401);
@@ -692,7 +692,7 @@ async fn a_connection_by_a_ticket_stands_as_long_as_what_minted_it() {
     let ticket = text(&clinic.server.send(ticket).await.ok(), "ticket");
     let offer = format!("attune.v1, ticket.{ticket}");
     let headers = [("sec-websocket-protocol", offer.as_str())];
-    let mut socket = Socket::with(clinic.server.addr(), PATH, &headers).await.ok().expect("it is let in");
+    let mut socket = Socket::with(clinic.server.addr(), PATH, &headers).await.expect("it is let in");
     socket.input("1", GOAL).await;
     socket.hear_of("turn").await;
     clinic.server.clock.advance(Duration::from_hours(3));
@@ -708,7 +708,7 @@ async fn who_came_by_another_credential_stays_when_a_sessions_tokens_are_revoked
         (format!("Bearer {}", text(&minted, "session_token")), format!("Bearer {}", clinic.app));
     let connect = async |bearer: &str| {
         let headers = [("authorization", bearer), ("sec-websocket-protocol", "attune.v1")];
-        Socket::with(clinic.server.addr(), PATH, &headers).await.ok().expect("it is let in")
+        Socket::with(clinic.server.addr(), PATH, &headers).await.expect("it is let in")
     };
     let (mut token, mut app) = (connect(&by_token).await, connect(&by_app).await);
     clinic.as_app(Method::DELETE, "/session/s/tokens", &Value::Null).await.ok();
