@@ -94,6 +94,7 @@ async fn loses_and_doubles_nothing_in_a_storm(client: Client) {
 }
 
 /// A refusal comes with the lines, and stands in the way of nobody in danger.
+#[expect(clippy::unused_async, reason = "told like the others, which wait")]
 async fn tells_a_refusal_and_lets_danger_through(client: Client) {
     let home = directory();
     let server = Process::start(home.path(), &[("ATTUNE_CONSENT", "required"), ("ATTUNE_COUNTRY", "US")]);
