@@ -146,7 +146,10 @@ impl App {
         let finished = self.state.turns.tasks.finish(left).await;
         hurrying.abort();
         // Behind the turns: what the last of them raised is told of too.
-        tokio::join!(self.notifier.stop(), self.webhooks.stop());
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(LAST_MOMENT);
+        let telling = async { tokio::join!(self.notifier.stop(), self.webhooks.stop()) };
+        // What is cut off is told again under the same id, by another server or after the next start.
+        let _cut_off = tokio::time::timeout(left, telling).await;
         self.beside.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.state.store().close().await {
             tracing::error!(%error, "the store did not close cleanly");

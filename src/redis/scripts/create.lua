@@ -31,8 +31,9 @@ if state[2] or redis.call('EXISTS', KEYS[1]) == 1 then
 end
 -- Nor while a successor of an earlier session of this id stands: it would be taken for this one's.
 local own = string.sub(KEYS[1], 1, #KEYS[1] - #STATE)
-local newest = redis.call('GET', own .. NEWEST)
-if newest and redis.call('EXISTS', own .. '.' .. newest .. STATE) == 1 then
+-- What another program made something else of names nobody.
+local newest = redis.pcall('GET', own .. NEWEST)
+if type(newest) == 'string' and redis.call('EXISTS', own .. '.' .. newest .. STATE) == 1 then
   return { 'exists' }
 end
 local former = ARGV[17] ~= '-' and former_client(ARGV[6] .. 'clients', ARGV[17], ARGV[4])
