@@ -248,21 +248,21 @@ async fn redis_restarted_under_a_stream_costs_it_no_event() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_with_its_credential_however_much_happens() {
-    let clinic = Clinic::open(&[("SSE_HEARTBEAT_MS", "200"), ("ADDRESS_RATE_PER_SECOND", "0")]).await;
+    let clinic = Clinic::open(&[("SSE_HEARTBEAT_MS", "1000"), ("ADDRESS_RATE_PER_SECOND", "0")]).await;
     clinic.say("s", GOAL).await;
     let token = clinic.as_app(Method::POST, "/session/s/tokens", &json!({})).await.ok();
     let token = token["session_token"].as_str().expect("a token").to_owned();
     let own = clinic.server.request(Method::GET, "/session/s/events").bearer_auth(&token);
     let mut own = Stream::of(own).await;
     clinic.as_app(Method::DELETE, "/session/s/tokens", &Value::Null).await.ok();
-    let elsewhere = async {
-        // In other sessions, without a pause.
+    // In other sessions, without a pause.
+    let elsewhere = async |of: &str| {
         for n in 0.. {
-            clinic.say(&format!("t{}", n % 5), GOAL).await;
+            clinic.say(&format!("{of}{}", n % 5), GOAL).await;
         }
     };
     tokio::select! {
-        () = elsewhere => unreachable!("it goes on for ever"),
+        _ = async { tokio::join!(elsewhere("t"), elsewhere("u"), elsewhere("v")) } => unreachable!("it goes on for ever"),
         is_over = is_at_its_end(&mut own) => assert!(is_over),
     }
 }
